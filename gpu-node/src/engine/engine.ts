@@ -1,0 +1,49 @@
+// Owns the engine interface: what the scheduler needs of whatever computes steps (native CPU now; native CUDA
+// and the simulated engine plug in here). An engine runs submitted steps in order; it knows slots and pages,
+// never requests or tenants.
+import type { PlanViews, ResultViews, StepCapacity } from "./step-layout.ts";
+
+/** What an opened engine says of itself. */
+export interface EngineInfo {
+  /** ISA plug-in or device in use: "generic", "avx2", "avx512vnni". */
+  readonly backend: string;
+  /** KV type, plug-in, weight panels and attention arithmetic in one printable word; part of cache keys. */
+  readonly numericsClass: string;
+  readonly vocabSize: number;
+  readonly contextTokens: number;
+  readonly pageTokens: number;
+  readonly pageBytes: number;
+  readonly pageCount: number;
+  readonly slotCount: number;
+  readonly threadCount: number;
+  readonly capacity: StepCapacity;
+}
+
+/** How an engine is opened. */
+export interface EngineOptions {
+  /** Path of the flat tensor manifest. */
+  readonly manifestPath: string;
+  readonly isa: "auto" | "generic" | "avx2" | "avx512vnni";
+  /** f32 computes on de-quantised weights (generic only: the oracle); int8 is the production path. */
+  readonly numerics: "int8" | "f32";
+  readonly pageCount: number;
+  readonly slotCount: number;
+  readonly threadCount: number;
+  readonly capacity: StepCapacity;
+  /** Keep the logits of every computed position of the last step, for goldens; costs memory. */
+  readonly keepLogits?: boolean;
+}
+
+export type WaitOutcome = { readonly state: "done"; readonly result: ResultViews } | { readonly state: "timeout" };
+
+export interface Engine {
+  readonly info: EngineInfo;
+  /** A plan buffer that no submitted step uses; two exist. Throws when both are in flight. */
+  acquirePlan(): PlanViews;
+  /** Hands the acquired plan over; returns at once. Steps run in the order of submission. */
+  submitStep(plan: PlanViews): void;
+  /** Waits for the oldest submitted step. Its result views stay valid until the next waitStep. */
+  waitStep(options: { readonly timeoutMs: number }): Promise<WaitOutcome>;
+  /** Finishes what runs, frees everything native. Idempotent. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,12 @@
+export { assert, AssertionError } from "./assert.ts";
+export { base32Decode, base32Encode } from "./base32.ts";
+export { BoundedQueue } from "./bounded-queue.ts";
+export type { Clock } from "./clock.ts";
+export { equalsConstantTime, frameFields, hashFields, macFields, toHex } from "./hash-key.ts";
+export type { Random } from "./random.ts";
+export { err, ok } from "./result.ts";
+export type { Result } from "./result.ts";
+export { isId, newId, ulid, ULID_CHARS } from "./ulid.ts";
+export type { IdPrefix } from "./ulid.ts";
+export { units } from "./units.ts";
+export type { Bytes, Ms, NanoUsd, Pages, Tokens } from "./units.ts";
