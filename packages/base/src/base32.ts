@@ -19,7 +19,10 @@ export function base32Encode(bytes: Uint8Array): string {
 
 /** Decodes exactly `byteCount` bytes; undefined when the text is not their canonical form. */
 export function base32Decode(text: string, byteCount: number): Uint8Array<ArrayBuffer> | undefined {
-  assert(Number.isSafeInteger(byteCount) && byteCount > 0, `byteCount must be > 0, got ${byteCount}`);
+  assert(
+    Number.isSafeInteger(byteCount) && byteCount > 0,
+    `byteCount must be > 0, got ${byteCount}`,
+  );
   if (text.length !== Math.ceil((byteCount * 8) / 5)) return undefined;
   let value = 0n;
   for (const char of text) {

@@ -10,7 +10,10 @@ export class BoundedQueue<T> {
 
   /** @param capacity most items held at once, >= 1 */
   constructor(capacity: number) {
-    assert(Number.isSafeInteger(capacity) && capacity >= 1, `capacity must be >= 1, got ${capacity}`);
+    assert(
+      Number.isSafeInteger(capacity) && capacity >= 1,
+      `capacity must be >= 1, got ${capacity}`,
+    );
     this.capacity = capacity;
     this.#items = new Array<T | undefined>(capacity);
   }

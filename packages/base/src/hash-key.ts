@@ -4,8 +4,13 @@
 const encoder = new TextEncoder();
 
 /** Frames fields as bytes: each part, the domain first, is preceded by its length (u32, little-endian). */
-export function frameFields(domain: string, fields: readonly (string | Uint8Array)[]): Uint8Array<ArrayBuffer> {
-  const parts = [domain, ...fields].map((part) => (typeof part === "string" ? encoder.encode(part) : part));
+export function frameFields(
+  domain: string,
+  fields: readonly (string | Uint8Array)[],
+): Uint8Array<ArrayBuffer> {
+  const parts = [domain, ...fields].map((part) =>
+    typeof part === "string" ? encoder.encode(part) : part,
+  );
   const byteCount = parts.reduce((sum, part) => sum + 4 + part.length, 0);
   const framed = new Uint8Array(byteCount);
   const view = new DataView(framed.buffer);
@@ -33,7 +38,9 @@ export async function macFields(
   fields: readonly (string | Uint8Array)[],
 ): Promise<Uint8Array<ArrayBuffer>> {
   const algorithm = { name: "HMAC", hash: "SHA-256" };
-  const key = await crypto.subtle.importKey("raw", encoder.encode(secret), algorithm, false, ["sign"]);
+  const key = await crypto.subtle.importKey("raw", encoder.encode(secret), algorithm, false, [
+    "sign",
+  ]);
   return new Uint8Array(await crypto.subtle.sign("HMAC", key, frameFields(domain, fields)));
 }
 

@@ -14,7 +14,10 @@ const ULID_BYTES = 16;
 /** Makes a bare 26-character ULID (lower case). */
 export function ulid(clock: Clock, random: Random): string {
   const nowMs = clock.nowMs();
-  assert(Number.isSafeInteger(nowMs) && nowMs >= 0 && nowMs < 2 ** 48, `clock out of range: ${nowMs}`);
+  assert(
+    Number.isSafeInteger(nowMs) && nowMs >= 0 && nowMs < 2 ** 48,
+    `clock out of range: ${nowMs}`,
+  );
   const bytes = random.fill(new Uint8Array(ULID_BYTES));
   const view = new DataView(bytes.buffer);
   view.setUint16(0, Math.floor(nowMs / 2 ** 32));

@@ -17,7 +17,10 @@ export type Pages = Branded<number, "Pages">;
 export type NanoUsd = Branded<number, "NanoUsd">;
 
 function count<B extends string>(value: number, unit: string): Branded<number, B> {
-  assert(Number.isSafeInteger(value) && value >= 0, `${unit} must be a safe integer >= 0, got ${value}`);
+  assert(
+    Number.isSafeInteger(value) && value >= 0,
+    `${unit} must be a safe integer >= 0, got ${value}`,
+  );
   return value as Branded<number, B>;
 }
 

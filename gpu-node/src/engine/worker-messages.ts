@@ -1,0 +1,90 @@
+// Owns the messages between the main thread (HTTP, link, tokens to text, journal) and the engine worker
+// (scheduler, pool, engine). One message per step in each direction at most; never one per token.
+import type { ErrorValue } from "@fairlane/protocol";
+import type { EngineInfo, EngineOptions } from "./engine.ts";
+
+/** How rows are sampled; 0 temperature = greedy, top_p 1 and top_k 0 = off. */
+export interface SamplingParams {
+  readonly temperature: number;
+  readonly topP: number;
+  readonly topK: number;
+  /** 64 bits of seed as two unsigned 32-bit halves. */
+  readonly seedLow: number;
+  readonly seedHigh: number;
+}
+
+/** A validated, tokenised request: all that the scheduler needs to know. */
+export interface EngineRequest {
+  readonly requestId: string;
+  readonly tenantId: string;
+  readonly weight: number;
+  readonly tier: "interactive" | "batch";
+  readonly promptTokens: Int32Array;
+  readonly maxOutputTokens: number;
+  /** Sampling one of these ends the request with "stop"; it counts as an output token and has no text. */
+  readonly stopTokenIds: readonly number[];
+  readonly sampling: SamplingParams;
+  readonly receivedAtMs: number;
+  readonly deadlineMs: number;
+}
+
+export interface WorkerOptions {
+  readonly engine: EngineOptions;
+  /** Tokens of one step: decodes first, then prefill chunks. */
+  readonly stepBudgetTokens: number;
+}
+
+export type ToWorker =
+  | { readonly type: "submit"; readonly requests: readonly EngineRequest[] }
+  | { readonly type: "cancel"; readonly ids: readonly string[] }
+  /** Finish what is here, take nothing new. */
+  | { readonly type: "drain" }
+  | { readonly type: "close" };
+
+/** Cumulative counts of one request, as the journal keeps them. */
+export interface RequestCounts {
+  readonly promptTokens: number;
+  readonly cachedTokens: number;
+  /** Prompt tokens really computed so far. */
+  readonly computedPromptTokens: number;
+  /** Output tokens sampled so far. */
+  readonly outputTokens: number;
+}
+
+export type EndReason = "stop" | "length" | "cancelled" | "error";
+
+/** What one step did for one request. */
+export interface RequestProgress {
+  readonly requestId: string;
+  /** Tokens sampled in this step; a stop token is counted and not listed. */
+  readonly newTokens: readonly number[];
+  readonly counts: RequestCounts;
+  /** When the request's first chunk was scheduled; null while it never was. */
+  readonly scheduledAtMs: number | null;
+  /** Set with the last progress of a request. */
+  readonly end: { readonly reason: EndReason; readonly error: ErrorValue | null } | null;
+}
+
+export interface WorkerLoad {
+  readonly running: number;
+  readonly waiting: number;
+  readonly pagesFree: number;
+  readonly pagesTotal: number;
+}
+
+export type FromWorker =
+  | { readonly type: "opened"; readonly info: EngineInfo }
+  /** The engine could not be opened or broke; the node is of no use any more. */
+  | { readonly type: "failed"; readonly message: string }
+  /** The scheduler takes no such request (queue full, cannot ever fit, draining). Nothing was computed. */
+  | { readonly type: "refused"; readonly requestId: string; readonly error: ErrorValue }
+  | {
+      readonly type: "step";
+      readonly stepId: number;
+      readonly computeUs: number;
+      readonly progress: readonly RequestProgress[];
+      readonly load: WorkerLoad;
+    }
+  /** The running step passed its time bound (stuck = true) or came back (false). */
+  | { readonly type: "stuck"; readonly stuck: boolean }
+  | { readonly type: "closed" };

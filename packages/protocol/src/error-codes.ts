@@ -1,0 +1,86 @@
+// Owns the only list of error codes: HTTP status, OpenAI error type, who is at fault, whether a retry can help,
+// and why the code exists. Refusal statuses follow DESIGN 3.2: 402 is not used.
+
+interface ErrorCodeSpec {
+  readonly status: number;
+  readonly type:
+    | "invalid_request_error"
+    | "permission_error"
+    | "rate_limit_exceeded"
+    | "insufficient_quota"
+    | "server_error";
+  readonly kind: "user" | "system";
+  /** What `x-should-retry` says; absent = the client's own rule for the status. */
+  readonly shouldRetry?: boolean;
+  readonly reason: string;
+}
+
+export const ERROR_CODES = {
+  invalid_json: user(400, "the body is not JSON or not UTF-8"),
+  missing_required_parameter: user(400, "a required field is absent"),
+  invalid_type: user(400, "a field has the wrong JSON type"),
+  invalid_value: user(400, "a field's value is not one of those allowed"),
+  integer_below_min_value: user(400, "an integer is below its bound"),
+  integer_above_max_value: user(400, "an integer is above its bound"),
+  decimal_below_min_value: user(400, "a number is below its bound"),
+  decimal_above_max_value: user(400, "a number is above its bound"),
+  empty_array: user(400, "an array needs at least one element"),
+  array_above_max_length: user(400, "an array is longer than its bound"),
+  string_above_max_length: user(400, "a string is longer than its bound"),
+  unknown_parameter: user(400, "the API has no such field"),
+  unsupported_parameter: user(400, "the field exists in OpenAI's API and is not served here yet"),
+  context_length_exceeded: user(400, "prompt plus requested output do not fit the model's context"),
+  invalid_messages: user(400, "the chat template refuses these messages"),
+  invalid_api_key: user(401, "no key, a forged key, an unknown key or a revoked key"),
+  api_key_expired: user(401, "the key's time is over"),
+  invalid_admin_token: user(401, "the admin token is absent or wrong"),
+  scope_not_allowed: { ...user(403, "the key lacks the scope"), type: "permission_error" },
+  tenant_suspended: { ...user(403, "the tenant is not active"), type: "permission_error" },
+  not_found: user(404, "no such route or resource"),
+  model_not_found: user(404, "no node serves this model, or the tenant may not know of it"),
+  method_not_allowed: user(405, "the route exists and does not take this method"),
+  already_exists: user(409, "a resource with this id exists", false),
+  request_too_large: user(413, "the body is over its byte bound"),
+  rate_limit_requests: {
+    ...user(429, "requests per minute are used up", true),
+    type: "rate_limit_exceeded",
+  },
+  rate_limit_tokens: {
+    ...user(429, "tokens per minute are used up", true),
+    type: "rate_limit_exceeded",
+  },
+  too_many_parallel_requests: {
+    ...user(429, "the tenant runs as many requests as it may", true),
+    type: "rate_limit_exceeded",
+  },
+  client_closed_request: user(499, "the client went away; in logs and ledger only"),
+  internal_error: system(500, "a bug: the request id finds it in the logs"),
+  upstream_error: system(502, "the node was lost or answered nonsense", true),
+  overloaded: system(503, "queues are full; a retry after the stated time can work", true),
+  no_capacity: system(503, "no node is linked to the region", true),
+  draining: system(503, "the node is going down and takes nothing new", true),
+  account_unavailable: system(503, "admission cannot be asked: fail closed", true),
+  queue_timeout: system(503, "the deadline would pass, or passed, in the queue", true),
+} as const satisfies Record<string, ErrorCodeSpec>;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+function user(status: number, reason: string, shouldRetry?: boolean) {
+  const spec = { status, type: "invalid_request_error", kind: "user", reason } as const;
+  return shouldRetry === undefined ? spec : { ...spec, shouldRetry };
+}
+
+function system(status: number, reason: string, shouldRetry?: boolean) {
+  const spec = { status, type: "server_error", kind: "system", reason } as const;
+  return shouldRetry === undefined ? spec : { ...spec, shouldRetry };
+}
+
+/** The public facts of a code. */
+export function errorSpec(code: ErrorCode): ErrorCodeSpec {
+  return ERROR_CODES[code];
+}
+
+/** True when `text` is a code of the list (a newer peer may know more). */
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(ERROR_CODES, text);
+}

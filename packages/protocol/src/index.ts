@@ -1,0 +1,49 @@
+export { AppError, errorBody, errorHead } from "./app-error.ts";
+export type { ErrorBody, ErrorValue } from "./app-error.ts";
+export { ERROR_CODES, errorSpec, isErrorCode } from "./error-codes.ts";
+export type { ErrorCode } from "./error-codes.ts";
+export * as protocolLimits from "./limits.ts";
+export {
+  chatRequestSchema,
+  messageText,
+  parseChatRequest,
+  requestedOutputTokens,
+} from "./openai/chat.ts";
+export type { ChatMessage, ChatRequest } from "./openai/chat.ts";
+export { chatChunk, chatCompletion, usageBody } from "./openai/chat-response.ts";
+export type { ChatHead, ChunkPart, FinishReason, TokenCounts } from "./openai/chat-response.ts";
+export { modelBody, modelList } from "./openai/model.ts";
+export type { ModelCard } from "./openai/model.ts";
+export { SSE_DONE, SSE_HEADERS, SSE_KEEP_ALIVE, sseEvent } from "./openai/sse.ts";
+export type {
+  AccountConfig,
+  AccountKey,
+  AccountPrices,
+  AdmitInput,
+  AdmitOutcome,
+  ModelPrice,
+  Principal,
+  RateState,
+  Scope,
+  SettleBatch,
+  TenantAccountRpc,
+} from "./rpc/account.ts";
+export { HUB_ACCEPTED_HEADER, HUB_STREAM_URL } from "./rpc/hub.ts";
+export type {
+  CommitBatch,
+  CompleteOutcome,
+  HubRequest,
+  RegionHubRpc,
+  UsageIntakeRpc,
+} from "./rpc/hub.ts";
+export type { AcceptFrame, RefuseFrame } from "./wire/accept.ts";
+export type { DoneFrame } from "./wire/done.ts";
+export { parseHubFrame, parseNodeFrame } from "./wire/frame.ts";
+export type { FrameError, HubFrame, NodeFrame } from "./wire/frame.ts";
+export type { HeartbeatFrame } from "./wire/heartbeat.ts";
+export { WIRE_VERSION } from "./wire/hello.ts";
+export type { HelloFrame, WelcomeFrame } from "./wire/hello.ts";
+export type { StepFrame } from "./wire/step.ts";
+export { submitRequest } from "./wire/submit.ts";
+export type { CancelFrame, SubmitFrame, SubmitRequest } from "./wire/submit.ts";
+export type { AckFrame, UsageFrame, UsageRecord } from "./wire/usage.ts";

@@ -1,0 +1,26 @@
+// Owns the bounds of the public API and of the link, shared by edge, hub and node so that all refuse alike.
+
+/** Messages in one chat request: far above real conversations, low enough to bound validation time. */
+export const MESSAGES_MAX = 4_096;
+/** Text parts in one message. */
+export const CONTENT_PARTS_MAX = 1_024;
+/** Bytes of a request body: 8,192-token contexts need well under 1 MiB; leaves room for longer models. */
+export const BODY_BYTES_MAX = 4 * 1024 * 1024;
+/** Characters of `user`, names, model names. */
+export const NAME_CHARS_MAX = 256;
+/** Entries of `metadata`, as in OpenAI's API. */
+export const METADATA_ENTRIES_MAX = 16;
+/** Output tokens that a request may ask for whatever the model: bounds arithmetic, the context bounds the rest. */
+export const OUTPUT_TOKENS_MAX = 1_000_000;
+/** Characters of one wire frame: a coalesced submit of a full window of bodies stays below. */
+export const FRAME_CHARS_MAX = 32 * 1024 * 1024;
+/** Requests in one submit frame. */
+export const SUBMIT_REQUESTS_MAX = 1_024;
+/** Deltas in one step frame, one per live request. */
+export const STEP_DELTAS_MAX = 4_096;
+/** Usage records in one usage frame: about 300 bytes each, so a frame stays near 150 KB. */
+export const USAGE_RECORDS_MAX = 512;
+/** Hub shards of a region. */
+export const HUB_SHARDS_MAX = 64;
+/** Models a node offers: one base model per process now, adapters later. */
+export const NODE_MODELS_MAX = 64;

@@ -1,0 +1,103 @@
+// Owns the shapes that answer a chat request: the JSON completion and the chunks of a stream. Pure builders,
+// shared by the hub (edge path) and the node's own HTTP server so that both answer alike.
+
+export type FinishReason = "stop" | "length";
+
+/** OpenAI's usage object; `cached_tokens` is always present, even 0. */
+export interface UsageBody {
+  readonly prompt_tokens: number;
+  readonly completion_tokens: number;
+  readonly total_tokens: number;
+  readonly prompt_tokens_details: { readonly cached_tokens: number };
+}
+
+/** What every body of one answer shares. */
+export interface ChatHead {
+  /** Request id; the completion's id is `chatcmpl-` + it. */
+  readonly requestId: string;
+  readonly model: string;
+  /** Seconds since 1970, as OpenAI has it. */
+  readonly createdSeconds: number;
+}
+
+export interface TokenCounts {
+  readonly promptTokens: number;
+  readonly cachedTokens: number;
+  readonly outputTokens: number;
+}
+
+export function usageBody(counts: TokenCounts): UsageBody {
+  return {
+    prompt_tokens: counts.promptTokens,
+    completion_tokens: counts.outputTokens,
+    total_tokens: counts.promptTokens + counts.outputTokens,
+    prompt_tokens_details: { cached_tokens: counts.cachedTokens },
+  };
+}
+
+/** The body of a non-streaming answer. */
+export function chatCompletion(
+  head: ChatHead,
+  answer: {
+    readonly text: string;
+    readonly finishReason: FinishReason;
+    readonly counts: TokenCounts;
+  },
+) {
+  return {
+    id: `chatcmpl-${head.requestId}`,
+    object: "chat.completion",
+    created: head.createdSeconds,
+    model: head.model,
+    choices: [
+      {
+        index: 0,
+        message: { role: "assistant", content: answer.text, refusal: null },
+        logprobs: null,
+        finish_reason: answer.finishReason,
+      },
+    ],
+    usage: usageBody(answer.counts),
+  } as const;
+}
+
+/** What one chunk of a stream carries. */
+export type ChunkPart =
+  | { readonly kind: "role" }
+  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "finish"; readonly finishReason: FinishReason }
+  | { readonly kind: "usage"; readonly counts: TokenCounts };
+
+function choicesOf(part: ChunkPart): readonly unknown[] {
+  switch (part.kind) {
+    case "role":
+      return [choice({ role: "assistant", content: "" }, null)];
+    case "text":
+      return [choice({ content: part.text }, null)];
+    case "finish":
+      return [choice({}, part.finishReason)];
+    case "usage":
+      return [];
+  }
+}
+
+function choice(delta: object, finishReason: FinishReason | null) {
+  return { index: 0, delta, logprobs: null, finish_reason: finishReason };
+}
+
+/** One chunk object. With `includeUsage`, chunks before the usage one carry `usage: null` as OpenAI's do. */
+export function chatChunk(
+  head: ChatHead,
+  part: ChunkPart,
+  options: { readonly includeUsage: boolean },
+): Record<string, unknown> {
+  const chunk = {
+    id: `chatcmpl-${head.requestId}`,
+    object: "chat.completion.chunk",
+    created: head.createdSeconds,
+    model: head.model,
+    choices: choicesOf(part),
+  };
+  if (part.kind === "usage") return { ...chunk, usage: usageBody(part.counts) };
+  return options.includeUsage ? { ...chunk, usage: null } : chunk;
+}

@@ -1,0 +1,124 @@
+// Owns the request schema of POST /v1/chat/completions as far as it is served, and the parse that turns what a
+// client sent into it or into OpenAI's error for the field. Unknown fields are refused as OpenAI does; fields
+// that OpenAI has and Fairlane does not serve yet pass only at the value that means "off".
+import { err, ok, type Result } from "@fairlane/base";
+import { z } from "zod";
+import type { ErrorValue } from "../app-error.ts";
+import {
+  CONTENT_PARTS_MAX,
+  MESSAGES_MAX,
+  METADATA_ENTRIES_MAX,
+  NAME_CHARS_MAX,
+  OUTPUT_TOKENS_MAX,
+} from "../limits.ts";
+import { errorOfIssues } from "./issues.ts";
+
+const textPart = z.strictObject({ type: z.literal("text"), text: z.string() });
+
+const message = z.strictObject({
+  role: z.enum(["system", "developer", "user", "assistant"]),
+  content: z.union([z.string(), z.array(textPart).min(1).max(CONTENT_PARTS_MAX)]),
+  name: z.string().max(NAME_CHARS_MAX).optional(),
+});
+
+const tokenLimit = z.int().min(1).max(OUTPUT_TOKENS_MAX).nullish();
+
+export const chatRequestSchema = z.strictObject({
+  model: z.string().min(1).max(NAME_CHARS_MAX).optional(),
+  messages: z.array(message).min(1).max(MESSAGES_MAX),
+  max_tokens: tokenLimit,
+  max_completion_tokens: tokenLimit,
+  temperature: z.number().min(0).max(2).nullish(),
+  top_p: z.number().gt(0).max(1).nullish(),
+  // Not OpenAI's, but what vLLM and its users have: 0 = off.
+  top_k: z.int().min(0).max(1_000_000).nullish(),
+  seed: z.int().nullish(),
+  stream: z.boolean().nullish(),
+  stream_options: z.strictObject({ include_usage: z.boolean().optional() }).nullish(),
+  user: z.string().max(NAME_CHARS_MAX).optional(),
+  metadata: z
+    .record(z.string().max(64), z.string().max(512))
+    .refine((entries) => Object.keys(entries).length <= METADATA_ENTRIES_MAX, {
+      message: `at most ${METADATA_ENTRIES_MAX} entries`,
+    })
+    .nullish(),
+});
+
+export type ChatRequest = z.infer<typeof chatRequestSchema>;
+export type ChatMessage = ChatRequest["messages"][number];
+
+// Field -> the values that mean "off" and are therefore harmless; anything else is `unsupported_parameter`.
+const OFF_VALUES: Readonly<Record<string, readonly unknown[]>> = {
+  audio: [null],
+  frequency_penalty: [null, 0],
+  function_call: [null, "none"],
+  functions: [null],
+  logit_bias: [null],
+  logprobs: [null, false],
+  modalities: [null],
+  n: [null, 1],
+  parallel_tool_calls: [null, true, false],
+  prediction: [null],
+  presence_penalty: [null, 0],
+  prompt_cache_key: [null],
+  prompt_cache_retention: [null],
+  reasoning_effort: [null],
+  response_format: [null],
+  safety_identifier: [null],
+  service_tier: [null, "auto", "default"],
+  stop: [null],
+  store: [null, false],
+  tool_choice: [null, "none", "auto"],
+  tools: [null],
+  top_logprobs: [null, 0],
+  verbosity: [null],
+  web_search_options: [null],
+};
+
+function isOff(field: string, value: unknown): boolean {
+  if (field === "response_format" && isRecord(value)) return value["type"] === "text";
+  if (Array.isArray(value)) return value.length === 0;
+  if (field === "logit_bias" && isRecord(value)) return Object.keys(value).length === 0;
+  return (OFF_VALUES[field] ?? []).includes(value);
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/**
+ * Validates a decoded JSON body.
+ * @returns the request without fields that were "off", or the error for the first wrong field
+ */
+export function parseChatRequest(body: unknown): Result<ChatRequest, ErrorValue> {
+  if (!isRecord(body)) {
+    const message = "Invalid body: expected a JSON object.";
+    return err({ code: "invalid_type", message, param: null });
+  }
+  const rest: Record<string, unknown> = {};
+  for (const [field, value] of Object.entries(body)) {
+    if (!Object.hasOwn(OFF_VALUES, field)) {
+      rest[field] = value;
+    } else if (!isOff(field, value)) {
+      const message = `Unsupported parameter: '${field}' is not supported with this value yet.`;
+      return err({ code: "unsupported_parameter", message, param: field });
+    }
+  }
+  const parsed = chatRequestSchema.safeParse(rest, { reportInput: true });
+  if (!parsed.success) return err(errorOfIssues(parsed.error.issues));
+  if (parsed.data.stream_options && parsed.data.stream !== true) {
+    const message = "The 'stream_options' parameter is only allowed when 'stream' is enabled.";
+    return err({ code: "invalid_value", message, param: "stream_options" });
+  }
+  return ok(parsed.data);
+}
+
+/** The output bound that the client asked for, if any: max_completion_tokens wins over the older max_tokens. */
+export function requestedOutputTokens(request: ChatRequest): number | undefined {
+  return request.max_completion_tokens ?? request.max_tokens ?? undefined;
+}
+
+/** A message's text, text parts joined. */
+export function messageText(content: ChatMessage["content"]): string {
+  return typeof content === "string" ? content : content.map((part) => part.text).join("");
+}

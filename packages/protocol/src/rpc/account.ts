@@ -1,0 +1,98 @@
+// Owns the types of the RPC that TenantAccount answers: edge -> account (admit, release, keys) and
+// UsageIntake -> account (settleMany). Plain data only: it crosses isolates.
+import type { ErrorValue } from "../app-error.ts";
+import type { UsageRecord } from "../wire/usage.ts";
+
+export type Scope = "inference" | "usage:read" | "keys:write";
+
+/** A key as TenantAccount keeps it: authoritative for revocation, expiry and scopes. */
+export interface AccountKey {
+  readonly keyId: string;
+  readonly projectId: string;
+  /** Hex of the domain-separated SHA-256 of the secret; the secret itself is stored nowhere. */
+  readonly secretHash: string;
+  readonly scopes: readonly Scope[];
+  readonly expiresAtMs: number | null;
+  readonly revokedAtMs: number | null;
+}
+
+/** Prices in integer nano-USD per million tokens, by model id; `*` is any other model. */
+export interface AccountPrices {
+  readonly version: string;
+  readonly models: Readonly<Record<string, ModelPrice>>;
+}
+
+export interface ModelPrice {
+  readonly inputNanoUsdPerMillion: number;
+  readonly cachedInputNanoUsdPerMillion: number;
+  readonly outputNanoUsdPerMillion: number;
+}
+
+/** A tenant as its account object keeps it. */
+export interface AccountConfig {
+  readonly tenantId: string;
+  readonly active: boolean;
+  readonly weight: number;
+  readonly requestsPerMinute: number;
+  readonly tokensPerMinute: number;
+  readonly parallelRequests: number;
+  readonly prices: AccountPrices;
+}
+
+/** What the edge knows when it asks: the key's claim by its MAC, and bounds of what the request may take. */
+export interface AdmitInput {
+  readonly requestId: string;
+  readonly tenantId: string;
+  readonly keyId: string;
+  readonly secretHash: string;
+  readonly scope: Scope;
+  /** Null for routes that compute nothing: they are authorised and counted, and hold no tokens. */
+  readonly hold: { readonly tokensEstimate: number; readonly leaseUntilMs: number } | null;
+}
+
+/** The verified caller. */
+export interface Principal {
+  readonly tenantId: string;
+  readonly projectId: string;
+  readonly keyId: string;
+  readonly weight: number;
+  readonly priceVersion: string;
+  /** 64 hex digits, derived from a server secret. */
+  readonly tenantSalt: string;
+}
+
+/** State of the limits after this call: the numbers of the x-ratelimit-* headers. */
+export interface RateState {
+  readonly limitRequests: number;
+  readonly remainingRequests: number;
+  readonly resetRequestsMs: number;
+  readonly limitTokens: number;
+  readonly remainingTokens: number;
+  readonly resetTokensMs: number;
+}
+
+export type AdmitOutcome =
+  | { readonly ok: true; readonly principal: Principal; readonly rates: RateState }
+  | { readonly ok: false; readonly error: ErrorValue; readonly rates: RateState | null };
+
+/** The RPC surface of TenantAccount. */
+export interface TenantAccountRpc {
+  /** Creates or replaces the tenant's configuration. */
+  configure(config: AccountConfig): Promise<void>;
+  /** Adds a key, or replaces one with the same id. */
+  putKey(key: AccountKey): Promise<void>;
+  /** Revokes at once; false when the key is unknown. Idempotent. */
+  revokeKey(keyId: string): Promise<boolean>;
+  admit(input: AdmitInput): Promise<AdmitOutcome>;
+  /** Gives a hold back for a request that no node accepted. Idempotent; unknown ids are ignored. */
+  release(requestId: string): Promise<void>;
+  /** Applies records past the watermark of (node, epoch), in one transaction; returns the new watermark. */
+  settleMany(batch: SettleBatch): Promise<{ readonly watermark: number }>;
+}
+
+export interface SettleBatch {
+  readonly nodeId: string;
+  readonly epoch: number;
+  /** Of one tenant, ascending by seq, without a gap. */
+  readonly records: readonly UsageRecord[];
+}

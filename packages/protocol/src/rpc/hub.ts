@@ -1,0 +1,61 @@
+// Owns the types of the RPC between edge and RegionHub, and between RegionHub and UsageIntake.
+import type { ErrorValue } from "../app-error.ts";
+import type { ChatRequest } from "../openai/chat.ts";
+import type { chatCompletion } from "../openai/chat-response.ts";
+import type { ModelCard } from "../openai/model.ts";
+import type { UsageRecord } from "../wire/usage.ts";
+
+/** One admitted request on its way to a node. */
+export interface HubRequest {
+  readonly requestId: string;
+  readonly tenantId: string;
+  readonly projectId: string;
+  readonly keyId: string;
+  readonly tenantSalt: string;
+  readonly weight: number;
+  readonly tier: "interactive" | "batch";
+  readonly priceVersion: string;
+  readonly createdMs: number;
+  readonly deadlineMs: number;
+  readonly body: ChatRequest;
+}
+
+export type CompleteOutcome =
+  | {
+      readonly ok: true;
+      readonly completion: ReturnType<typeof chatCompletion>;
+    }
+  | {
+      readonly ok: false;
+      readonly error: ErrorValue;
+      /** True once a node accepted: a usage record will settle the hold, nobody else may release it. */
+      readonly accepted: boolean;
+    };
+
+/**
+ * The RPC surface of RegionHub. Streams go through the object's fetch instead: POST HUB_STREAM_URL with a
+ * HubRequest as JSON answers an event stream, or an error status with OpenAI's body and the header
+ * HUB_ACCEPTED_HEADER.
+ */
+export interface RegionHubRpc {
+  complete(request: HubRequest): Promise<CompleteOutcome>;
+  listModels(): Promise<readonly ModelCard[]>;
+}
+
+export const HUB_STREAM_URL = "https://region-hub/stream";
+/** "1" when a node accepted the request, "0" when not. */
+export const HUB_ACCEPTED_HEADER = "x-fairlane-accepted";
+
+export interface CommitBatch {
+  readonly nodeId: string;
+  readonly epoch: number;
+  readonly records: readonly UsageRecord[];
+}
+
+/** The RPC surface of UsageIntake. */
+export interface UsageIntakeRpc {
+  /** Durable when it returns; records at or below a watermark are ignored, a gap ends a tenant's run. */
+  commit(batch: CommitBatch): Promise<{
+    readonly watermarks: readonly { readonly tenant_id: string; readonly seq: number }[];
+  }>;
+}

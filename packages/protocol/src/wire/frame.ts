@@ -1,0 +1,74 @@
+// Owns the two directions of the link as unions and the bounded parse of a text frame. A frame of an unknown
+// type is reported as such, so that an older peer can ignore what a newer one adds.
+import { err, ok, type Result } from "@fairlane/base";
+import { z } from "zod";
+import { FRAME_CHARS_MAX } from "../limits.ts";
+import { acceptFrame, refuseFrame } from "./accept.ts";
+import { doneFrame } from "./done.ts";
+import { heartbeatFrame } from "./heartbeat.ts";
+import { helloFrame, welcomeFrame } from "./hello.ts";
+import { stepFrame } from "./step.ts";
+import { cancelFrame, submitFrame } from "./submit.ts";
+import { ackFrame, usageFrame } from "./usage.ts";
+
+const nodeFrame = z.discriminatedUnion("type", [
+  helloFrame,
+  acceptFrame,
+  refuseFrame,
+  stepFrame,
+  doneFrame,
+  usageFrame,
+  heartbeatFrame,
+]);
+
+const hubFrame = z.discriminatedUnion("type", [welcomeFrame, submitFrame, cancelFrame, ackFrame]);
+
+/** Frames that a node sends. */
+export type NodeFrame = z.infer<typeof nodeFrame>;
+/** Frames that a hub sends. */
+export type HubFrame = z.infer<typeof hubFrame>;
+
+export type FrameError =
+  | { readonly kind: "unknown_type"; readonly type: string }
+  | { readonly kind: "malformed"; readonly message: string };
+
+function parseFrame<T>(
+  schema: z.ZodType<T>,
+  types: ReadonlySet<string>,
+  text: string,
+): Result<T, FrameError> {
+  if (text.length > FRAME_CHARS_MAX) {
+    return err({
+      kind: "malformed",
+      message: `frame has ${text.length} characters, bound ${FRAME_CHARS_MAX}`,
+    });
+  }
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return err({ kind: "malformed", message: "frame is not JSON" });
+  }
+  const type = typeof json === "object" && json !== null && "type" in json ? json.type : undefined;
+  if (typeof type !== "string") return err({ kind: "malformed", message: "frame has no type" });
+  if (!types.has(type)) return err({ kind: "unknown_type", type: type.slice(0, 64) });
+  const parsed = schema.safeParse(json);
+  if (parsed.success) return ok(parsed.data);
+  const issue = parsed.error.issues[0];
+  // The path and zod's wording only: values may be prompt text.
+  const message = `${type}.${issue?.path.join(".") ?? ""}: ${issue?.message ?? "invalid"}`;
+  return err({ kind: "malformed", message });
+}
+
+const NODE_TYPES = new Set(["hello", "accept", "refuse", "step", "done", "usage", "heartbeat"]);
+const HUB_TYPES = new Set(["welcome", "submit", "cancel", "ack"]);
+
+/** Parses what a node sent. */
+export function parseNodeFrame(text: string): Result<NodeFrame, FrameError> {
+  return parseFrame(nodeFrame, NODE_TYPES, text);
+}
+
+/** Parses what a hub sent. */
+export function parseHubFrame(text: string): Result<HubFrame, FrameError> {
+  return parseFrame(hubFrame, HUB_TYPES, text);
+}

@@ -1,0 +1,19 @@
+// Owns the node's sign of life with its load; the hub routes by it and drops links that stop sending it.
+import { z } from "zod";
+
+const count = z.int().nonnegative();
+
+export const heartbeatFrame = z.object({
+  type: z.literal("heartbeat"),
+  sent_at_ms: count,
+  load: z.object({
+    running: count,
+    waiting: count,
+    pages_free: count,
+    pages_total: count,
+  }),
+  /** True once the node takes nothing new. */
+  draining: z.boolean(),
+});
+
+export type HeartbeatFrame = z.infer<typeof heartbeatFrame>;

@@ -1,0 +1,39 @@
+// Owns the frame that carries work to a node, many requests at once, and the frame that takes work back.
+import { z } from "zod";
+import { NAME_CHARS_MAX, SUBMIT_REQUESTS_MAX } from "../limits.ts";
+import { chatRequestSchema } from "../openai/chat.ts";
+
+const id = z.string().min(1).max(NAME_CHARS_MAX);
+
+export const submitRequest = z.object({
+  id,
+  attempt: z.int().positive(),
+  tenant_id: id,
+  project_id: id,
+  key_id: id,
+  /** 64 hex digits, derived by the server; part of every cache key. */
+  tenant_salt: z.string().length(64),
+  /** Fair-share weight of the tenant, >= 1. */
+  weight: z.int().positive(),
+  tier: z.enum(["interactive", "batch"]),
+  /** Milliseconds since 1970 after which an answer is of no use. */
+  deadline_ms: z.int().positive(),
+  /** Prices are fixed at admission and travel to the ledger with the usage. */
+  price_version: id,
+  endpoint: z.literal("chat.completions"),
+  body: chatRequestSchema,
+});
+
+export const submitFrame = z.object({
+  type: z.literal("submit"),
+  requests: z.array(submitRequest).min(1).max(SUBMIT_REQUESTS_MAX),
+});
+
+export const cancelFrame = z.object({
+  type: z.literal("cancel"),
+  ids: z.array(id).min(1).max(SUBMIT_REQUESTS_MAX),
+});
+
+export type SubmitRequest = z.infer<typeof submitRequest>;
+export type SubmitFrame = z.infer<typeof submitFrame>;
+export type CancelFrame = z.infer<typeof cancelFrame>;
