@@ -16,6 +16,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 GOLDENS = REPOSITORY / "test" / "golden"
 DEFAULT_MODEL_NAME = "SmolLM2-135M-Instruct.Q4_1.gguf"
+LINE_LENGTH = 140
 PACKAGES = ["torch", "transformers", "tokenizers", "gguf", "numpy", "safetensors", "accelerate"]
 
 
@@ -62,20 +63,21 @@ def read_golden(name: str) -> dict:
 
 
 def to_text(value: object, depth: int = 0) -> str:
-    """JSON with containers of containers spread over lines and lists of scalars on one line."""
+    """JSON on one line where it is short or a list of scalars, else one line per item."""
+    line = json.dumps(value, separators=(",", ":"))
     inner = list(value.values()) if isinstance(value, dict) else value
-    if not isinstance(inner, list) or not any(isinstance(item, (dict, list)) for item in inner):
-        return json.dumps(value, ensure_ascii=True, separators=(",", ":"))
-    pad = "\n" + " " * (depth + 1)
-    end = "\n" + " " * depth
+    nested = isinstance(inner, list) and any(isinstance(item, (dict, list)) for item in inner)
+    if not nested or len(line) <= LINE_LENGTH:
+        return line
+    pad, end = "\n" + " " * (depth + 1), "\n" + " " * depth
     if isinstance(value, dict):
         items = [f"{json.dumps(key)}:{to_text(item, depth + 1)}" for key, item in value.items()]
         return "{" + pad + ("," + pad).join(items) + end + "}"
     return "[" + pad + ("," + pad).join(to_text(item, depth + 1) for item in value) + end + "]"
 
 
-def sample_of(names: list[str], count: int) -> list[str]:
-    """`count` names spread evenly over the list, the first and the last included where count >= 2."""
+def sample_of(names: list, count: int) -> list:
+    """`count` items spread evenly over the list, the first and the last included where count >= 2."""
     if count >= len(names):
         return names
     step = (len(names) - 1) / max(count - 1, 1)

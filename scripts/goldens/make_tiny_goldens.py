@@ -43,6 +43,8 @@ STRINGS = [
     " ",
     "a  b\t\tc\r\nd\n\n\ne",
     "1234567890 3.14",
+    # Every Unicode number is split off, so the spaces before it stay together.
+    "a  5 b    \u00bd c  \u00b2 d  \u0663",
     "<|im_start|>user\nhi<|im_end|>",
     "I'm sure we'll say it isn't.",
     "e\u0301 \u00e9 \ud55c\uae00 \U0001f469\u200d\U0001f680 \u0627\u0644\u0628\u062d\u0631",

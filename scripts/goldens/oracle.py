@@ -13,6 +13,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TQDM_DISABLE", "1")
 
 import torch  # noqa: E402 -- the environment above must be set before the Hugging Face libraries are imported
+from tokenizers import pre_tokenizers  # noqa: E402
 from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: E402
 from transformers.utils import logging  # noqa: E402
 
@@ -45,6 +46,16 @@ def load_model(path: Path) -> torch.nn.Module:
 def load_tokenizer(path: Path):
     """transformers' tokenizer of a GGUF file or a Hugging Face folder."""
     return AutoTokenizer.from_pretrained(**source_of(path))
+
+
+def set_smollm_pre_tokenizer(tokenizer) -> None:
+    """What llama.cpp calls the pre-tokenizer "smollm": digits one by one, then the byte-level regex."""
+    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True),
+        ]
+    )
 
 
 def source_of(path: Path) -> dict[str, object]:
