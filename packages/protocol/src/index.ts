@@ -1,5 +1,9 @@
 export { AppError, errorBody, errorHead } from "./app-error.ts";
 export type { ErrorBody, ErrorValue } from "./app-error.ts";
+export { adminTokenHash, isAdminToken, makeAdminToken } from "./credentials/admin-token.ts";
+export { makeApiKey, readApiKey } from "./credentials/api-key-text.ts";
+export type { ApiKeyClaim, NewApiKey } from "./credentials/api-key-text.ts";
+export { isNodeName, makeNodeToken, readNodeToken } from "./credentials/node-token.ts";
 export { ERROR_CODES, errorSpec, isErrorCode } from "./error-codes.ts";
 export type { ErrorCode } from "./error-codes.ts";
 export * as protocolLimits from "./limits.ts";
