@@ -47,6 +47,7 @@ export type { FrameError, HubFrame, NodeFrame } from "./wire/frame.ts";
 export type { HeartbeatFrame } from "./wire/heartbeat.ts";
 export { WIRE_VERSION } from "./wire/hello.ts";
 export type { HelloFrame, WelcomeFrame } from "./wire/hello.ts";
+export { shardOf } from "./wire/shard.ts";
 export type { StepFrame } from "./wire/step.ts";
 export { submitRequest } from "./wire/submit.ts";
 export type { CancelFrame, SubmitFrame, SubmitRequest } from "./wire/submit.ts";
