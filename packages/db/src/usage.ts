@@ -1,0 +1,104 @@
+// Owns the queries of the ledger: entries in, in one statement a batch and without effect when repeated; sums and
+// the newest entries out. Nothing here updates or deletes.
+import { assert } from "@fairlane/base";
+import type { LedgerEntry } from "@fairlane/ledger";
+import { and, desc, eq, sql } from "drizzle-orm";
+import type { LedgerDb } from "./client.ts";
+import { LEDGER_BATCH_ENTRIES_MAX, LEDGER_PAGE_ENTRIES_MAX } from "./limits.ts";
+import { ledgerEntries } from "./schema/ledger/ledger-entries.ts";
+
+/** A row of the ledger as it is read back. */
+export type LedgerRow = typeof ledgerEntries.$inferSelect;
+
+/** Sums over a tenant's entries. */
+export interface UsageTotals {
+  readonly entries: number;
+  readonly promptTokens: number;
+  readonly cachedTokens: number;
+  readonly outputTokens: number;
+  readonly costNanoUsd: number;
+}
+
+// The columns in the order of both halves of the insert, each beside its field of a LedgerEntry.
+const COLUMNS: readonly (readonly [column: string, field: keyof LedgerEntry])[] = [
+  ["request_id", "requestId"],
+  ["attempt", "attempt"],
+  ["entry_seq", "entrySeq"],
+  ["tenant_id", "tenantId"],
+  ["project_id", "projectId"],
+  ["key_id", "keyId"],
+  ["node_id", "nodeId"],
+  ["epoch", "epoch"],
+  ["model", "model"],
+  ["price_version", "priceVersion"],
+  ["finish_reason", "finishReason"],
+  ["prompt_tokens", "promptTokens"],
+  ["computed_prompt_tokens", "computedPromptTokens"],
+  ["computed_cached_tokens", "computedCachedTokens"],
+  ["computed_output_tokens", "computedOutputTokens"],
+  ["billed_prompt_tokens", "billedPromptTokens"],
+  ["billed_cached_tokens", "billedCachedTokens"],
+  ["billed_output_tokens", "billedOutputTokens"],
+  ["billed_nano_usd", "billedNanoUsd"],
+  ["fault", "fault"],
+  ["received_at_ms", "receivedAtMs"],
+  ["queue_ms", "queueMs"],
+  ["ttft_ms", "ttftMs"],
+  ["ended_at_ms", "endedAtMs"],
+];
+
+// One bound parameter however many rows: D1 allows 100 a statement. WHERE true keeps SQLite from reading
+// ON CONFLICT as a join constraint.
+const INSERT_HEAD = `INSERT INTO ledger_entries (${COLUMNS.map(([column]) => column).join(", ")}) SELECT ${COLUMNS.map(
+  ([, field]) => `json_extract(value, '$.${field}')`,
+).join(", ")} FROM json_each(`;
+const INSERT_TAIL = ") WHERE true ON CONFLICT DO NOTHING";
+
+/** Appends entries; those that are there already stay as they are. One statement, so all or none. */
+export async function appendLedgerEntries(
+  db: LedgerDb,
+  entries: readonly LedgerEntry[],
+): Promise<void> {
+  assert(
+    entries.length <= LEDGER_BATCH_ENTRIES_MAX,
+    `${entries.length} entries in a batch, bound ${LEDGER_BATCH_ENTRIES_MAX}`,
+  );
+  if (entries.length === 0) return;
+  await db.run(sql`${sql.raw(INSERT_HEAD)}${JSON.stringify(entries)}${sql.raw(INSERT_TAIL)}`);
+}
+
+/** What a tenant is billed for, over all its entries. */
+export async function usageTotals(db: LedgerDb, tenantId: string): Promise<UsageTotals> {
+  const total = (column: Parameters<typeof sql>[1]) => sql<number>`coalesce(sum(${column}), 0)`;
+  const [row] = await db
+    .select({
+      entries: sql<number>`count(*)`,
+      promptTokens: total(ledgerEntries.billedPromptTokens),
+      cachedTokens: total(ledgerEntries.billedCachedTokens),
+      outputTokens: total(ledgerEntries.billedOutputTokens),
+      costNanoUsd: total(ledgerEntries.billedNanoUsd),
+    })
+    .from(ledgerEntries)
+    .where(eq(ledgerEntries.tenantId, tenantId));
+  assert(row !== undefined, "a sum without GROUP BY has one row");
+  for (const [name, sum] of Object.entries(row)) {
+    assert(Number.isSafeInteger(sum), `${name} of ${tenantId} is no safe integer`);
+  }
+  return row;
+}
+
+/** A tenant's newest entries, newest first; of one request only when it is named. */
+export async function newestLedgerEntries(
+  db: LedgerDb,
+  tenantId: string,
+  options: { readonly entriesMax: number; readonly requestId?: string },
+): Promise<readonly LedgerRow[]> {
+  const { entriesMax, requestId } = options;
+  const mine = eq(ledgerEntries.tenantId, tenantId);
+  return db
+    .select()
+    .from(ledgerEntries)
+    .where(requestId === undefined ? mine : and(mine, eq(ledgerEntries.requestId, requestId)))
+    .orderBy(desc(ledgerEntries.endedAtMs), desc(ledgerEntries.requestId))
+    .limit(Math.min(entriesMax, LEDGER_PAGE_ENTRIES_MAX));
+}
