@@ -32,6 +32,8 @@ export interface WorkerOptions {
   readonly engine: EngineOptions;
   /** Tokens of one step: decodes first, then prefill chunks. */
   readonly stepBudgetTokens: number;
+  /** A step that takes longer is reported as stuck; a bound of limits.ts when absent. */
+  readonly stepStuckAfterMs?: number;
 }
 
 export type ToWorker =
@@ -78,8 +80,13 @@ export type FromWorker =
   | { readonly type: "failed"; readonly message: string }
   /** The scheduler takes no such request (queue full, cannot ever fit, draining). Nothing was computed. */
   | { readonly type: "refused"; readonly requestId: string; readonly error: ErrorValue }
+  /**
+   * What a step did. Requests that end outside of a step (cancelled or timed out in the queue, the engine broken or
+   * closed) come in such a message of their own, with computeUs 0.
+   */
   | {
       readonly type: "step";
+      /** Counts up by one with each of these messages; the native fence has its own count. */
       readonly stepId: number;
       readonly computeUs: number;
       readonly progress: readonly RequestProgress[];

@@ -1,0 +1,184 @@
+// Owns the main thread's side of the engine worker: its start, the messages both ways and its end. It does not
+// interpret progress. Invariant: every submitted request is refused or ends exactly once towards the listeners,
+// also when the worker dies without a word.
+import { Worker } from "node:worker_threads";
+import { assert } from "@fairlane/base";
+import type { ErrorValue } from "@fairlane/protocol";
+import {
+  ENGINE_CLOSE_TIMEOUT_MS,
+  ENGINE_LISTENERS_MAX,
+  RETRY_AFTER_FULL_MS,
+  WORKER_REQUESTS_MAX,
+} from "../limits.ts";
+import type { EngineInfo } from "./engine.ts";
+import type {
+  EngineRequest,
+  FromWorker,
+  RequestProgress,
+  ToWorker,
+  WorkerOptions,
+} from "./worker-messages.ts";
+
+export type EngineListener = (message: FromWorker) => void;
+
+/** What was last heard of a request that has not ended. */
+type LastHeard = Pick<RequestProgress, "counts" | "scheduledAtMs">;
+
+export class EngineHost implements AsyncDisposable {
+  readonly #entry: URL;
+  readonly #listeners = new Set<EngineListener>();
+  readonly #live = new Map<string, LastHeard>();
+  #worker: Worker | null = null;
+  #exited: Promise<void> = Promise.resolve();
+  #lastStepId = 0;
+  #hasEnded = false;
+
+  /** @param entry the worker's module; only tests and other engines give one */
+  constructor(entry: URL = new URL("./engine-worker.ts", import.meta.url)) {
+    this.#entry = entry;
+  }
+
+  /** Requests handed over that have neither been refused nor ended. */
+  get liveCount(): number {
+    return this.#live.size;
+  }
+
+  /** Starts the worker and opens the engine; rejects with the engine's reason when it cannot be opened. */
+  start(options: WorkerOptions): Promise<EngineInfo> {
+    assert(this.#worker === null, "the engine host was started before");
+    const worker = new Worker(this.#entry, { workerData: options });
+    this.#worker = worker;
+    const opened = Promise.withResolvers<EngineInfo>();
+    const exited = Promise.withResolvers<void>();
+    this.#exited = exited.promise;
+    worker.on("message", (message: FromWorker) => {
+      if (message.type === "opened") opened.resolve(message.info);
+      if (message.type === "failed") opened.reject(new Error(message.message));
+      this.#receive(message);
+    });
+    worker.on("error", (error) => {
+      const reason = error instanceof Error ? error.message : String(error);
+      opened.reject(new Error(reason));
+      this.#endWithoutWord(reason);
+    });
+    worker.on("exit", (code) => {
+      const reason = `the engine worker exited with code ${code}`;
+      opened.reject(new Error(reason));
+      this.#endWithoutWord(reason);
+      exited.resolve();
+    });
+    return opened.promise;
+  }
+
+  /** Calls `listener` with every message from now on; returns the way to stop that. */
+  on(listener: EngineListener): () => void {
+    assert(this.#listeners.size < ENGINE_LISTENERS_MAX, `over ${ENGINE_LISTENERS_MAX} listeners`);
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+    };
+  }
+
+  /** Hands requests over; each is answered with "refused" or with progress up to an end. */
+  submit(requests: readonly EngineRequest[]): void {
+    const taken: EngineRequest[] = [];
+    for (const request of requests) {
+      const { requestId, promptTokens } = request;
+      const refusal = this.#refusalOf(requestId);
+      if (refusal !== null) {
+        this.#emit({ type: "refused", requestId, error: refusal });
+        continue;
+      }
+      const counts = {
+        promptTokens: promptTokens.length,
+        cachedTokens: 0,
+        computedPromptTokens: 0,
+        outputTokens: 0,
+      };
+      this.#live.set(requestId, { counts, scheduledAtMs: null });
+      taken.push(request);
+    }
+    if (taken.length > 0) this.#post({ type: "submit", requests: taken });
+  }
+
+  /** Cancels requests; ids that have ended are ignored. */
+  cancel(ids: readonly string[]): void {
+    const live = ids.filter((id) => this.#live.has(id));
+    if (live.length > 0) this.#post({ type: "cancel", ids: live });
+  }
+
+  /** Lets what is here finish and refuses the rest. */
+  drain(): void {
+    this.#post({ type: "drain" });
+  }
+
+  /** Ends what is left and stops the worker: after its step, or by force when that does not end. Idempotent. */
+  async close(): Promise<void> {
+    const worker = this.#worker;
+    if (worker === null) return;
+    this.#post({ type: "close" });
+    const timer = setTimeout(() => void worker.terminate(), ENGINE_CLOSE_TIMEOUT_MS);
+    await this.#exited;
+    clearTimeout(timer);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #refusalOf(requestId: string): ErrorValue | null {
+    if (this.#worker === null || this.#hasEnded) {
+      return { code: "draining", message: "The node's engine is not running.", param: null };
+    }
+    if (this.#live.has(requestId)) {
+      const message = `Request ${requestId} is being served already.`;
+      return { code: "already_exists", message, param: null };
+    }
+    if (this.#live.size < WORKER_REQUESTS_MAX) return null;
+    const message = `The node has ${WORKER_REQUESTS_MAX} requests, as many as may. Please retry later.`;
+    return { code: "overloaded", message, param: null, retryAfterMs: RETRY_AFTER_FULL_MS };
+  }
+
+  #receive(message: FromWorker): void {
+    if (message.type === "refused") this.#live.delete(message.requestId);
+    if (message.type === "step") {
+      this.#lastStepId = message.stepId;
+      for (const { requestId, counts, scheduledAtMs, end } of message.progress) {
+        if (end === null) this.#live.set(requestId, { counts, scheduledAtMs });
+        else this.#live.delete(requestId);
+      }
+    }
+    if (message.type === "failed" || message.type === "closed") this.#hasEnded = true;
+    this.#emit(message);
+  }
+
+  /** The worker is gone: ends what it has not answered, with the counts last heard. */
+  #endWithoutWord(reason: string): void {
+    const error = {
+      code: "internal_error",
+      message: "The node's engine failed.",
+      param: null,
+    } as const;
+    const end = { reason: "error", error } as const;
+    const progress = [...this.#live].map(([requestId, heard]) => {
+      return { requestId, newTokens: [], ...heard, end };
+    });
+    this.#live.clear();
+    if (progress.length > 0) {
+      this.#lastStepId += 1;
+      const load = { running: 0, waiting: 0, pagesFree: 0, pagesTotal: 0 };
+      this.#emit({ type: "step", stepId: this.#lastStepId, computeUs: 0, progress, load });
+    }
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#emit({ type: "failed", message: reason });
+  }
+
+  #post(message: ToWorker): void {
+    if (!this.#hasEnded) this.#worker?.postMessage(message);
+  }
+
+  #emit(message: FromWorker): void {
+    for (const listener of this.#listeners) listener(message);
+  }
+}

@@ -1,0 +1,56 @@
+// Owns the life of an engine worker thread: opens an engine, runs the scheduler loop over it and joins both to the
+// port of the main thread. Which engine is the entry's choice, the loop is scheduler-loop.ts's. Invariant: the
+// first message is "opened" or "failed", the last is "closed" or "failed", and the engine is closed in any case.
+import { setImmediate } from "node:timers/promises";
+import type { MessagePort } from "node:worker_threads";
+import type { Clock } from "@fairlane/base";
+import { STEP_STUCK_AFTER_MS } from "../limits.ts";
+import { Scheduler } from "../scheduler/scheduler.ts";
+import { SchedulerLoop } from "../scheduler/scheduler-loop.ts";
+import type { Engine, EngineOptions } from "./engine.ts";
+import type { FromWorker, ToWorker, WorkerOptions } from "./worker-messages.ts";
+
+export interface EngineWorkerSetup {
+  readonly port: MessagePort;
+  readonly clock: Clock;
+  readonly options: WorkerOptions;
+  readonly openEngine: (options: EngineOptions) => Engine | Promise<Engine>;
+}
+
+/** Serves the port until the main thread closes it or the engine breaks. */
+export async function runEngineWorker(setup: EngineWorkerSetup): Promise<void> {
+  const post = (message: FromWorker): void => setup.port.postMessage(message);
+  try {
+    const engine = await setup.openEngine(setup.options.engine);
+    try {
+      await serve(setup, engine, post);
+    } finally {
+      // Idempotent: only a failure before or outside of the loop leaves it open.
+      await engine.close();
+    }
+  } catch (error) {
+    post({ type: "failed", message: error instanceof Error ? error.message : String(error) });
+  } finally {
+    setup.port.close();
+  }
+}
+
+async function serve(
+  { port, clock, options }: EngineWorkerSetup,
+  engine: Engine,
+  post: (message: FromWorker) => void,
+): Promise<void> {
+  const { stepBudgetTokens, stepStuckAfterMs = STEP_STUCK_AFTER_MS } = options;
+  const loop = new SchedulerLoop({
+    scheduler: new Scheduler({ info: engine.info, clock, stepBudgetTokens }),
+    engine,
+    post,
+    // Messages are delivered in the poll phase, which a turn of setImmediate passes through; a step that is done
+    // before it is waited for would otherwise keep them out.
+    yieldToMessages: () => setImmediate(),
+    stuckAfterMs: stepStuckAfterMs,
+  });
+  post({ type: "opened", info: engine.info });
+  port.on("message", (message: ToWorker) => loop.handle(message));
+  await loop.run();
+}

@@ -1,0 +1,96 @@
+// Owns the writing of a batch into a plan buffer, as deltas of what the engine already knows: slots to clear, new
+// page-table entries, sampling parameters of new requests, then the rows. It allocates nothing. Invariant: every
+// position that a row computes has its page in the engine's table; nothing is written past a column's capacity.
+import { assert } from "@fairlane/base";
+import type { Batch, BatchRow } from "../scheduler/batch.ts";
+import {
+  FROM_DEVICE,
+  NONE,
+  PLAN_HEADER,
+  STEP_LAYOUT_VERSION,
+  type PlanViews,
+} from "./step-layout.ts";
+
+/** Models have one KV group until the page pool knows several. */
+const KV_GROUP = 0;
+
+/** Writes the batch as the plan of step `stepId` and notes in the requests' block tables what the engine knows. */
+export function writeStepPlan(plan: PlanViews, stepId: number, batch: Batch): void {
+  const { header } = plan;
+  assert(batch.rowCount >= 1, "a step needs a row");
+  assert(batch.rowCount <= plan.row_slot.length, `${batch.rowCount} rows do not fit the plan`);
+  header.fill(0);
+  header[PLAN_HEADER.version] = STEP_LAYOUT_VERSION;
+  header[PLAN_HEADER.stepId] = stepId;
+  for (let index = 0; index < batch.rowCount; index++) {
+    const row = batch.row(index);
+    if (row.isFirst) writeNewSlot(plan, row);
+    writePages(plan, row);
+    writeRow(plan, row);
+  }
+}
+
+/** Takes the next index of a column whose use is counted in the header. */
+function takeIndex(header: Int32Array, word: number, capacity: number): number {
+  const index = header[word] ?? 0;
+  assert(index < capacity, `plan header word ${word} would pass its capacity of ${capacity}`);
+  header[word] = index + 1;
+  return index;
+}
+
+function writeNewSlot(plan: PlanViews, { request }: BatchRow): void {
+  const { slot, spec } = request;
+  const reset = takeIndex(plan.header, PLAN_HEADER.slotResets, plan.slot_reset.length);
+  plan.slot_reset[reset] = slot;
+  const update = takeIndex(plan.header, PLAN_HEADER.samplingUpdates, plan.sampling_slot.length);
+  plan.sampling_slot[update] = slot;
+  plan.sampling_top_k[update] = spec.sampling.topK;
+  // Int32Array keeps the low 32 bits of an unsigned half.
+  plan.sampling_seed_lo[update] = spec.sampling.seedLow;
+  plan.sampling_seed_hi[update] = spec.sampling.seedHigh;
+  plan.sampling_temperature[update] = spec.sampling.temperature;
+  plan.sampling_top_p[update] = spec.sampling.topP;
+}
+
+function writePages(plan: PlanViews, row: BatchRow): void {
+  const { blocks, slot } = row.request;
+  const entryCount = blocks.entriesFor(row.firstPosition + row.tokenCount);
+  for (let index = blocks.mappedCount; index < entryCount; index++) {
+    const entry = blocks.entries[index];
+    assert(entry !== undefined, `position ${row.firstPosition} of slot ${slot} has no page`);
+    const update = takeIndex(plan.header, PLAN_HEADER.pageUpdates, plan.page_slot.length);
+    plan.page_slot[update] = slot;
+    plan.page_entry[update] = index;
+    plan.page_kv_group[update] = KV_GROUP;
+    plan.page_id[update] = entry.page;
+    plan.page_first_pos[update] = entry.firstPosition;
+    plan.page_n_valid[update] = entry.nValid;
+  }
+  if (entryCount > blocks.mappedCount) blocks.markMapped(entryCount);
+}
+
+function writeRow(plan: PlanViews, row: BatchRow): void {
+  const { header, token } = plan;
+  const { request, firstPosition, tokenCount } = row;
+  const index = takeIndex(header, PLAN_HEADER.rows, plan.row_slot.length);
+  plan.row_slot[index] = request.slot;
+  plan.row_n_tokens[index] = tokenCount;
+  plan.row_first_pos[index] = firstPosition;
+  plan.row_adapter[index] = NONE;
+  plan.row_n_logit_rows[index] = row.isSampled ? 1 : 0;
+  plan.row_draft_len[index] = 0;
+  plan.row_mask_slot[index] = NONE;
+  if (request.state === "decoding") {
+    plan.row_token_offset[index] = FROM_DEVICE;
+    return;
+  }
+  const offset = header[PLAN_HEADER.tokens] ?? 0;
+  assert(
+    offset + tokenCount <= token.length,
+    `${offset} + ${tokenCount} tokens do not fit the plan`,
+  );
+  const { promptTokens } = request.spec;
+  for (let i = 0; i < tokenCount; i++) token[offset + i] = promptTokens[firstPosition + i] ?? NONE;
+  plan.row_token_offset[index] = offset;
+  header[PLAN_HEADER.tokens] = offset + tokenCount;
+}

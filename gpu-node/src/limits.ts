@@ -1,0 +1,35 @@
+// Owns every bound of the node with its unit and the reason for its value. The public API's and the link's
+// bounds are in @fairlane/protocol; the native core's are in native/core/limits.h.
+
+// --- scheduler ---
+
+/** Tokens of KV in one page; the core's kPageTokens. */
+export const PAGE_TOKENS = 16;
+
+/** Requests waiting to join the running set: a few seconds of work; more wait better at the hub. */
+export const WAITING_REQUESTS_MAX = 2_048;
+/** Waiting requests of one tenant: one tenant's burst fills at most a quarter of the queue. */
+export const WAITING_REQUESTS_PER_TENANT_MAX = 512;
+/** Prompt tokens of all waiting requests: 4 bytes each, so the queue's prompts stay below 64 MiB. */
+export const WAITING_PROMPT_TOKENS_MAX = 16 * 1024 * 1024;
+/** What a client is told to wait when a queue is full: a few steps, long enough for some request to end. */
+export const RETRY_AFTER_FULL_MS = 1_000;
+/** Token ids that end a request: models have one to four, clients of later endpoints add a few. */
+export const STOP_TOKEN_IDS_MAX = 64;
+/** Prefill tokens that a step takes however many decodes run, so that prefills never starve: one page. */
+export const PREFILL_SHARE_MIN_TOKENS = 16;
+/** Running requests, that is slots: bounds the plan's columns and the step message. */
+export const RUNNING_REQUESTS_MAX = 4_096;
+/** Tokens of one step: the core sizes its activations by it. */
+export const STEP_BUDGET_TOKENS_MAX = 65_536;
+
+// --- engine worker ---
+
+/** A step that takes longer is reported as stuck: the slowest sound step (512 tokens on `generic`) ends before. */
+export const STEP_STUCK_AFTER_MS = 60_000;
+/** The longest wait for the worker to finish its step and close before it is stopped by force. */
+export const ENGINE_CLOSE_TIMEOUT_MS = 10_000;
+/** Requests that the main thread may have handed to the worker and not seen end: all that wait, run or were just sent. */
+export const WORKER_REQUESTS_MAX = WAITING_REQUESTS_MAX + RUNNING_REQUESTS_MAX + 2_048;
+/** Listeners of one engine host: link, HTTP, journal, metrics and a test's own. */
+export const ENGINE_LISTENERS_MAX = 16;

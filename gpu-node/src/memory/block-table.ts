@@ -1,0 +1,71 @@
+// Owns the pages of one request in the order of their positions, and how many of the entries the engine has been
+// told of. It does not choose when to allocate. Invariant: entries are dense, entry i begins at position
+// i * pageTokens, and each entry holds one reference of its page until release.
+import { assert, units } from "@fairlane/base";
+import type { PagePool } from "./page-pool.ts";
+
+/** One page of a request's context, as the step plan carries it. */
+export interface BlockEntry {
+  readonly page: number;
+  /** Position of the page's first token. */
+  readonly firstPosition: number;
+  /** Tokens of the page that were valid when it was attached: 0 for a fresh page. */
+  readonly nValid: number;
+}
+
+export class BlockTable {
+  readonly #pageTokens: number;
+  readonly #entries: BlockEntry[] = [];
+  #mappedCount = 0;
+  #isReleased = false;
+
+  constructor(pageTokens: number) {
+    assert(
+      Number.isSafeInteger(pageTokens) && pageTokens >= 1,
+      `pageTokens must be >= 1: ${pageTokens}`,
+    );
+    this.#pageTokens = pageTokens;
+  }
+
+  get entries(): readonly BlockEntry[] {
+    return this.#entries;
+  }
+
+  /** Entries, from the first on, that the engine's page table has. */
+  get mappedCount(): number {
+    return this.#mappedCount;
+  }
+
+  /** Entries that positions 0 .. positionCount - 1 need. */
+  entriesFor(positionCount: number): number {
+    return units.pagesForTokens(positionCount, this.#pageTokens);
+  }
+
+  /** Allocates fresh pages until positions 0 .. positionCount - 1 have one. */
+  reserve(pool: PagePool, positionCount: number): void {
+    assert(!this.#isReleased, "pages reserved for a request that has ended");
+    const entryCount = this.entriesFor(positionCount);
+    for (let entry = this.#entries.length; entry < entryCount; entry++) {
+      const page = pool.allocate("kv");
+      this.#entries.push({ page, firstPosition: entry * this.#pageTokens, nValid: 0 });
+    }
+  }
+
+  /** Notes that the engine is told of the first `count` entries. */
+  markMapped(count: number): void {
+    assert(
+      count >= this.#mappedCount && count <= this.#entries.length,
+      `${count} entries mapped, had ${this.#mappedCount} of ${this.#entries.length}`,
+    );
+    this.#mappedCount = count;
+  }
+
+  /** Gives every page back, once. */
+  release(pool: PagePool): void {
+    assert(!this.#isReleased, "a request's pages were released twice");
+    this.#isReleased = true;
+    for (const entry of this.#entries) pool.release(entry.page);
+    this.#entries.length = 0;
+    this.#mappedCount = 0;
+  }
+}

@@ -1,0 +1,145 @@
+// Owns the states of a request in the scheduler and the moves between them:
+//   queued -> prefilling -> decoding -> finished
+//   queued | prefilling | decoding -> aborted
+// It does not decide when to move. Invariant: a slot and pages are held exactly while prefilling or decoding, and
+// the counters say what the engine really computed, never what was planned.
+import { assert } from "@fairlane/base";
+import type { ErrorValue } from "@fairlane/protocol";
+import type { EngineRequest, RequestCounts, RequestProgress } from "../engine/worker-messages.ts";
+import type { BlockTable } from "../memory/block-table.ts";
+
+export interface QueuedRequest {
+  readonly state: "queued";
+  readonly spec: EngineRequest;
+  /** The asked maximum, cut to what the context leaves after the prompt. */
+  readonly outputTokensMax: number;
+}
+
+interface Running {
+  readonly spec: EngineRequest;
+  readonly outputTokensMax: number;
+  readonly slot: number;
+  readonly blocks: BlockTable;
+  readonly scheduledAtMs: number;
+  computedPromptTokens: number;
+  outputTokens: number;
+  /** Set by a cancel while a step is in flight; the request ends when that step has been settled. */
+  isCancelRequested: boolean;
+}
+
+/** Some of the prompt is still to be computed. */
+export interface PrefillingRequest extends Running {
+  readonly state: "prefilling";
+}
+
+/** The prompt is computed and at least one token was sampled. */
+export interface DecodingRequest extends Running {
+  readonly state: "decoding";
+}
+
+interface Ended {
+  readonly spec: EngineRequest;
+  readonly counts: RequestCounts;
+  readonly scheduledAtMs: number | null;
+}
+
+/** Ended by itself. */
+export interface FinishedRequest extends Ended {
+  readonly state: "finished";
+  readonly reason: "stop" | "length";
+}
+
+/** Ended from outside: cancelled, or by an error. */
+export interface AbortedRequest extends Ended {
+  readonly state: "aborted";
+  readonly error: ErrorValue | null;
+}
+
+export type RunningRequest = PrefillingRequest | DecodingRequest;
+export type LiveRequest = QueuedRequest | RunningRequest;
+export type EndedRequest = FinishedRequest | AbortedRequest;
+export type Request = LiveRequest | EndedRequest;
+
+/** What a request holds once it has joined the running set. */
+export interface Placement {
+  readonly slot: number;
+  readonly blocks: BlockTable;
+  readonly scheduledAtMs: number;
+}
+
+/** queued -> prefilling: the request has joined the running set. */
+export function joinRunning(request: QueuedRequest, placement: Placement): PrefillingRequest {
+  return {
+    state: "prefilling",
+    spec: request.spec,
+    outputTokensMax: request.outputTokensMax,
+    slot: placement.slot,
+    blocks: placement.blocks,
+    scheduledAtMs: placement.scheduledAtMs,
+    computedPromptTokens: 0,
+    outputTokens: 0,
+    isCancelRequested: false,
+  };
+}
+
+/** prefilling -> decoding: the prompt's last chunk was computed and its token sampled. */
+export function startDecoding(request: PrefillingRequest): DecodingRequest {
+  const { computedPromptTokens, outputTokens, spec } = request;
+  assert(
+    computedPromptTokens === spec.promptTokens.length && outputTokens === 1,
+    `${spec.requestId} decodes at ${computedPromptTokens} prompt and ${outputTokens} output tokens`,
+  );
+  return { ...request, state: "decoding" };
+}
+
+/** running -> finished. */
+export function finish(request: RunningRequest, reason: "stop" | "length"): FinishedRequest {
+  assert(request.outputTokens > 0, `${request.spec.requestId} finishes without output`);
+  const { spec, scheduledAtMs } = request;
+  return { state: "finished", spec, counts: countsOf(request), scheduledAtMs, reason };
+}
+
+/** any live state -> aborted; `error` null means cancelled. */
+export function abort(request: LiveRequest, error: ErrorValue | null): AbortedRequest {
+  const scheduledAtMs = request.state === "queued" ? null : request.scheduledAtMs;
+  return { state: "aborted", spec: request.spec, counts: countsOf(request), scheduledAtMs, error };
+}
+
+/** What was computed for the request so far. */
+export function countsOf(request: Request): RequestCounts {
+  const promptTokens = request.spec.promptTokens.length;
+  switch (request.state) {
+    case "queued":
+      return { promptTokens, cachedTokens: 0, computedPromptTokens: 0, outputTokens: 0 };
+    case "prefilling":
+    case "decoding": {
+      const { computedPromptTokens, outputTokens } = request;
+      return { promptTokens, cachedTokens: 0, computedPromptTokens, outputTokens };
+    }
+    case "finished":
+    case "aborted":
+      return request.counts;
+  }
+}
+
+/** The message to the main thread about a request that ran or ended. */
+export function progressOf(
+  request: RunningRequest | EndedRequest,
+  newTokens: readonly number[],
+): RequestProgress {
+  const { scheduledAtMs, spec } = request;
+  const requestId = spec.requestId;
+  return { requestId, newTokens, counts: countsOf(request), scheduledAtMs, end: endOf(request) };
+}
+
+function endOf(request: RunningRequest | EndedRequest): RequestProgress["end"] {
+  switch (request.state) {
+    case "prefilling":
+    case "decoding":
+      return null;
+    case "finished":
+      return { reason: request.reason, error: null };
+    case "aborted":
+      return { reason: request.error === null ? "cancelled" : "error", error: request.error };
+  }
+}

@@ -1,0 +1,94 @@
+// Owns the rows of one step, in plan order: which request computes how many tokens from which position. Rows are
+// allocated once and reused, so that a step allocates none. Invariant: a request has at most one row.
+import { assert } from "@fairlane/base";
+import type { DecodingRequest, PrefillingRequest, RunningRequest } from "../request/request.ts";
+
+export interface BatchRow {
+  readonly request: RunningRequest;
+  readonly tokenCount: number;
+  readonly firstPosition: number;
+  /** The row's last position is sampled: every decode, and the chunk that ends a prompt. */
+  readonly isSampled: boolean;
+  /** The request's first row: its slot is cleared and gets its sampling parameters. */
+  readonly isFirst: boolean;
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+export class Batch {
+  readonly rowCapacity: number;
+  readonly #rows: Mutable<BatchRow>[] = [];
+  #rowCount = 0;
+  #decodeCount = 0;
+  #tokenCount = 0;
+
+  constructor(rowCapacity: number) {
+    this.rowCapacity = rowCapacity;
+  }
+
+  get rowCount(): number {
+    return this.#rowCount;
+  }
+
+  get decodeCount(): number {
+    return this.#decodeCount;
+  }
+
+  /** Tokens computed by all rows. */
+  get tokenCount(): number {
+    return this.#tokenCount;
+  }
+
+  get prefillTokenCount(): number {
+    return this.#tokenCount - this.#decodeCount;
+  }
+
+  row(index: number): BatchRow {
+    const row = this.#rows[index];
+    assert(row !== undefined && index < this.#rowCount, `row ${index} of ${this.#rowCount}`);
+    return row;
+  }
+
+  clear(): void {
+    this.#rowCount = 0;
+    this.#decodeCount = 0;
+    this.#tokenCount = 0;
+  }
+
+  /** Adds a row that computes the request's last sample and samples the next token. */
+  addDecode(request: DecodingRequest): void {
+    const row = this.#nextRow(request);
+    row.tokenCount = 1;
+    // The first output token stands right after the prompt.
+    row.firstPosition = request.spec.promptTokens.length + request.outputTokens - 1;
+    row.isSampled = true;
+    row.isFirst = false;
+    this.#decodeCount += 1;
+    this.#tokenCount += 1;
+  }
+
+  /** Adds a row that computes the next `tokenCount` tokens of the request's prompt. */
+  addChunk(request: PrefillingRequest, tokenCount: number): void {
+    const firstPosition = request.computedPromptTokens;
+    const left = request.spec.promptTokens.length - firstPosition;
+    assert(tokenCount >= 1 && tokenCount <= left, `a chunk of ${tokenCount} of ${left} tokens`);
+    const row = this.#nextRow(request);
+    row.tokenCount = tokenCount;
+    row.firstPosition = firstPosition;
+    row.isSampled = tokenCount === left;
+    row.isFirst = firstPosition === 0;
+    this.#tokenCount += tokenCount;
+  }
+
+  #nextRow(request: RunningRequest): Mutable<BatchRow> {
+    assert(this.#rowCount < this.rowCapacity, `more than ${this.rowCapacity} rows`);
+    let row = this.#rows[this.#rowCount];
+    if (row === undefined) {
+      row = { request, tokenCount: 0, firstPosition: 0, isSampled: false, isFirst: false };
+      this.#rows.push(row);
+    }
+    row.request = request;
+    this.#rowCount += 1;
+    return row;
+  }
+}

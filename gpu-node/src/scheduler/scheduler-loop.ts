@@ -1,0 +1,156 @@
+// Owns the loop of the engine worker over any engine: take messages in as they come, step while there is work,
+// report once per step. Threads, ports and the choice of engine are engine-worker.ts's. Invariants: after `run`
+// every accepted request has ended with its counts; nothing is posted after "closed".
+import { assert } from "@fairlane/base";
+import type { ErrorValue } from "@fairlane/protocol";
+import type { Engine } from "../engine/engine.ts";
+import type { ResultViews } from "../engine/step-layout.ts";
+import { computeUsOf } from "../engine/step-result.ts";
+import type {
+  EngineRequest,
+  FromWorker,
+  RequestProgress,
+  ToWorker,
+} from "../engine/worker-messages.ts";
+import type { Scheduler } from "./scheduler.ts";
+import { StepCycle } from "./step.ts";
+
+export interface SchedulerLoopOptions {
+  readonly scheduler: Scheduler;
+  readonly engine: Engine;
+  readonly post: (message: FromWorker) => void;
+  /** Lets messages that have arrived reach `handle` before the next step. */
+  readonly yieldToMessages: () => Promise<void>;
+  readonly stuckAfterMs: number;
+}
+
+export class SchedulerLoop {
+  readonly #scheduler: Scheduler;
+  readonly #engine: Engine;
+  readonly #steps: StepCycle;
+  readonly #options: SchedulerLoopOptions;
+  /** Why nothing new is taken; null while requests are welcome. */
+  #refusal: ErrorValue | null = null;
+  #isClosing = false;
+  #reportCount = 0;
+  #wake: (() => void) | null = null;
+
+  constructor(options: SchedulerLoopOptions) {
+    this.#options = options;
+    this.#scheduler = options.scheduler;
+    this.#engine = options.engine;
+    this.#steps = new StepCycle(options.scheduler, options.engine);
+  }
+
+  /** Takes a message of the main thread in, also while a step is in flight. */
+  handle(message: ToWorker): void {
+    switch (message.type) {
+      case "submit":
+        for (const request of message.requests) this.#submit(request);
+        break;
+      case "cancel":
+        this.#report(this.#scheduler.cancel(message.ids));
+        break;
+      case "drain":
+        this.#refusal ??= DRAINING;
+        break;
+      case "close":
+        this.#refusal ??= DRAINING;
+        this.#isClosing = true;
+        break;
+    }
+    this.#wake?.();
+  }
+
+  /** Steps until a "close" or a broken engine, then ends what is left and closes the engine. Never throws. */
+  async run(): Promise<void> {
+    try {
+      while (!this.#isClosing) await this.#stepOrSleep();
+      this.#report(this.#scheduler.endAll(CLOSING));
+    } catch (error) {
+      this.#fail(error);
+    }
+    try {
+      await this.#engine.close();
+    } catch (error) {
+      this.#fail(error);
+    }
+    this.#options.post({ type: "closed" });
+  }
+
+  async #stepOrSleep(): Promise<void> {
+    this.#report(this.#scheduler.endExpired());
+    if (!this.#steps.start()) {
+      assert(!this.#scheduler.hasWork, "requests are live and no step could start");
+      this.#scheduler.checkIntegrity();
+      await this.#sleep();
+      return;
+    }
+    const result = await this.#waitForStep();
+    this.#report(this.#steps.settle(result), computeUsOf(result));
+    await this.#options.yieldToMessages();
+  }
+
+  // Waits for the step in flight however long it takes: a native step cannot be stopped from outside. Whoever
+  // hears "stuck" may take the node out of service; deadlines in the queue go on being kept.
+  async #waitForStep(): Promise<ResultViews> {
+    const timeoutMs = this.#options.stuckAfterMs;
+    let outcome = await this.#engine.waitStep({ timeoutMs });
+    if (outcome.state === "done") return outcome.result;
+    this.#options.post({ type: "stuck", stuck: true });
+    while (outcome.state === "timeout") {
+      this.#report(this.#scheduler.endExpired());
+      outcome = await this.#engine.waitStep({ timeoutMs });
+    }
+    this.#options.post({ type: "stuck", stuck: false });
+    return outcome.result;
+  }
+
+  #sleep(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = () => {
+        this.#wake = null;
+        resolve();
+      };
+    });
+  }
+
+  #submit(request: EngineRequest): void {
+    const { requestId } = request;
+    const error = this.#refusal ?? this.#scheduler.submit(request);
+    if (error !== null) this.#options.post({ type: "refused", requestId, error });
+  }
+
+  /** Posts what a step, or an end between steps, did; nothing when there is nothing to say. */
+  #report(progress: readonly RequestProgress[], computeUs = 0): void {
+    if (progress.length === 0) return;
+    this.#reportCount += 1;
+    const stepId = this.#reportCount;
+    this.#options.post({ type: "step", stepId, computeUs, progress, load: this.#scheduler.load });
+  }
+
+  #fail(error: unknown): void {
+    const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    this.#refusal = ENGINE_FAILED;
+    this.#report(this.#scheduler.endAll(ENGINE_FAILED));
+    this.#options.post({ type: "failed", message });
+  }
+}
+
+const DRAINING: ErrorValue = {
+  code: "draining",
+  message: "The node is going down and takes nothing new. Please retry.",
+  param: null,
+};
+
+const CLOSING: ErrorValue = {
+  code: "draining",
+  message: "The node was closed before the request had ended.",
+  param: null,
+};
+
+const ENGINE_FAILED: ErrorValue = {
+  code: "internal_error",
+  message: "The node's engine failed.",
+  param: null,
+};

@@ -1,0 +1,117 @@
+// Owns the intake and the ends of requests outside of steps: submit, cancel, deadline, shut-down. Steps are
+// step.ts's. Invariants: every accepted request ends exactly once; a running request ends only while no step is in
+// flight, so that what the engine computed for it is counted.
+import type { ErrorValue } from "@fairlane/protocol";
+import type { EngineRequest, RequestProgress, WorkerLoad } from "../engine/worker-messages.ts";
+import { checkPoolIntegrity } from "../memory/pool-integrity.ts";
+import {
+  abort,
+  progressOf,
+  type EndedRequest,
+  type LiveRequest,
+  type QueuedRequest,
+  type RunningRequest,
+} from "../request/request.ts";
+import { checkRequest, needsOf } from "./check-request.ts";
+import { makeParts, type SchedulerOptions, type SchedulerParts } from "./scheduler-parts.ts";
+
+const NO_TOKENS: readonly number[] = [];
+
+export class Scheduler {
+  readonly parts: SchedulerParts;
+
+  constructor(options: SchedulerOptions) {
+    this.parts = makeParts(options);
+  }
+
+  /** True while a request waits or runs. */
+  get hasWork(): boolean {
+    return this.parts.table.liveCount > 0;
+  }
+
+  get load(): WorkerLoad {
+    const { table, waiting, pool } = this.parts;
+    return {
+      running: table.running.length,
+      waiting: waiting.count,
+      pagesFree: pool.freeCount,
+      pagesTotal: pool.pageCount,
+    };
+  }
+
+  /** Takes a request in; returns the refusal, or null when it waits. */
+  submit(request: EngineRequest): ErrorValue | null {
+    const { table, waiting, info } = this.parts;
+    if (table.get(request.requestId) !== undefined) {
+      const message = `Request ${request.requestId} is being served already.`;
+      return { code: "already_exists", message, param: null };
+    }
+    const refusal = checkRequest(request, info);
+    if (refusal !== null) return refusal;
+    const { outputTokensMax } = needsOf(request, info);
+    const queued = { state: "queued", spec: request, outputTokensMax } as const;
+    const full = waiting.add(queued);
+    if (full !== null) return full;
+    table.addQueued(queued);
+    return null;
+  }
+
+  /**
+   * Cancels requests; unknown ids are those that ended meanwhile. Queued requests end at once, running ones when
+   * the step in flight is settled, or at once when there is none.
+   * @returns the progress of those that ended at once
+   */
+  cancel(ids: readonly string[]): RequestProgress[] {
+    const { table, waiting, pool } = this.parts;
+    const queued = new Set<QueuedRequest>();
+    const ended: RequestProgress[] = [];
+    for (const id of ids) {
+      const request = table.get(id);
+      if (request === undefined) continue;
+      if (request.state === "queued") queued.add(request);
+      else if (pool.hasStepInFlight) request.isCancelRequested = true;
+      else ended.push(this.end(request, abort(request, null)));
+    }
+    if (queued.size > 0) waiting.removeAll(queued);
+    for (const request of queued) ended.push(this.end(request, abort(request, null)));
+    return ended;
+  }
+
+  /** Ends queued requests whose deadline has passed. */
+  endExpired(): RequestProgress[] {
+    const nowMs = this.parts.clock.nowMs();
+    return this.parts.waiting.takeExpired(nowMs).map((request) => {
+      const waitedMs = nowMs - request.spec.receivedAtMs;
+      const message = `The request waited ${waitedMs} ms in the node's queue and its deadline passed.`;
+      return this.end(request, abort(request, { code: "queue_timeout", message, param: null }));
+    });
+  }
+
+  /** Ends every request with `error`: the engine is gone or about to be closed. */
+  endAll(error: ErrorValue): RequestProgress[] {
+    const { table, waiting } = this.parts;
+    const ended: RequestProgress[] = [];
+    for (let queued = waiting.shift(); queued !== undefined; queued = waiting.shift()) {
+      ended.push(this.end(queued, abort(queued, error)));
+    }
+    for (const running of [...table.running]) ended.push(this.end(running, abort(running, error)));
+    return ended;
+  }
+
+  /** Forgets a live request that has ended, gives its slot and pages back, and says so. */
+  end(
+    request: LiveRequest,
+    ended: EndedRequest,
+    newTokens: readonly number[] = NO_TOKENS,
+  ): RequestProgress {
+    this.parts.table.remove(request);
+    if (request.state !== "queued") request.blocks.release(this.parts.pool);
+    return progressOf(ended, newTokens);
+  }
+
+  /** Throws when pages are lost or owned wrongly. O(pages): for idle moments and tests. */
+  checkIntegrity(): void {
+    const tables = this.parts.table.running.map((request: RunningRequest) => request.blocks);
+    checkPoolIntegrity(this.parts.pool, tables);
+  }
+}

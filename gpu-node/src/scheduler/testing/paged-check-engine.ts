@@ -1,0 +1,253 @@
+// Owns an engine for tests that computes nothing but checks everything: it keeps page tables and page contents as
+// a real engine does, refuses plans that a real one refuses, and samples a token that depends on every token of
+// the context as read back through the pages. So a page given away too early changes what a request says.
+// It is no simulation: it has no time model.
+import { assert } from "@fairlane/base";
+import type { Engine, EngineInfo, WaitOutcome } from "../../engine/engine.ts";
+import {
+  FROM_DEVICE,
+  layoutBytes,
+  NONE,
+  PLAN_COLUMNS,
+  PLAN_HEADER,
+  planViews,
+  RESULT_COLUMNS,
+  RESULT_HEADER,
+  resultViews,
+  STEP_LAYOUT_VERSION,
+  type PlanViews,
+  type ResultViews,
+} from "../../engine/step-layout.ts";
+import { stepCapacityFor } from "../scheduler-parts.ts";
+
+export interface CheckEngineOptions {
+  readonly slotCount?: number;
+  readonly pageCount?: number;
+  readonly pageTokens?: number;
+  readonly contextTokens?: number;
+  readonly vocabSize?: number;
+  readonly stepBudgetTokens?: number;
+  /** false skips reading the context back, for cost measurements: every sample is token 0. */
+  readonly readsContext?: boolean;
+}
+
+interface Entry {
+  readonly page: number;
+  readonly firstPosition: number;
+}
+
+interface Slot {
+  entries: Entry[];
+  lastToken: number;
+  /** 0 when greedy, else the seed. */
+  salt: number;
+}
+
+export class PagedCheckEngine implements Engine {
+  readonly info: EngineInfo;
+  /** What a step did that the tests compare with the requests' counts. */
+  hostTokensComputed = 0;
+  tokensSampled = 0;
+  closeCount = 0;
+  /** How often waitStep still answers "timeout" before the step is done. */
+  timeoutsLeft = 0;
+  /** Spoils the next step: a refused plan, a wrong fence, a rejected wait. */
+  nextFault: "status" | "fence" | "reject" | null = null;
+  readonly #slots: Slot[];
+  readonly #pages: Int32Array;
+  readonly #plan: PlanViews;
+  readonly #result: ResultViews;
+  readonly #readsContext: boolean;
+  #isInFlight = false;
+
+  constructor(options: CheckEngineOptions = {}) {
+    const { slotCount = 4, pageTokens = 4, stepBudgetTokens = 16 } = options;
+    const capacity = stepCapacityFor({ slotCount, stepBudgetTokens, pageTokens });
+    this.info = {
+      backend: "check",
+      numericsClass: "check",
+      vocabSize: options.vocabSize ?? 1_000,
+      contextTokens: options.contextTokens ?? 64,
+      pageTokens,
+      pageBytes: pageTokens * 4,
+      pageCount: options.pageCount ?? 64,
+      slotCount,
+      threadCount: 1,
+      capacity,
+    };
+    this.#readsContext = options.readsContext ?? true;
+    this.#slots = Array.from({ length: slotCount }, () => ({
+      entries: [],
+      lastToken: NONE,
+      salt: 0,
+    }));
+    this.#pages = new Int32Array(this.info.pageCount * pageTokens).fill(NONE);
+    this.#plan = planViews(capacity, new ArrayBuffer(layoutBytes(PLAN_COLUMNS, capacity)));
+    this.#result = resultViews(capacity, new ArrayBuffer(layoutBytes(RESULT_COLUMNS, capacity)));
+  }
+
+  acquirePlan(): PlanViews {
+    assert(!this.#isInFlight, "both plans are in flight");
+    return this.#plan;
+  }
+
+  submitStep(plan: PlanViews): void {
+    assert(plan === this.#plan && !this.#isInFlight, "a foreign plan or a second one");
+    this.#isInFlight = true;
+    this.#compute(plan);
+  }
+
+  waitStep(): Promise<WaitOutcome> {
+    assert(this.#isInFlight, "nothing is in flight");
+    if (this.timeoutsLeft > 0) {
+      this.timeoutsLeft -= 1;
+      return Promise.resolve({ state: "timeout" });
+    }
+    this.#isInFlight = false;
+    const fault = this.nextFault;
+    this.nextFault = null;
+    if (fault === "reject") return Promise.reject(new Error("the launcher died"));
+    if (fault === "fence") this.#result.header[RESULT_HEADER.stepId] = 999;
+    if (fault === "status") this.#result.header[RESULT_HEADER.status] = 5;
+    return Promise.resolve({ state: "done", result: this.#result });
+  }
+
+  close(): Promise<void> {
+    this.closeCount += 1;
+    return Promise.resolve();
+  }
+
+  /** The step's outcome without a promise, for tests that drive StepCycle by hand. */
+  takeResult(): ResultViews {
+    assert(this.#isInFlight, "nothing is in flight");
+    this.#isInFlight = false;
+    return this.#result;
+  }
+
+  #compute(plan: PlanViews): void {
+    const { header } = plan;
+    const result = this.#result;
+    assert(header[PLAN_HEADER.version] === STEP_LAYOUT_VERSION, "wrong layout version");
+    this.#applyDeltas(plan);
+    const written = new Set<number>();
+    const slots = new Set<number>();
+    let computed = 0;
+    result.header.fill(0);
+    result.header[RESULT_HEADER.version] = STEP_LAYOUT_VERSION;
+    result.header[RESULT_HEADER.stepId] = at(header, PLAN_HEADER.stepId);
+    for (let row = 0; row < at(header, PLAN_HEADER.rows); row++) {
+      assert(!slots.has(at(plan.row_slot, row)), `slot of row ${row} has two rows`);
+      slots.add(at(plan.row_slot, row));
+      computed += at(plan.row_n_tokens, row);
+      this.#computeRow(plan, row, written);
+    }
+    assert(computed <= this.info.capacity.tokens, `${computed} tokens in a step`);
+    result.header[RESULT_HEADER.rows] = at(header, PLAN_HEADER.rows);
+    result.header[RESULT_HEADER.computeUs] = 7;
+  }
+
+  #applyDeltas(plan: PlanViews): void {
+    const { header } = plan;
+    for (let i = 0; i < at(header, PLAN_HEADER.slotResets); i++) {
+      const slot = this.#slot(at(plan.slot_reset, i));
+      slot.entries = [];
+      slot.lastToken = NONE;
+    }
+    for (let i = 0; i < at(header, PLAN_HEADER.pageUpdates); i++) {
+      const { entries } = this.#slot(at(plan.page_slot, i));
+      assert(at(plan.page_entry, i) === entries.length, "page table entries are dense");
+      const page = at(plan.page_id, i);
+      assert(page >= 0 && page < this.info.pageCount, `page ${page}`);
+      assert(at(plan.page_n_valid, i) === 0 && at(plan.page_kv_group, i) === 0, "fresh, group 0");
+      entries.push({ page, firstPosition: at(plan.page_first_pos, i) });
+    }
+    for (let i = 0; i < at(header, PLAN_HEADER.samplingUpdates); i++) {
+      const isGreedy = at(plan.sampling_temperature, i) === 0;
+      const seed = at(plan.sampling_seed_lo, i) ^ at(plan.sampling_seed_hi, i);
+      this.#slot(at(plan.sampling_slot, i)).salt = isGreedy ? 0 : seed;
+    }
+  }
+
+  #computeRow(plan: PlanViews, row: number, written: Set<number>): void {
+    const { pageTokens } = this.info;
+    const slot = this.#slot(at(plan.row_slot, row));
+    const offset = at(plan.row_token_offset, row);
+    const count = at(plan.row_n_tokens, row);
+    const first = at(plan.row_first_pos, row);
+    assert(first + count <= this.info.contextTokens, `positions up to ${first + count}`);
+    const rowPages = new Set<number>();
+    for (let i = 0; i < count; i++) {
+      const token = offset === FROM_DEVICE ? slot.lastToken : at(plan.token, offset + i);
+      assert(token >= 0 && token < this.info.vocabSize, `token ${token}`);
+      const entry = slot.entries[Math.floor((first + i) / pageTokens)];
+      assert(entry !== undefined, `position ${first + i} is unmapped`);
+      rowPages.add(entry.page);
+      this.#pages[entry.page * pageTokens + (first + i - entry.firstPosition)] = token;
+    }
+    for (const page of rowPages) {
+      assert(!written.has(page), `page ${page} is written by two rows`);
+      written.add(page);
+    }
+    if (offset !== FROM_DEVICE) this.hostTokensComputed += count;
+    this.#sampleRow(row, slot, {
+      contextTokens: first + count,
+      logitRows: at(plan.row_n_logit_rows, row),
+    });
+  }
+
+  #sampleRow(row: number, slot: Slot, shape: { contextTokens: number; logitRows: number }): void {
+    const result = this.#result;
+    result.result_row[row] = row;
+    result.result_n_out[row] = shape.logitRows;
+    result.result_offset[row] = 0;
+    if (shape.logitRows === 0) return;
+    const context = this.#readsContext ? this.#readContext(slot, shape.contextTokens) : [];
+    slot.lastToken = nextToken(context, { vocabSize: this.info.vocabSize, salt: slot.salt });
+    const at = result.header[RESULT_HEADER.tokens] ?? 0;
+    result.result_offset[row] = at;
+    result.result_token[at] = slot.lastToken;
+    result.header[RESULT_HEADER.tokens] = at + 1;
+    this.tokensSampled += 1;
+  }
+
+  #readContext(slot: Slot, tokenCount: number): number[] {
+    const { pageTokens } = this.info;
+    return Array.from({ length: tokenCount }, (_, position) => {
+      const entry = slot.entries[Math.floor(position / pageTokens)];
+      assert(entry !== undefined, `position ${position} is unmapped`);
+      return at(this.#pages, entry.page * pageTokens + (position - entry.firstPosition));
+    });
+  }
+
+  #slot(index: number): Slot {
+    const slot = this.#slots[index];
+    assert(slot !== undefined, `slot ${index} of ${this.info.slotCount}`);
+    return slot;
+  }
+}
+
+/** The token that follows a context: a hash of all of it. */
+export function nextToken(
+  context: readonly number[],
+  { vocabSize, salt }: { readonly vocabSize: number; readonly salt: number },
+): number {
+  let hash = 0x811c_9dc5 ^ salt;
+  for (const token of context) hash = Math.imul(hash ^ token, 0x0100_0193);
+  return (hash >>> 0) % vocabSize;
+}
+
+/** What a request alone would say: `count` tokens after `prompt`. */
+export function outputAlone(
+  prompt: readonly number[],
+  options: { readonly count: number; readonly vocabSize: number; readonly salt: number },
+): number[] {
+  const context = [...prompt];
+  for (let i = 0; i < options.count; i++) context.push(nextToken(context, options));
+  return context.slice(prompt.length);
+}
+
+function at(column: Int32Array | Float32Array, index: number): number {
+  const value = column[index];
+  assert(value !== undefined, `index ${index} of ${column.length}`);
+  return value;
+}

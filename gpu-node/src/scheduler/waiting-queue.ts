@@ -1,0 +1,99 @@
+// Owns the requests that wait to join the running set, first come first served. It does not choose whose turn it
+// is: fairness between tenants will stand over it. Invariant: requests, prompt tokens and each tenant's requests
+// stay within their bounds; a full queue refuses and never drops.
+import { assert, BoundedQueue } from "@fairlane/base";
+import type { ErrorValue } from "@fairlane/protocol";
+import { RETRY_AFTER_FULL_MS } from "../limits.ts";
+import type { QueuedRequest } from "../request/request.ts";
+
+/** Bounds of a waiting queue. */
+export interface WaitingBounds {
+  readonly requestsMax: number;
+  readonly requestsPerTenantMax: number;
+  readonly promptTokensMax: number;
+}
+
+export class WaitingQueue {
+  readonly #bounds: WaitingBounds;
+  readonly #queue: BoundedQueue<QueuedRequest>;
+  readonly #countOfTenant = new Map<string, number>();
+  #promptTokens = 0;
+  /** No request's deadline is earlier; spares a scan in every step. */
+  #earliestDeadlineMs = Infinity;
+
+  constructor(bounds: WaitingBounds) {
+    this.#bounds = bounds;
+    this.#queue = new BoundedQueue(bounds.requestsMax);
+  }
+
+  get count(): number {
+    return this.#queue.count;
+  }
+
+  get promptTokens(): number {
+    return this.#promptTokens;
+  }
+
+  /** Adds a request at the tail; returns the error when a bound is reached, and null when it waits. */
+  add(request: QueuedRequest): ErrorValue | null {
+    const { tenantId, promptTokens, deadlineMs } = request.spec;
+    const ofTenant = this.#countOfTenant.get(tenantId) ?? 0;
+    const { requestsPerTenantMax, promptTokensMax, requestsMax } = this.#bounds;
+    if (ofTenant >= requestsPerTenantMax) {
+      return full(`the tenant has ${ofTenant} requests waiting, ${requestsPerTenantMax} may`);
+    }
+    if (this.#promptTokens + promptTokens.length > promptTokensMax) {
+      return full(`${this.#promptTokens} prompt tokens wait, ${promptTokensMax} may`);
+    }
+    if (!this.#queue.push(request)) return full(`${requestsMax} requests wait, as many as may`);
+    this.#countOfTenant.set(tenantId, ofTenant + 1);
+    this.#promptTokens += promptTokens.length;
+    this.#earliestDeadlineMs = Math.min(this.#earliestDeadlineMs, deadlineMs);
+    return null;
+  }
+
+  /** The request whose turn it is, left in place. */
+  peek(): QueuedRequest | undefined {
+    return this.#queue.peek();
+  }
+
+  /** Takes the request whose turn it is. */
+  shift(): QueuedRequest | undefined {
+    const request = this.#queue.shift();
+    if (request !== undefined) this.#forget(request);
+    return request;
+  }
+
+  /** Takes these requests out of the middle. O(count). */
+  removeAll(requests: ReadonlySet<QueuedRequest>): void {
+    const removed = this.#queue.removeWhere((request) => requests.has(request));
+    assert(removed.length === requests.size, `${removed.length} of ${requests.size} are waiting`);
+    for (const request of removed) this.#forget(request);
+  }
+
+  /** Takes out every request whose deadline has passed, oldest first. */
+  takeExpired(nowMs: number): QueuedRequest[] {
+    if (nowMs < this.#earliestDeadlineMs) return [];
+    this.#earliestDeadlineMs = Infinity;
+    const expired = this.#queue.removeWhere(({ spec }) => {
+      if (spec.deadlineMs <= nowMs) return true;
+      this.#earliestDeadlineMs = Math.min(this.#earliestDeadlineMs, spec.deadlineMs);
+      return false;
+    });
+    for (const request of expired) this.#forget(request);
+    return expired;
+  }
+
+  #forget({ spec }: QueuedRequest): void {
+    const left = (this.#countOfTenant.get(spec.tenantId) ?? 0) - 1;
+    assert(left >= 0, `tenant ${spec.tenantId} has ${left} requests waiting`);
+    if (left === 0) this.#countOfTenant.delete(spec.tenantId);
+    else this.#countOfTenant.set(spec.tenantId, left);
+    this.#promptTokens -= spec.promptTokens.length;
+  }
+}
+
+function full(reason: string): ErrorValue {
+  const message = `The node's queue is full: ${reason}. Please retry later.`;
+  return { code: "overloaded", message, param: null, retryAfterMs: RETRY_AFTER_FULL_MS };
+}
