@@ -1,0 +1,58 @@
+// E2, admit: one RPC to the tenant's account, which verifies the key, its scopes and the limits and holds what
+// the request may take. Fails closed: no answer is a refusal. Notes the limits for the answer's headers.
+import {
+  AppError,
+  type AdmitInput,
+  type AdmitOutcome,
+  type ApiKeyClaim,
+  type ErrorValue,
+  type Principal,
+} from "@fairlane/protocol";
+import { wrongApiKey } from "../auth/authenticate.ts";
+import { accountOf, type EdgeContext, type EdgeDependencies } from "../edge-context.ts";
+import { logFailure } from "../errors/log-failure.ts";
+import { ADMIT_TIMEOUT_MS } from "../limits.ts";
+import { releaseHold } from "./release-hold.ts";
+import { withTimeout } from "../with-timeout.ts";
+
+const UNAVAILABLE: AdmitOutcome = {
+  ok: false,
+  error: {
+    code: "account_unavailable",
+    message: "The tenant's account cannot be asked at the moment. Nothing was computed; try again.",
+    param: null,
+    retryAfterMs: 1_000,
+  },
+  rates: null,
+};
+
+/** Asks for admission; throws the refusal. */
+export async function admit(
+  context: EdgeContext,
+  deps: EdgeDependencies,
+  ask: { readonly claim: ApiKeyClaim } & Pick<AdmitInput, "scope" | "hold">,
+): Promise<Principal> {
+  const requestId = context.get("requestId");
+  const input = { ...ask.claim, requestId, scope: ask.scope, hold: ask.hold };
+  const outcome = await askAccount(deps, input);
+  context.set("rates", outcome.rates);
+  if (outcome.ok) return outcome.principal;
+  // The account may have held before its answer was lost; nothing was submitted, so the hold is given back.
+  if (outcome === UNAVAILABLE && ask.hold !== null) releaseHold(context, deps, ask.claim.tenantId);
+  throw AppError.of(hideKeyState(outcome.error));
+}
+
+async function askAccount(deps: EdgeDependencies, input: AdmitInput): Promise<AdmitOutcome> {
+  try {
+    const asked = accountOf(deps, input.tenantId).admit(input);
+    return await withTimeout(asked, ADMIT_TIMEOUT_MS);
+  } catch (error) {
+    logFailure("admission_failed", input.requestId, error);
+    return UNAVAILABLE;
+  }
+}
+
+/** A key that is unknown or revoked must read like a forged one. */
+function hideKeyState(error: ErrorValue): ErrorValue {
+  return error.code === "invalid_api_key" ? wrongApiKey() : error;
+}

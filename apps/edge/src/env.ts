@@ -1,0 +1,61 @@
+// Owns the edge's bindings and variables: parsed once, when the script starts, so that a wrong configuration
+// stops the start and not the first request. Messages name variables, never their values.
+import type { D1Database } from "@cloudflare/workers-types";
+import { protocolLimits, type RegionHubRpc, type TenantAccountRpc } from "@fairlane/protocol";
+import { z } from "zod";
+
+/** Durable Objects of one class, by name. */
+export interface ObjectNamespace<Stub> {
+  getByName(name: string): Stub;
+}
+
+/** A RegionHub as the edge sees it: RPC, and fetch for streams. */
+export type RegionHubStub = RegionHubRpc & {
+  fetch(url: string, init: RequestInit): Promise<Response>;
+};
+
+export interface EdgeConfig {
+  readonly region: string;
+  readonly hubShardCount: number;
+  readonly keyPepper: string;
+  /** Hex. */
+  readonly adminTokenHash: string;
+  readonly accounts: ObjectNamespace<TenantAccountRpc>;
+  readonly hubs: ObjectNamespace<RegionHubStub>;
+  readonly controlDb: D1Database;
+  readonly ledgerDb: D1Database;
+}
+
+const binding = <T>() =>
+  z.custom<T>((value) => typeof value === "object" && value !== null, "binding is missing");
+
+const schema = z.object({
+  REGION: z.string().regex(/^[a-z0-9-]{1,32}$/),
+  HUB_SHARD_COUNT: z.coerce.number().int().min(1).max(protocolLimits.HUB_SHARDS_MAX),
+  KEY_PEPPER: z.string().min(16),
+  ADMIN_TOKEN_HASH: z.string().regex(/^[0-9a-f]{64}$/),
+  TENANT_ACCOUNT: binding<ObjectNamespace<TenantAccountRpc>>(),
+  REGION_HUB: binding<ObjectNamespace<RegionHubStub>>(),
+  CONTROL_DB: binding<D1Database>(),
+  LEDGER_DB: binding<D1Database>(),
+});
+
+/** Reads the Worker's environment; throws an error that names every wrong variable. */
+export function readEnv(env: unknown): EdgeConfig {
+  const parsed = schema.safeParse(env);
+  if (!parsed.success) {
+    const wrong = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
+    throw new Error(`The edge is misconfigured: ${wrong.join("; ")}`);
+  }
+  const vars = parsed.data;
+  return {
+    region: vars.REGION,
+    hubShardCount: vars.HUB_SHARD_COUNT,
+    keyPepper: vars.KEY_PEPPER,
+    adminTokenHash: vars.ADMIN_TOKEN_HASH,
+    accounts: vars.TENANT_ACCOUNT,
+    hubs: vars.REGION_HUB,
+    controlDb: vars.CONTROL_DB,
+    ledgerDb: vars.LEDGER_DB,
+  };
+}

@@ -1,0 +1,106 @@
+// Administration of tenants: create one (with its first project), read its usage. The account is written before
+// the register: an account without keys that nobody knows does no harm, a registered tenant without one would.
+import { isId, newId } from "@fairlane/base";
+import { createTenant, currentPrices, findTenant, type Tenant } from "@fairlane/db";
+import {
+  AppError,
+  protocolLimits,
+  type AccountConfig,
+  type AccountPrices,
+} from "@fairlane/protocol";
+import { z } from "zod";
+import { authenticateAdmin } from "../auth/authenticate-admin.ts";
+import { accountOf, type EdgeContext, type EdgeDependencies } from "../edge-context.ts";
+import * as limits from "../limits.ts";
+import { parseAdminBody } from "./parse-admin-body.ts";
+import { usageAnswer } from "./usage.ts";
+
+const newTenant = z.strictObject({
+  name: z.string().min(1).max(protocolLimits.NAME_CHARS_MAX),
+  weight: z.int().min(1).max(limits.TENANT_WEIGHT_MAX).default(limits.TENANT_WEIGHT_DEFAULT),
+  requests_per_minute: z
+    .int()
+    .min(1)
+    .max(limits.REQUESTS_PER_MINUTE_MAX)
+    .default(limits.REQUESTS_PER_MINUTE_DEFAULT),
+  tokens_per_minute: z
+    .int()
+    .min(1)
+    .max(limits.TOKENS_PER_MINUTE_MAX)
+    .default(limits.TOKENS_PER_MINUTE_DEFAULT),
+  parallel_requests: z
+    .int()
+    .min(1)
+    .max(limits.PARALLEL_REQUESTS_MAX)
+    .default(limits.PARALLEL_REQUESTS_DEFAULT),
+});
+
+/** POST /v1/fairlane/admin/tenants */
+export function createTenantRoute(deps: EdgeDependencies) {
+  return async (context: EdgeContext): Promise<Response> => {
+    await authenticateAdmin(context.req.raw.headers, deps.config.adminTokenHash);
+    const wanted = await parseAdminBody(context.req.raw, newTenant);
+    const prices = await currentPrices(deps.controlDb);
+    const createdAtMs = deps.clock.nowMs();
+    const tenant: Tenant = {
+      id: newId("ten", deps.clock, deps.random),
+      name: wanted.name,
+      status: "active",
+      weight: wanted.weight,
+      requestsPerMinute: wanted.requests_per_minute,
+      tokensPerMinute: wanted.tokens_per_minute,
+      parallelRequests: wanted.parallel_requests,
+      priceVersionId: prices.version,
+      createdAtMs,
+    };
+    const projectId = newId("prj", deps.clock, deps.random);
+    const project = { id: projectId, tenantId: tenant.id, name: "default", createdAtMs };
+    await accountOf(deps, tenant.id).configure(accountConfig(tenant, prices));
+    await createTenant(deps.controlDb, tenant, project);
+    return Response.json(tenantBody(tenant, projectId), { status: 201 });
+  };
+}
+
+/** GET /v1/fairlane/admin/tenants/{tenant}/usage */
+export function tenantUsageRoute(deps: EdgeDependencies) {
+  return async (context: EdgeContext): Promise<Response> => {
+    await authenticateAdmin(context.req.raw.headers, deps.config.adminTokenHash);
+    const tenant = await existingTenant(deps, context.req.param("tenant") ?? "");
+    return usageAnswer(context, deps, { tenantId: tenant.id, showsNode: true });
+  };
+}
+
+/** The tenant of an administrative path; throws a 404. */
+export async function existingTenant(deps: EdgeDependencies, tenantId: string): Promise<Tenant> {
+  const tenant = isId("ten", tenantId) ? await findTenant(deps.controlDb, tenantId) : undefined;
+  if (tenant) return tenant;
+  throw new AppError("not_found", "No tenant has this id.", { param: "tenant" });
+}
+
+function accountConfig(tenant: Tenant, prices: AccountPrices): AccountConfig {
+  return {
+    tenantId: tenant.id,
+    active: tenant.status === "active",
+    weight: tenant.weight,
+    requestsPerMinute: tenant.requestsPerMinute,
+    tokensPerMinute: tenant.tokensPerMinute,
+    parallelRequests: tenant.parallelRequests,
+    prices,
+  };
+}
+
+function tenantBody(tenant: Tenant, defaultProjectId: string) {
+  return {
+    object: "fairlane.tenant",
+    id: tenant.id,
+    name: tenant.name,
+    status: tenant.status,
+    weight: tenant.weight,
+    requests_per_minute: tenant.requestsPerMinute,
+    tokens_per_minute: tenant.tokensPerMinute,
+    parallel_requests: tenant.parallelRequests,
+    price_version: tenant.priceVersionId,
+    default_project_id: defaultProjectId,
+    created_at_ms: tenant.createdAtMs,
+  };
+}

@@ -1,0 +1,69 @@
+// POST /v1/chat/completions: E0, the way of a request through the edge as one list. Each step is a file.
+import { type Result } from "@fairlane/base";
+import {
+  AppError,
+  parseChatRequest,
+  protocolLimits,
+  shardOf,
+  type ChatRequest,
+  type ErrorValue,
+  type HubRequest,
+  type Principal,
+} from "@fairlane/protocol";
+import { admit } from "../admission/admit.ts";
+import { estimateTokens } from "../admission/estimate-tokens.ts";
+import { authenticate } from "../auth/authenticate.ts";
+import { hubShard, type EdgeContext, type EdgeDependencies } from "../edge-context.ts";
+import { HOLD_LEASE_EXTRA_MS, REQUEST_DEADLINE_MS } from "../limits.ts";
+import { relayCompletion, relayStream } from "../stream/relay.ts";
+import { readJson } from "./read-json.ts";
+
+export function chatCompletionsRoute(deps: EdgeDependencies) {
+  return async (context: EdgeContext): Promise<Response> => {
+    // E1. Authenticate: who the key says it is.
+    const claim = await authenticate(context.req.raw.headers, deps.config.keyPepper);
+
+    // E2. Admit. A request with mistakes is admitted without a hold: its key is verified and it counts towards
+    // the limits before its mistakes are told.
+    const parsed = await readChatRequest(context.req.raw);
+    const deadlineMs = context.get("startedMs") + REQUEST_DEADLINE_MS;
+    const leaseUntilMs = deadlineMs + HOLD_LEASE_EXTRA_MS;
+    const hold = parsed.ok ? { tokensEstimate: estimateTokens(parsed.value), leaseUntilMs } : null;
+    const principal = await admit(context, deps, { claim, scope: "inference", hold });
+    if (!parsed.ok) throw AppError.of(parsed.error);
+
+    // E4. Route: the request's id names the shard, the shard chooses the node.
+    const request = hubRequest(context, principal, { deadlineMs, body: parsed.value });
+    const hub = hubShard(deps, shardOf(request.requestId, deps.config.hubShardCount));
+
+    // E5. Answer.
+    return request.body.stream === true
+      ? relayStream(context, deps, { hub, request })
+      : relayCompletion(context, deps, { hub, request });
+  };
+}
+
+async function readChatRequest(request: Request): Promise<Result<ChatRequest, ErrorValue>> {
+  const body = await readJson(request, protocolLimits.BODY_BYTES_MAX);
+  return body.ok ? parseChatRequest(body.value) : body;
+}
+
+function hubRequest(
+  context: EdgeContext,
+  principal: Principal,
+  work: { readonly deadlineMs: number; readonly body: ChatRequest },
+): HubRequest {
+  return {
+    requestId: context.get("requestId"),
+    tenantId: principal.tenantId,
+    projectId: principal.projectId,
+    keyId: principal.keyId,
+    tenantSalt: principal.tenantSalt,
+    weight: principal.weight,
+    tier: "interactive",
+    priceVersion: principal.priceVersion,
+    createdMs: context.get("startedMs"),
+    deadlineMs: work.deadlineMs,
+    body: work.body,
+  };
+}

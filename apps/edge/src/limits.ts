@@ -1,0 +1,38 @@
+// Owns every bound of the edge with its unit and reason. Bounds of bodies and fields, which edge and node share,
+// are in the protocol package.
+
+/** How long an answer may take: the OpenAI SDK's own default time-out. */
+export const REQUEST_DEADLINE_MS = 10 * 60_000;
+/** A hold outlives the deadline by this much, so that a usage record on its way still finds it. */
+export const HOLD_LEASE_EXTRA_MS = 30_000;
+/** How long admission may take before it counts as unreachable: far above an intercontinental round trip. */
+export const ADMIT_TIMEOUT_MS = 5_000;
+/** How long a list of models may take before the hub counts as unreachable. */
+export const LIST_MODELS_TIMEOUT_MS = 5_000;
+/** How long /ready repeats its last answer, in milliseconds: it is public and must not load the hubs. */
+export const READY_CACHE_MS = 1_000;
+/** Characters of a bearer credential: keys have 137, tokens fewer. */
+export const CREDENTIAL_CHARS_MAX = 256;
+/** Characters of `x-client-request-id`, as OpenAI has it. */
+export const CLIENT_REQUEST_ID_CHARS_MAX = 512;
+/** Bytes of an administrative body: a few short fields. */
+export const ADMIN_BODY_BYTES_MAX = 16 * 1024;
+/** Ledger entries in one answer: about 400 bytes each, so an answer stays near 40 KB. */
+export const LEDGER_ENTRIES_MAX = 100;
+
+/** Output tokens held for a request that names no bound: the default of the models. */
+export const OUTPUT_TOKENS_DEFAULT = 2_048;
+/** Tokens that a chat template may add around one message: role and turn markers take 5 to 8. */
+export const TEMPLATE_TOKENS_PER_MESSAGE = 16;
+/** Tokens that a chat template may add once: a default system prompt takes about 30. */
+export const TEMPLATE_TOKENS_PER_REQUEST = 64;
+
+/** What a new tenant gets when the operator names no limit, and the most it can be given. */
+export const TENANT_WEIGHT_DEFAULT = 1;
+export const TENANT_WEIGHT_MAX = 1_000;
+export const REQUESTS_PER_MINUTE_DEFAULT = 600;
+export const REQUESTS_PER_MINUTE_MAX = 1_000_000;
+export const TOKENS_PER_MINUTE_DEFAULT = 1_000_000;
+export const TOKENS_PER_MINUTE_MAX = 1_000_000_000;
+export const PARALLEL_REQUESTS_DEFAULT = 64;
+export const PARALLEL_REQUESTS_MAX = 10_000;

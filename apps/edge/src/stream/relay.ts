@@ -1,0 +1,57 @@
+// E5, answer: hands the hub's bytes to the client untouched, or its JSON. Invariant: the hold of a request is
+// given back here only when the hub says that no node accepted it; in every other case a usage record, or the
+// end of the hold's lease, settles it.
+import { AppError, HUB_ACCEPTED_HEADER, HUB_STREAM_URL, type HubRequest } from "@fairlane/protocol";
+import { releaseHold } from "../admission/release-hold.ts";
+import type { EdgeContext, EdgeDependencies } from "../edge-context.ts";
+import type { RegionHubStub } from "../env.ts";
+import { logFailure } from "../errors/log-failure.ts";
+
+interface Work {
+  readonly hub: RegionHubStub;
+  readonly request: HubRequest;
+}
+
+/** An event stream: the status line waits for a node's word, so a refusal is a proper HTTP error. */
+export async function relayStream(
+  context: EdgeContext,
+  deps: EdgeDependencies,
+  { hub, request }: Work,
+): Promise<Response> {
+  const answer = await hub
+    .fetch(HUB_STREAM_URL, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(request),
+      // A client that leaves before the status line; later the body's own cancellation tells the hub.
+      signal: context.req.raw.signal,
+    })
+    .catch((error: unknown) => hubFailed(request.requestId, error));
+  if (answer.headers.get(HUB_ACCEPTED_HEADER) === "0") {
+    releaseHold(context, deps, request.tenantId);
+  }
+  const headers = new Headers(answer.headers);
+  headers.delete(HUB_ACCEPTED_HEADER);
+  return new Response(answer.body, { status: answer.status, headers });
+}
+
+/** The whole answer as one JSON body. */
+export async function relayCompletion(
+  context: EdgeContext,
+  deps: EdgeDependencies,
+  { hub, request }: Work,
+): Promise<Response> {
+  const outcome = await hub
+    .complete(request)
+    .catch((error: unknown) => hubFailed(request.requestId, error));
+  if (outcome.ok) return Response.json(outcome.completion);
+  if (!outcome.accepted) releaseHold(context, deps, request.tenantId);
+  throw AppError.of(outcome.error);
+}
+
+/** The hub was lost: whether a node accepted is unknown, so the hold stays until its lease ends. */
+function hubFailed(requestId: string, error: unknown): never {
+  logFailure("hub_failed", requestId, error);
+  const message = "The region's hub was lost before it answered. The request may have run.";
+  throw new AppError("upstream_error", message);
+}
