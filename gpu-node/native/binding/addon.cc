@@ -1,0 +1,80 @@
+// The addon's exports: openEngine, the layout version and the ISA plug-ins this CPU can run. This folder is the only
+// one that includes Node-API; the typed contract is src/engine/native-addon.ts.
+#include <node_api.h>
+
+#include <string>
+
+#include "binding/engine_handle.h"
+#include "binding/napi_values.h"
+#include "core/engine.h"
+#include "core/plugin.h"
+#include "core/step_layout.h"
+
+namespace fairlane::binding {
+namespace {
+
+bool ReadCapacity(napi_env env, napi_value options, StepCapacity* capacity) {
+  napi_value object;
+  return ReadObject(env, options, "capacity", &object) && ReadInt32(env, object, "rows", &capacity->rows) &&
+         ReadInt32(env, object, "tokens", &capacity->tokens) &&
+         ReadInt32(env, object, "page_updates", &capacity->page_updates) &&
+         ReadInt32(env, object, "sampling_updates", &capacity->sampling_updates) &&
+         ReadInt32(env, object, "slot_resets", &capacity->slot_resets);
+}
+
+napi_value OpenEngine(napi_env env, napi_callback_info info) {
+  size_t count = 1;
+  napi_value argument;
+  napi_valuetype type;
+  if (!Ok(env, napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr)) ||
+      !Ok(env, napi_typeof(env, argument, &type))) {
+    return nullptr;
+  }
+  if (type != napi_object) return Throw(env, "openEngine takes an object of options");
+  std::string manifest_path;
+  std::string plugin_folder;
+  std::string isa;
+  std::string numerics;
+  EngineOptions options = {};
+  const bool read = ReadString(env, argument, "manifestPath", &manifest_path) &&
+                    ReadString(env, argument, "pluginFolder", &plugin_folder) &&
+                    ReadString(env, argument, "isa", &isa) && ReadString(env, argument, "numerics", &numerics) &&
+                    ReadInt32(env, argument, "pageCount", &options.page_count) &&
+                    ReadInt32(env, argument, "slotCount", &options.slot_count) &&
+                    ReadInt32(env, argument, "threadCount", &options.thread_count) &&
+                    ReadBool(env, argument, "keepLogits", &options.keep_logits) &&
+                    ReadCapacity(env, argument, &options.capacity);
+  if (!read) return nullptr;
+  options.manifest_path = manifest_path.c_str();
+  options.plugin_folder = plugin_folder.c_str();
+  options.isa = isa.c_str();
+  options.numerics = numerics.c_str();
+  return EngineHandle::Open(env, options);
+}
+
+bool ExportIsas(napi_env env, napi_value exports) {
+  napi_value list;
+  if (!Ok(env, napi_create_array(env, &list))) return false;
+  uint32_t index = 0;
+  for (const std::string& isa : SupportedIsas()) {
+    napi_value name;
+    if (!Ok(env, napi_create_string_utf8(env, isa.c_str(), isa.size(), &name)) ||
+        !Ok(env, napi_set_element(env, list, index++, name))) {
+      return false;
+    }
+  }
+  return Ok(env, napi_set_named_property(env, exports, "supportedIsas", list));
+}
+
+}  // namespace
+}  // namespace fairlane::binding
+
+NAPI_MODULE_INIT(/* napi_env env, napi_value exports */) {
+  using namespace fairlane::binding;
+  napi_value open;
+  const bool made = SetNumber(env, exports, "stepLayoutVersion", fairlane::kStepLayoutVersion) &&
+                    ExportIsas(env, exports) &&
+                    Ok(env, napi_create_function(env, "openEngine", NAPI_AUTO_LENGTH, OpenEngine, nullptr, &open)) &&
+                    Ok(env, napi_set_named_property(env, exports, "openEngine", open));
+  return made ? exports : nullptr;
+}

@@ -1,0 +1,38 @@
+// Owns the scratch buffers of a forward pass, sized once for the largest step.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/aligned_buffer.h"
+#include "core/manifest.h"
+
+namespace fairlane {
+
+struct ActivationsOptions {
+  ModelParams params;
+  int32_t tokens;      // most tokens of a step
+  int32_t logit_rows;  // most positions whose logits are computed
+};
+
+class Activations {
+ public:
+  bool Open(const ActivationsOptions& options, std::string* error);
+
+  float* hidden() const { return hidden_.As<float>(); }      // [tokens, hidden]
+  float* normed() const { return normed_.As<float>(); }      // [tokens, widest input of a linear layer]
+  float* qkv() const { return qkv_.As<float>(); }            // [tokens, (heads + 2 kv_heads) * head_dim]
+  float* gate_up() const { return gate_up_.As<float>(); }    // [tokens, 2 * ffn]
+  int8_t* q() const { return q_.As<int8_t>(); }              // [tokens, widest input]
+  float* scale() const { return scale_.As<float>(); }        // [tokens, widest input / kGroup]
+  int32_t* sum() const { return sum_.As<int32_t>(); }        // [tokens, widest input / kGroup]
+  float* cosine() const { return cosine_.As<float>(); }      // [tokens, head_dim / 2]
+  float* sine() const { return sine_.As<float>(); }          // [tokens, head_dim / 2]
+  float* gathered() const { return gathered_.As<float>(); }  // [logit_rows, hidden]
+  float* logits() const { return logits_.As<float>(); }      // [logit_rows, vocab]
+
+ private:
+  AlignedBuffer hidden_, normed_, qkv_, gate_up_, q_, scale_, sum_, cosine_, sine_, gathered_, logits_;
+};
+
+}  // namespace fairlane

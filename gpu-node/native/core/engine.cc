@@ -1,0 +1,229 @@
+// See engine.h.
+#include "core/engine.h"
+
+#include <array>
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/limits.h"
+#include "core/llama.h"
+#include "core/manifest.h"
+#include "core/model.h"
+#include "core/plugin.h"
+#include "core/step.h"
+
+namespace fairlane {
+
+// Step n (counted from 0) uses place n % kMaxStepsInFlight from submit to claim; at all times
+// claimed <= completed <= submitted <= claimed + kMaxStepsInFlight.
+struct Engine {
+  ~Engine() { Stop(); }
+
+  bool Open(const EngineOptions& options, std::string* error);
+  EngineStatus Submit(const void* plan);
+  EngineStatus Wait(int64_t timeout_ms, void* result);
+
+  Plugin plugin;  // first, because everything below calls into it until its own end
+  Workers workers;
+  Model model;
+  StepRunner runner;
+  EngineOptions options = {};
+  std::string numerics_class;
+
+  mutable std::mutex mutex;
+
+ private:
+  void Launch();
+  void Stop();
+
+  std::condition_variable submitted_changed_;
+  std::condition_variable completed_changed_;
+  std::array<std::vector<uint8_t>, kMaxStepsInFlight> plans_;
+  std::array<std::vector<uint8_t>, kMaxStepsInFlight> results_;
+
+ public:
+  uint64_t submitted = 0;
+  uint64_t completed = 0;
+  uint64_t claimed = 0;
+  bool stopping = false;
+
+ private:
+  std::thread launcher_;
+};
+
+namespace {
+
+bool CheckOptions(const EngineOptions& options, std::string* error) {
+  const StepCapacity& c = options.capacity;
+  const struct {
+    const char* name;
+    int32_t value;
+    int32_t limit;
+  } numbers[] = {{"pageCount", options.page_count, kMaxPages},
+                 {"slotCount", options.slot_count, kMaxSlots},
+                 {"threadCount", options.thread_count, kMaxThreads},
+                 {"capacity.rows", c.rows, kMaxCapacity},
+                 {"capacity.tokens", c.tokens, kMaxCapacity},
+                 {"capacity.page_updates", c.page_updates, kMaxCapacity},
+                 {"capacity.sampling_updates", c.sampling_updates, kMaxCapacity},
+                 {"capacity.slot_resets", c.slot_resets, kMaxCapacity}};
+  for (const auto& number : numbers) {
+    if (number.value >= 1 && number.value <= number.limit) continue;
+    *error = std::string(number.name) + " is " + std::to_string(number.value) + ", outside 1 .. " +
+             std::to_string(number.limit);
+    return false;
+  }
+  if (std::strcmp(options.numerics, "int8") != 0 && std::strcmp(options.numerics, "f32") != 0) {
+    *error = "numerics must be int8 or f32, not \"" + std::string(options.numerics) + "\"";
+    return false;
+  }
+  return true;
+}
+
+void CopyError(const std::string& message, char* error, size_t error_bytes) {
+  if (error_bytes > 0) std::snprintf(error, error_bytes, "%s", message.c_str());
+}
+
+}  // namespace
+
+bool Engine::Open(const EngineOptions& given, std::string* error) {
+  options = given;
+  if (!CheckOptions(options, error)) return false;
+  const bool as_f32 = std::strcmp(options.numerics, "f32") == 0;
+  Manifest manifest;
+  if (!ReadManifest(options.manifest_path, &manifest, error) || !CheckLlama(manifest, error)) return false;
+  if (!plugin.Open(options.plugin_folder, options.isa, as_f32, error)) return false;
+  const Backend& backend = plugin.backend();
+  if (!workers.Open(&backend, options.thread_count)) {
+    *error = "cannot start " + std::to_string(options.thread_count) + " threads";
+    return false;
+  }
+  if (!model.Load(manifest, backend, workers, as_f32, error)) return false;
+  if (!runner.Open({&model, &backend, &workers, options.page_count, options.slot_count, options.capacity,
+                    options.keep_logits},
+                   error)) {
+    return false;
+  }
+  // Bump the last number when the arithmetic of any op changes: the class is part of cache keys.
+  numerics_class = std::string(backend.name) + (as_f32 ? "/f32" : "/int8-g32") +
+                   (runner.kv_type() == kKvF32 ? "/kv-f32" : "/kv-f16") + "/attention-" + backend.attention_arithmetic + "/1";
+  for (auto& plan : plans_) plan.resize(PlanBytes(options.capacity));
+  for (auto& result : results_) result.resize(ResultBytes(options.capacity));
+  launcher_ = std::thread([this] { Launch(); });
+  return true;
+}
+
+void Engine::Launch() {
+  std::unique_lock lock(mutex);
+  for (;;) {
+    submitted_changed_.wait(lock, [this] { return stopping || completed < submitted; });
+    if (completed == submitted) return;  // stopping, and nothing is queued
+    const size_t place = completed % kMaxStepsInFlight;
+    lock.unlock();
+    runner.Run(plans_[place].data(), results_[place].data());
+    lock.lock();
+    ++completed;
+    completed_changed_.notify_all();
+    lock.unlock();
+    if (options.step_done != nullptr) options.step_done(options.step_done_context);
+    lock.lock();
+  }
+}
+
+EngineStatus Engine::Submit(const void* plan) {
+  const std::lock_guard lock(mutex);
+  if (stopping) return kEngineClosing;
+  if (submitted - claimed >= kMaxStepsInFlight) return kEngineFull;
+  std::vector<uint8_t>& place = plans_[submitted % kMaxStepsInFlight];
+  std::memcpy(place.data(), plan, place.size());
+  ++submitted;
+  submitted_changed_.notify_one();
+  return kEngineOk;
+}
+
+EngineStatus Engine::Wait(int64_t timeout_ms, void* result) {
+  std::unique_lock lock(mutex);
+  if (claimed == submitted) return kEngineIdle;
+  const auto done = [this] { return claimed < completed; };
+  if (timeout_ms < 0) {
+    completed_changed_.wait(lock, done);
+  } else if (!completed_changed_.wait_for(lock, std::chrono::milliseconds(timeout_ms), done)) {
+    return kEngineTimeout;
+  }
+  const std::vector<uint8_t>& place = results_[claimed % kMaxStepsInFlight];
+  std::memcpy(result, place.data(), place.size());
+  ++claimed;
+  return kEngineOk;
+}
+
+void Engine::Stop() {
+  {
+    const std::lock_guard lock(mutex);
+    stopping = true;
+    submitted_changed_.notify_one();
+  }
+  if (launcher_.joinable()) launcher_.join();
+}
+
+extern "C" {
+
+Engine* fairlane_engine_open(const EngineOptions* options, char* error, size_t error_bytes) {
+  try {
+    auto engine = std::make_unique<Engine>();
+    std::string message;
+    if (engine->Open(*options, &message)) return engine.release();
+    CopyError(message, error, error_bytes);
+  } catch (const std::exception& failure) {
+    CopyError(std::string("the engine could not be opened: ") + failure.what(), error, error_bytes);
+  }
+  return nullptr;
+}
+
+EngineInfo fairlane_engine_info(const Engine* engine) {
+  const ModelParams& params = engine->model.params();
+  return {.backend = engine->plugin.backend().name,
+          .numerics_class = engine->numerics_class.c_str(),
+          .vocab_size = params.vocab,
+          .context_tokens = params.context,
+          .page_tokens = kPageTokens,
+          .page_bytes = static_cast<int64_t>(engine->runner.page_bytes()),
+          .page_count = engine->options.page_count,
+          .slot_count = engine->options.slot_count,
+          .thread_count = engine->options.thread_count};
+}
+
+size_t fairlane_plan_bytes(const StepCapacity* capacity) { return PlanBytes(*capacity); }
+size_t fairlane_result_bytes(const StepCapacity* capacity) { return ResultBytes(*capacity); }
+
+EngineStatus fairlane_engine_submit(Engine* engine, const void* plan) { return engine->Submit(plan); }
+
+EngineStatus fairlane_engine_wait(Engine* engine, int64_t timeout_ms, void* result) {
+  return engine->Wait(timeout_ms, result);
+}
+
+int32_t fairlane_engine_in_flight(const Engine* engine) {
+  const std::lock_guard lock(engine->mutex);
+  return static_cast<int32_t>(engine->submitted - engine->claimed);
+}
+
+EngineStatus fairlane_engine_logits(const Engine* engine, const float** logits, int32_t* tokens) {
+  const std::lock_guard lock(engine->mutex);
+  if (engine->completed < engine->submitted) return kEngineBusy;
+  *logits = engine->runner.kept_logits();
+  *tokens = engine->runner.kept_tokens();
+  return kEngineOk;
+}
+
+void fairlane_engine_close(Engine* engine) { delete engine; }
+
+}  // extern "C"
+
+}  // namespace fairlane

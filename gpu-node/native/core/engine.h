@@ -1,0 +1,74 @@
+// The C ABI of an engine: open a model from its manifest, submit step plans, claim their results in order.
+// One launcher thread per engine runs the steps; at most kMaxStepsInFlight are submitted and unclaimed.
+// Plans are copied in and results copied out, so buffers belong to the caller. Functions of one engine are called
+// from one thread at a time, except fairlane_engine_wait, which may block in a thread of its own.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/step_layout.h"
+
+namespace fairlane {
+
+struct Engine;
+
+struct EngineOptions {
+  const char* manifest_path;
+  const char* plugin_folder;  // of cpu_<isa>.so
+  const char* isa;            // auto, generic, avx2, avx512vnni
+  const char* numerics;       // int8, f32
+  int32_t page_count;
+  int32_t slot_count;
+  int32_t thread_count;
+  StepCapacity capacity;
+  bool keep_logits;
+  // Called on the launcher thread after each step; may be null.
+  void (*step_done)(void* context);
+  void* step_done_context;
+};
+
+struct EngineInfo {
+  const char* backend;
+  const char* numerics_class;
+  int32_t vocab_size;
+  int32_t context_tokens;
+  int32_t page_tokens;
+  int64_t page_bytes;
+  int32_t page_count;
+  int32_t slot_count;
+  int32_t thread_count;
+};
+
+enum EngineStatus : int32_t {
+  kEngineOk = 0,
+  kEngineTimeout = 1,
+  kEngineFull = 2,    // kMaxStepsInFlight steps are unclaimed
+  kEngineIdle = 3,    // nothing is in flight
+  kEngineBusy = 4,    // a step is queued or running
+  kEngineClosing = 5,
+};
+
+extern "C" {
+
+// Null on failure, with a message in error[0 .. error_bytes).
+Engine* fairlane_engine_open(const EngineOptions* options, char* error, size_t error_bytes);
+// Strings live as long as the engine.
+EngineInfo fairlane_engine_info(const Engine* engine);
+size_t fairlane_plan_bytes(const StepCapacity* capacity);
+size_t fairlane_result_bytes(const StepCapacity* capacity);
+
+// Copies a plan and queues it.
+EngineStatus fairlane_engine_submit(Engine* engine, const void* plan);
+// Waits for the oldest unclaimed step and copies its result out. timeout_ms 0 polls; negative waits for ever.
+EngineStatus fairlane_engine_wait(Engine* engine, int64_t timeout_ms, void* result);
+// Steps submitted and not yet claimed.
+int32_t fairlane_engine_in_flight(const Engine* engine);
+// Logits of the last step, [*tokens, vocab], valid until the next submit; kEngineBusy while a step runs.
+EngineStatus fairlane_engine_logits(const Engine* engine, const float** logits, int32_t* tokens);
+// Runs what is queued, joins the launcher and frees everything. Null is allowed.
+void fairlane_engine_close(Engine* engine);
+
+}  // extern "C"
+
+}  // namespace fairlane

@@ -1,0 +1,221 @@
+// See llama.h.
+#include "core/llama.h"
+
+#include <cmath>
+#include <cstring>
+
+namespace fairlane {
+namespace {
+
+// Tokens of one piece of row-wise work: small enough to share among threads, large enough to be worth waking one.
+constexpr int32_t kTokensPerPiece = 4;
+
+bool CheckParams(const ModelParams& p, std::string* error) {
+  const auto fail = [&](const std::string& problem) {
+    *error = "this engine cannot run the model: " + problem;
+    return false;
+  };
+  if (p.hidden % kGroup != 0) return fail("hidden " + std::to_string(p.hidden) + " is no multiple of 32");
+  if (p.ffn % kGroup != 0) return fail("ffn " + std::to_string(p.ffn) + " is no multiple of 32");
+  if (p.head_dim % 8 != 0 || p.head_dim > kMaxHeadDim) {
+    return fail("head_dim " + std::to_string(p.head_dim) + " is no multiple of 8 up to " + std::to_string(kMaxHeadDim));
+  }
+  if (p.heads % p.kv_heads != 0) {
+    return fail("heads " + std::to_string(p.heads) + " is no multiple of kv_heads " + std::to_string(p.kv_heads));
+  }
+  const int64_t attention = int64_t{p.heads} * p.head_dim;
+  if (attention % kGroup != 0 || attention > (1 << 20)) {
+    return fail("heads * head_dim is " + std::to_string(attention) + ", not a multiple of 32 up to 1048576");
+  }
+  return true;
+}
+
+std::string ShapeText(const int64_t* dims, int32_t count) {
+  std::string text = "[";
+  for (int32_t i = 0; i < count; ++i) text += (i == 0 ? "" : ", ") + std::to_string(dims[i]);
+  return text + "]";
+}
+
+// `columns` 0 means a vector of `rows`.
+bool CheckTensor(const Manifest& manifest, const std::string& name, int64_t rows, int64_t columns, std::string* error) {
+  const TensorInfo* tensor = manifest.Find(name);
+  if (tensor == nullptr) {
+    *error = "tensor " + name + " is missing";
+    return false;
+  }
+  const int64_t expected[2] = {rows, columns};
+  const int32_t count = columns == 0 ? 1 : 2;
+  const bool same = tensor->dim_count == count && tensor->dims[0] == rows && (count == 1 || tensor->dims[1] == columns);
+  if (!same) {
+    *error = "tensor " + name + " has the shape " + ShapeText(tensor->dims.data(), tensor->dim_count) + ", expected " +
+             ShapeText(expected, count);
+  }
+  return same;
+}
+
+}  // namespace
+
+bool CheckLlama(const Manifest& manifest, std::string* error) {
+  const ModelParams& p = manifest.params;
+  if (manifest.arch != "llama") {
+    *error = "the architecture \"" + manifest.arch + "\" is not supported (supported: llama)";
+    return false;
+  }
+  if (!CheckParams(p, error)) return false;
+  const int64_t q = int64_t{p.heads} * p.head_dim;
+  const int64_t kv = int64_t{p.kv_heads} * p.head_dim;
+  bool ok = CheckTensor(manifest, "token_embedding", p.vocab, p.hidden, error) &&
+            CheckTensor(manifest, "output_norm", p.hidden, 0, error);
+  const bool untied = manifest.Find("output") != nullptr;
+  if (ok && untied) ok = CheckTensor(manifest, "output", p.vocab, p.hidden, error);
+  for (int32_t i = 0; ok && i < p.layers; ++i) {
+    const std::string prefix = "layers." + std::to_string(i) + ".";
+    ok = CheckTensor(manifest, prefix + "attention_norm", p.hidden, 0, error) &&
+         CheckTensor(manifest, prefix + "q", q, p.hidden, error) &&
+         CheckTensor(manifest, prefix + "k", kv, p.hidden, error) &&
+         CheckTensor(manifest, prefix + "v", kv, p.hidden, error) &&
+         CheckTensor(manifest, prefix + "o", p.hidden, q, error) &&
+         CheckTensor(manifest, prefix + "ffn_norm", p.hidden, 0, error) &&
+         CheckTensor(manifest, prefix + "gate", p.ffn, p.hidden, error) &&
+         CheckTensor(manifest, prefix + "up", p.ffn, p.hidden, error) &&
+         CheckTensor(manifest, prefix + "down", p.hidden, p.ffn, error);
+  }
+  if (!ok) return false;
+  const size_t expected = 2 + (untied ? 1 : 0) + static_cast<size_t>(p.layers) * 9;
+  if (manifest.tensors.size() == expected) return true;
+  // All expected names are there, so the rest is foreign; ignoring a bias, say, would compute something else.
+  for (const TensorInfo& tensor : manifest.tensors) {
+    const size_t dot = tensor.name.rfind('.');
+    const std::string last = dot == std::string::npos ? tensor.name : tensor.name.substr(dot + 1);
+    const bool known = last == "attention_norm" || last == "q" || last == "k" || last == "v" || last == "o" ||
+                       last == "ffn_norm" || last == "gate" || last == "up" || last == "down" ||
+                       last == "token_embedding" || last == "output_norm" || last == "output";
+    if (!known) {
+      *error = "tensor " + tensor.name + " is not part of the architecture llama";
+      return false;
+    }
+  }
+  *error = "the manifest lists " + std::to_string(manifest.tensors.size()) + " tensors, " + std::to_string(p.layers) +
+           " layers need " + std::to_string(expected);
+  return false;
+}
+
+Llama::Llama(const Parts& parts) : parts_(parts) {
+  const ModelParams& p = parts.model->params();
+  for (int32_t i = 0; i < p.head_dim / 2; ++i) {
+    inverse_frequency_.push_back(std::pow(p.rope_base, -2.0 * i / p.head_dim));
+  }
+}
+
+void Llama::Rotations(const StepBatch& batch) const {
+  const auto half = static_cast<int32_t>(inverse_frequency_.size());
+  parts_.workers->ForPieces(batch.token_count, kTokensPerPiece, [&](int32_t begin, int32_t end) {
+    for (int32_t token = begin; token < end; ++token) {
+      const int64_t row = int64_t{token} * half;
+      for (int32_t i = 0; i < half; ++i) {
+        const double angle = batch.position[static_cast<size_t>(token)] * inverse_frequency_[static_cast<size_t>(i)];
+        parts_.activations->cosine()[row + i] = static_cast<float>(std::cos(angle));
+        parts_.activations->sine()[row + i] = static_cast<float>(std::sin(angle));
+      }
+    }
+  });
+}
+
+void Llama::Norm(const float* x, const std::vector<float>& weight, int32_t tokens) const {
+  const ModelParams& p = parts_.model->params();
+  const RmsNormArgs args = {x, weight.data(), parts_.activations->normed(), p.hidden, static_cast<float>(p.rms_eps)};
+  parts_.workers->ForPieces(tokens, kTokensPerPiece,
+                            [&](int32_t begin, int32_t end) { parts_.backend->rms_norm(&args, begin, end); });
+}
+
+GemmInput Llama::Input(int32_t tokens, int32_t k) const {
+  const Activations& a = *parts_.activations;
+  if (!parts_.model->is_f32()) {
+    const QuantizeArgs args = {a.normed(), k, a.q(), a.scale(), a.sum()};
+    parts_.workers->ForPieces(tokens, kTokensPerPiece,
+                              [&](int32_t begin, int32_t end) { parts_.backend->quantize_rows(&args, begin, end); });
+  }
+  return {tokens, a.normed(), a.q(), a.scale(), a.sum()};
+}
+
+void Llama::Multiply(const Linear& linear, const GemmInput& input, const GemmOutput& output) const {
+  parts_.workers->For(linear.panels(), [&](int32_t item) {
+    GemmOutput part_output = output;
+    for (const GemmWeights& part : linear.parts) {
+      const int32_t panels = PanelCount(part.rows);
+      if (item < panels) {
+        parts_.backend->gemm(&part, &input, &part_output, item, item + 1);
+        return;
+      }
+      item -= panels;
+      part_output.y += part.rows;
+    }
+  });
+}
+
+void Llama::Attention(const StepBatch& batch, int32_t layer) const {
+  const ModelParams& p = parts_.model->params();
+  const Backend& backend = *parts_.backend;
+  const Activations& a = *parts_.activations;
+  const int64_t stride = (int64_t{p.heads} + 2 * int64_t{p.kv_heads}) * p.head_dim;
+  float* k = a.qkv() + int64_t{p.heads} * p.head_dim;
+  float* v = k + int64_t{p.kv_heads} * p.head_dim;
+  // Query and key heads lie side by side, so one call turns both.
+  const RopeArgs rope = {a.qkv(), stride, p.heads + p.kv_heads, p.head_dim, a.cosine(), a.sine()};
+  const AppendKvArgs append = {parts_.kv, layer, k, v, stride, batch.page.data(), batch.page_offset.data()};
+  parts_.workers->ForPieces(batch.token_count, kTokensPerPiece, [&](int32_t begin, int32_t end) {
+    backend.rope(&rope, begin, end);
+    backend.append_kv(&append, begin, end);
+  });
+  const AttentionArgs args = {parts_.kv,       layer,
+                              p.heads,         a.qkv(),
+                              stride,          a.normed(),
+                              batch.position.data(), batch.rows.data(),
+                              batch.blocks(),  batch.runs(),
+                              batch.items()};
+  parts_.workers->For(batch.item_count, [&](int32_t item) { backend.paged_attention(&args, item, item + 1); });
+}
+
+void Llama::FeedForward(const LayerWeights& layer, int32_t tokens) const {
+  const ModelParams& p = parts_.model->params();
+  const Activations& a = *parts_.activations;
+  Norm(a.hidden(), layer.ffn_norm, tokens);
+  Multiply(layer.gate_up, Input(tokens, p.hidden), {a.gate_up(), 2 * int64_t{p.ffn}, false});
+  const SiluMulArgs args = {a.gate_up(), a.normed(), p.ffn};
+  parts_.workers->ForPieces(tokens, kTokensPerPiece,
+                            [&](int32_t begin, int32_t end) { parts_.backend->silu_mul(&args, begin, end); });
+  Multiply(layer.down, Input(tokens, p.ffn), {a.hidden(), p.hidden, true});
+}
+
+void Llama::Forward(const StepBatch& batch) const {
+  const ModelParams& p = parts_.model->params();
+  const Activations& a = *parts_.activations;
+  const int32_t tokens = batch.token_count;
+  const int64_t qkv_stride = (int64_t{p.heads} + 2 * int64_t{p.kv_heads}) * p.head_dim;
+  const EmbedTokensArgs embed = {&parts_.model->embedding(), batch.token.data(), a.hidden()};
+  parts_.workers->ForPieces(tokens, kTokensPerPiece,
+                            [&](int32_t begin, int32_t end) { parts_.backend->embed_tokens(&embed, begin, end); });
+  Rotations(batch);
+  for (int32_t i = 0; i < p.layers; ++i) {
+    const LayerWeights& layer = parts_.model->layers()[static_cast<size_t>(i)];
+    Norm(a.hidden(), layer.attention_norm, tokens);
+    Multiply(layer.qkv, Input(tokens, p.hidden), {a.qkv(), qkv_stride, false});
+    Attention(batch, i);
+    Multiply(layer.o, Input(tokens, p.heads * p.head_dim), {a.hidden(), p.hidden, true});
+    FeedForward(layer, tokens);
+  }
+}
+
+void Llama::Logits(const int32_t* tokens, int32_t count) const {
+  if (count == 0) return;
+  const ModelParams& p = parts_.model->params();
+  const Activations& a = *parts_.activations;
+  for (int32_t i = 0; i < count; ++i) {
+    std::memcpy(a.gathered() + int64_t{i} * p.hidden, a.hidden() + int64_t{tokens[i]} * p.hidden,
+                static_cast<size_t>(p.hidden) * sizeof(float));
+  }
+  Norm(a.gathered(), parts_.model->output_norm(), count);
+  Multiply(parts_.model->output(), Input(count, p.hidden), {a.logits(), p.vocab, false});
+}
+
+}  // namespace fairlane

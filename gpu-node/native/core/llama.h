@@ -1,0 +1,50 @@
+// Owns the Llama architecture: which tensors and sizes it needs, and the order of ops that turns a StepBatch into
+// logits. It decides nothing about pages, slots or sampling.
+// Invariant: what is computed for a token depends on the token, its position and the keys it sees, never on the
+// other tokens of the step.
+#pragma once
+
+#include <string>
+
+#include "core/activations.h"
+#include "core/manifest.h"
+#include "core/model.h"
+#include "core/parallel_for.h"
+#include "core/step_batch.h"
+
+namespace fairlane {
+
+// Checks sizes, the set of tensors and their shapes. False with *error naming the first tensor or param at fault.
+bool CheckLlama(const Manifest& manifest, std::string* error);
+
+class Llama {
+ public:
+  struct Parts {
+    const Model* model;
+    const Backend* backend;
+    const Workers* workers;
+    const Activations* activations;
+    KvShape kv;
+  };
+
+  explicit Llama(const Parts& parts);
+
+  // Computes all tokens of the batch: appends their K and V and leaves the last hidden states in `activations`.
+  void Forward(const StepBatch& batch) const;
+  // Computes logits of the tokens with these indices into activations.logits(), one row each, in order.
+  void Logits(const int32_t* tokens, int32_t count) const;
+
+ private:
+  void Rotations(const StepBatch& batch) const;
+  void Norm(const float* x, const std::vector<float>& weight, int32_t tokens) const;
+  // Quantises activations.normed() (int8 only) and returns it as the input of a linear layer.
+  GemmInput Input(int32_t tokens, int32_t k) const;
+  void Multiply(const Linear& linear, const GemmInput& input, const GemmOutput& output) const;
+  void Attention(const StepBatch& batch, int32_t layer) const;
+  void FeedForward(const LayerWeights& layer, int32_t tokens) const;
+
+  Parts parts_;
+  std::vector<double> inverse_frequency_;  // [head_dim / 2]
+};
+
+}  // namespace fairlane

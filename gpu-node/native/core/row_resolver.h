@@ -1,0 +1,73 @@
+// Owns the checking of a plan's rows against the slots and their translation into a StepBatch. It changes no slot:
+// Commit does, after every row has passed.
+// Invariant: a resolved row writes each page position at most once and reads only positions that hold a key.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/page_pool.h"
+#include "core/slot_table.h"
+#include "core/step_batch.h"
+
+namespace fairlane {
+
+struct RowResolverOptions {
+  SlotTable* slots;
+  const PagePool* pages;
+  StepCapacity capacity;
+  int32_t vocab;
+  int32_t context;
+  int32_t kv_heads;
+};
+
+class RowResolver {
+ public:
+  bool Open(const RowResolverOptions& options, std::string* error);
+
+  // Checks all rows and fills `batch`.
+  StepCheck Resolve(const PlanView& plan, StepBatch* batch);
+  // Raises the slots' page fill and position counters to what the resolved rows compute.
+  void Commit(const PlanView& plan, const StepBatch& batch);
+
+ private:
+  // A page-table entry in the order of positions.
+  struct OrderedEntry {
+    int32_t index;      // in the slot's table
+    int32_t page;
+    int32_t first_pos;
+    int32_t n_valid;    // after this row
+    int32_t limit;      // tokens it may hold before the next entry begins
+  };
+
+  // The new fill of a page that a row writes.
+  struct Raise {
+    int32_t slot;
+    int32_t entry;
+    int32_t n_valid;
+  };
+
+  struct RowShape {
+    int32_t slot;
+    int32_t first_pos;
+    int32_t tokens;
+    int32_t token_offset;
+  };
+
+  StepCheck CheckRow(const PlanView& plan, int32_t row, RowShape* shape);
+  StepStatus OrderEntries(const RowShape& shape);
+  StepStatus PlaceTokens(const PlanView& plan, const RowShape& shape, StepBatch* batch);
+  void ListBlocks(const RowShape& shape, StepBatch* batch);
+  void ListItems(const RowShape& shape, StepBatch* batch);
+  void ListRaises(const RowShape& shape);
+
+  RowResolverOptions options_ = {};
+  uint32_t serial_ = 0;
+  std::vector<uint32_t> slot_serial_;  // last step in which a slot had a row
+  AlignedBuffer page_serial_;          // [pages] uint32: last step in which a page was written
+  std::vector<OrderedEntry> ordered_;
+  std::vector<Raise> raises_;
+};
+
+}  // namespace fairlane

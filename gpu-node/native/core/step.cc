@@ -1,0 +1,115 @@
+// See step.h.
+#include "core/step.h"
+
+#include <algorithm>
+#include <chrono>
+#include <numeric>
+
+#include "core/limits.h"
+
+namespace fairlane {
+namespace {
+
+bool CountsFit(const int32_t* header, const StepCapacity& capacity) {
+  const auto fits = [](int32_t count, int32_t limit) { return count >= 0 && count <= limit; };
+  return fits(header[kPlanRows], capacity.rows) && fits(header[kPlanTokens], capacity.tokens) &&
+         fits(header[kPlanPageUpdates], capacity.page_updates) &&
+         fits(header[kPlanSamplingUpdates], capacity.sampling_updates) &&
+         fits(header[kPlanSlotResets], capacity.slot_resets);
+}
+
+}  // namespace
+
+bool StepRunner::Open(const StepRunnerOptions& options, std::string* error) {
+  options_ = options;
+  const ModelParams& params = options.model->params();
+  const StepCapacity& capacity = options.capacity;
+  kv_ = {options.model->is_f32() ? kKvF32 : kKvF16, params.layers, params.kv_heads, params.head_dim};
+  const int32_t logit_rows = options.keep_logits ? capacity.tokens : std::min(capacity.rows, capacity.tokens);
+  const int64_t order_bytes = int64_t{capacity.rows} * params.vocab * static_cast<int64_t>(sizeof(int32_t));
+  if (order_bytes > kMaxScratchBytes || !orders_.Allocate(static_cast<size_t>(order_bytes))) {
+    *error = "no memory to sample " + std::to_string(capacity.rows) + " rows";
+    return false;
+  }
+  const bool opened = pages_.Open(options.page_count, options.backend->kv_page_bytes(&kv_), error) &&
+                      slots_.Open({options.slot_count, options.page_count, params.context, capacity}, error) &&
+                      batch_.Open({capacity, slots_.max_entries(), params.kv_heads}, error) &&
+                      resolver_.Open({&slots_, &pages_, capacity, params.vocab, params.context, params.kv_heads}, error) &&
+                      activations_.Open({params, capacity.tokens, logit_rows}, error);
+  if (!opened) return false;
+  llama_ = std::make_unique<Llama>(
+      Llama::Parts{options.model, options.backend, options.workers, &activations_, kv_});
+  all_tokens_.resize(options.keep_logits ? static_cast<size_t>(capacity.tokens) : 0);
+  std::iota(all_tokens_.begin(), all_tokens_.end(), 0);
+  return true;
+}
+
+StepCheck StepRunner::Check(const PlanView& plan) {
+  if (plan.header[kPlanVersion] != kStepLayoutVersion) return {kStepBadVersion, kNone};
+  if (!CountsFit(plan.header, options_.capacity)) return {kStepBadCount, kNone};
+  StepCheck check = slots_.Apply(plan);
+  if (!check.ok()) return check;
+  check = resolver_.Resolve(plan, &batch_);
+  if (!check.ok()) slots_.Undo();
+  return check;
+}
+
+void StepRunner::Sample(const ResultView& result) {
+  const int32_t vocab = options_.model->params().vocab;
+  options_.workers->For(batch_.sample_count, [&](int32_t i) {
+    const auto at = static_cast<size_t>(i);
+    const int32_t token = batch_.sample_token[at];
+    const int32_t row = batch_.sample_row[at];
+    const int64_t logits_row = options_.keep_logits ? token : i;
+    SampleTokenArgs args = {};
+    args.logits = activations_.logits() + logits_row * vocab;
+    args.vocab = vocab;
+    args.params = slots_.slot(batch_.sample_slot[at]).sampling;
+    args.position = batch_.position[static_cast<size_t>(token)];
+    args.order = orders_.As<int32_t>() + int64_t{i} * vocab;
+    options_.backend->sample_token(&args);
+    slots_.slot(batch_.sample_slot[at]).last_token = args.token;
+    result.result_n_out[row] = 1;
+    result.result_offset[row] = i;
+    result.result_token[i] = args.token;
+    result.result_logprob[i] = args.logprob;
+  });
+}
+
+void StepRunner::Run(const uint8_t* plan_buffer, uint8_t* result_buffer) {
+  const auto start = std::chrono::steady_clock::now();
+  const PlanView plan = ViewPlan(options_.capacity, plan_buffer);
+  const ResultView result = ViewResult(options_.capacity, result_buffer);
+  kept_tokens_ = 0;
+  const StepCheck check = Check(plan);
+  std::fill(result.header, result.header + kHeaderWords, 0);
+  result.header[kResultVersion] = kStepLayoutVersion;
+  result.header[kResultStepId] = plan.header[kPlanStepId];
+  result.header[kResultStatus] = check.status;
+  result.header[kResultBadRow] = check.bad_row;
+  if (!check.ok()) return;
+
+  resolver_.Commit(plan, batch_);
+  for (int32_t row = 0; row < batch_.row_count; ++row) {
+    result.result_row[row] = row;
+    result.result_n_out[row] = 0;
+    result.result_offset[row] = 0;
+  }
+  if (batch_.token_count > 0) {
+    llama_->Forward(batch_);
+    if (options_.keep_logits) {
+      llama_->Logits(all_tokens_.data(), batch_.token_count);
+      kept_tokens_ = batch_.token_count;
+    } else {
+      llama_->Logits(batch_.sample_token.data(), batch_.sample_count);
+    }
+    Sample(result);
+  }
+  result.header[kResultRows] = batch_.row_count;
+  result.header[kResultTokens] = batch_.sample_count;
+  const auto elapsed = std::chrono::steady_clock::now() - start;
+  result.header[kResultComputeUs] =
+      static_cast<int32_t>(std::chrono::duration_cast<std::chrono::microseconds>(elapsed).count());
+}
+
+}  // namespace fairlane

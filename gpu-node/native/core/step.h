@@ -1,0 +1,59 @@
+// Owns one step from plan to result: check the plan, apply its deltas, run the layers over the table of ops, sample,
+// write the result. Runs on the launcher thread only.
+// Invariant: a plan that is refused changes nothing; its result carries the status and the row at fault.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "core/activations.h"
+#include "core/llama.h"
+#include "core/model.h"
+#include "core/page_pool.h"
+#include "core/row_resolver.h"
+#include "core/slot_table.h"
+#include "core/step_batch.h"
+
+namespace fairlane {
+
+struct StepRunnerOptions {
+  const Model* model;
+  const Backend* backend;
+  const Workers* workers;
+  int32_t page_count;
+  int32_t slot_count;
+  StepCapacity capacity;
+  bool keep_logits;
+};
+
+class StepRunner {
+ public:
+  bool Open(const StepRunnerOptions& options, std::string* error);
+
+  // `plan` and `result` are buffers of PlanBytes and ResultBytes.
+  void Run(const uint8_t* plan, uint8_t* result);
+
+  size_t page_bytes() const { return pages_.page_bytes(); }
+  KvType kv_type() const { return kv_.type; }
+  // Logits of the last step, [kept_tokens, vocab]; only with keep_logits.
+  int32_t kept_tokens() const { return kept_tokens_; }
+  const float* kept_logits() const { return activations_.logits(); }
+
+ private:
+  StepCheck Check(const PlanView& plan);
+  void Sample(const ResultView& result);
+
+  StepRunnerOptions options_ = {};
+  KvShape kv_ = {};
+  PagePool pages_;
+  SlotTable slots_;
+  RowResolver resolver_;
+  StepBatch batch_;
+  Activations activations_;
+  std::unique_ptr<Llama> llama_;
+  AlignedBuffer orders_;  // [rows, vocab] int32: scratch of the sampler
+  std::vector<int32_t> all_tokens_;
+  int32_t kept_tokens_ = 0;
+};
+
+}  // namespace fairlane

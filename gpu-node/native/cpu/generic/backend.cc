@@ -1,0 +1,36 @@
+// The generic plug-in: every op without ISA extensions, and the f32 mode that the other plug-ins are held to.
+#include "cpu/generic/ops.h"
+#include "cpu/thread_pool.h"
+
+namespace fairlane::generic {
+namespace {
+
+constexpr Backend kBackend = {
+    .abi_version = kBackendAbiVersion,
+    .table_bytes = sizeof(Backend),
+    .name = "generic",
+    .attention_arithmetic = "f32",
+    .has_f32 = true,
+    .open_pool = OpenThreadPool,
+    .close_pool = CloseThreadPool,
+    .run_parallel = RunThreadPool,
+    .packed_bytes = PackedBytes,
+    .pack_panel = PackPanel,
+    .gemm = Gemm,
+    .embed_tokens = EmbedTokens,
+    .quantize_rows = QuantizeRows,
+    .rms_norm = RmsNorm,
+    .rope = Rope,
+    .kv_page_bytes = PageBytes,
+    .append_kv = AppendKv,
+    .paged_attention = PagedAttention,
+    .silu_mul = SiluMul,
+    .sample_token = SampleToken,
+};
+
+}  // namespace
+}  // namespace fairlane::generic
+
+extern "C" __attribute__((visibility("default"))) const fairlane::Backend* fairlane_backend() {
+  return &fairlane::generic::kBackend;
+}

@@ -1,0 +1,73 @@
+// Owns how an attention kernel gets at the K and V of one block of 16 absolute positions: straight in the page
+// where one aligned page holds the block, else gathered into scratch with empty lanes zeroed. Both ways give the
+// kernel the same numbers in the same lanes.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include "cpu/kv_page.h"
+#include "ops/paged_attention.h"
+
+namespace fairlane {
+
+template <typename Element>
+struct KvScratch {
+  alignas(64) Element keys[kMaxHeadDim * kPageTokens];
+  alignas(64) Element values[kPageTokens * kMaxHeadDim];
+};
+
+template <typename Element>
+struct KvBlockView {
+  const Element* keys;    // [head_dim][16]
+  const Element* values;  // [16][head_dim]
+  uint32_t lanes;         // bit l: lane l holds a key
+};
+
+template <typename Element>
+inline void GatherRun(const KvRun& run, const AttentionArgs& args, int32_t kv_head,
+                      KvScratch<Element>* scratch) {
+  const int32_t dim = args.shape.head_dim;
+  const auto* keys = reinterpret_cast<const Element*>(KeysOf(run.page, args.shape, args.layer, kv_head));
+  const auto* values =
+      reinterpret_cast<const Element*>(ValuesOf(run.page, args.shape, args.layer, kv_head));
+  for (int32_t d = 0; d < dim; ++d) {
+    std::memcpy(&scratch->keys[d * kPageTokens + run.lane], &keys[d * kPageTokens + run.page_offset],
+                static_cast<size_t>(run.count) * sizeof(Element));
+  }
+  std::memcpy(&scratch->values[run.lane * dim], &values[run.page_offset * dim],
+              static_cast<size_t>(run.count) * static_cast<size_t>(dim) * sizeof(Element));
+}
+
+template <typename Element>
+inline KvBlockView<Element> ViewKvBlock(const KvBlock& block, const AttentionArgs& args, int32_t kv_head,
+                                        KvScratch<Element>* scratch) {
+  const KvRun& first = args.runs[block.run_begin];
+  if (block.run_count == 1 && first.lane == 0 && first.page_offset == 0) {
+    return {reinterpret_cast<const Element*>(KeysOf(first.page, args.shape, args.layer, kv_head)),
+            reinterpret_cast<const Element*>(ValuesOf(first.page, args.shape, args.layer, kv_head)),
+            (1U << first.count) - 1U};
+  }
+  const size_t used = KvHeadElements(args.shape) * sizeof(Element);
+  std::memset(scratch->keys, 0, used);
+  std::memset(scratch->values, 0, used);
+  uint32_t lanes = 0;
+  for (int32_t i = 0; i < block.run_count; ++i) {
+    const KvRun& run = args.runs[block.run_begin + i];
+    GatherRun(run, args, kv_head, scratch);
+    lanes |= ((1U << run.count) - 1U) << run.lane;
+  }
+  return {scratch->keys, scratch->values, lanes};
+}
+
+// The lanes that a query at `position` sees in a block that starts at `first_pos`.
+inline uint32_t VisibleLanes(uint32_t lanes, int32_t first_pos, int32_t position) {
+  const int32_t last_lane = position - first_pos;
+  if (last_lane < 0) return 0;
+  return last_lane >= kPageTokens - 1 ? lanes : lanes & ((2U << last_lane) - 1U);
+}
+
+// Lanes up to and including the highest one set.
+inline int32_t LaneCount(uint32_t lanes) { return lanes == 0 ? 0 : 32 - __builtin_clz(lanes); }
+
+}  // namespace fairlane

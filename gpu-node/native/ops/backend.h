@@ -1,0 +1,49 @@
+// The table of ops: the C ABI of a backend. A plug-in is a shared object that exports kBackendSymbol, a function
+// without parameters that returns its table; core/step.cc runs the layers over it.
+// Invariants: every pointer is set; ops keep no state, allocate nothing and throw nothing.
+#pragma once
+
+#include <cstdint>
+
+#include "ops/append_kv.h"
+#include "ops/embed_tokens.h"
+#include "ops/gemm.h"
+#include "ops/paged_attention.h"
+#include "ops/parallel.h"
+#include "ops/quantize_rows.h"
+#include "ops/rms_norm.h"
+#include "ops/rope.h"
+#include "ops/sample_token.h"
+#include "ops/silu_mul.h"
+
+namespace fairlane {
+
+inline constexpr uint32_t kBackendAbiVersion = 1;
+inline constexpr char kBackendSymbol[] = "fairlane_backend";
+
+struct Backend {
+  uint32_t abi_version;
+  uint32_t table_bytes;  // sizeof(Backend), a second check against a stale plug-in
+  const char* name;
+  const char* attention_arithmetic;  // part of the numerics class
+  bool has_f32;                      // computes kWeightF32 and kKvF32
+  OpenPoolFn open_pool;
+  ClosePoolFn close_pool;
+  RunParallelFn run_parallel;
+  PackedBytesFn packed_bytes;
+  PackPanelFn pack_panel;
+  GemmFn gemm;
+  EmbedTokensFn embed_tokens;
+  QuantizeRowsFn quantize_rows;
+  RmsNormFn rms_norm;
+  RopeFn rope;
+  KvPageBytesFn kv_page_bytes;
+  AppendKvFn append_kv;
+  PagedAttentionFn paged_attention;
+  SiluMulFn silu_mul;
+  SampleTokenFn sample_token;
+};
+
+using BackendFn = const Backend* (*)();
+
+}  // namespace fairlane

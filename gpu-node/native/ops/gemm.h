@@ -1,0 +1,66 @@
+// Contract of the linear layer y = x W^T (or y += x W^T): packing of weights and the product.
+// Weights are split in panels of kPanelRows output rows, the unit of work; what a panel looks like inside is
+// the backend's own. Every output element is reduced in ascending order of k with the same f32 operations
+// whatever the number of tokens, so results do not depend on how tokens are batched.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace fairlane {
+
+inline constexpr int32_t kPanelRows = 32;
+inline constexpr int32_t kGroup = 32;  // weights and activations share a scale per 32 values of k
+
+enum WeightFormat : int32_t {
+  kWeightF32 = 0,
+  kWeightQ8 = 1,  // w = d * q, q in -128 .. 127
+  kWeightQ4 = 2,  // w = d * q + m, q in 0 .. 15
+};
+
+// Canonical rows, from which a backend packs its panels: k / kGroup groups one after another.
+struct Q8Group {
+  uint16_t d;  // f16
+  int8_t q[kGroup];
+};
+struct Q4Group {
+  uint16_t d;         // f16
+  uint16_t m;         // f16
+  uint8_t q[kGroup / 2];  // byte j: value j in the low nibble, value j + 16 in the high one
+};
+static_assert(sizeof(Q8Group) == 34 && sizeof(Q4Group) == 20);
+
+struct GemmWeights {
+  WeightFormat format;
+  int32_t rows;  // outputs
+  int32_t k;     // inputs, a multiple of kGroup
+  void* data;    // 64-byte aligned, packed_bytes(format, rows, k)
+};
+
+inline int32_t PanelCount(int32_t rows) { return (rows + kPanelRows - 1) / kPanelRows; }
+
+// Activations of `tokens` rows, written by quantize_rows; `x` alone is used with kWeightF32.
+struct GemmInput {
+  int32_t tokens;
+  const float* x;           // [tokens, k]
+  const int8_t* q;          // [tokens, k]
+  const float* scale;       // [tokens, k / kGroup]
+  const int32_t* sum;       // [tokens, k / kGroup], sum of the group's q
+};
+
+struct GemmOutput {
+  float* y;         // element (t, r) at y[t * stride + r]
+  int64_t stride;
+  bool accumulate;  // adds to y instead of writing it
+};
+
+// Bytes of the packed form; 0 if the backend does not know the format.
+using PackedBytesFn = size_t (*)(WeightFormat format, int32_t rows, int32_t k);
+// Packs one panel from the canonical rows (f32 rows for kWeightF32); a null row is padding.
+using PackPanelFn = void (*)(const GemmWeights* weights, int32_t panel,
+                             const void* const canonical_rows[kPanelRows]);
+// Computes panels [panel_begin, panel_end) for all tokens.
+using GemmFn = void (*)(const GemmWeights* weights, const GemmInput* input,
+                        const GemmOutput* output, int32_t panel_begin, int32_t panel_end);
+
+}  // namespace fairlane
