@@ -95,7 +95,8 @@ export function parseChatRequest(body: unknown): Result<ChatRequest, ErrorValue>
     const message = "Invalid body: expected a JSON object.";
     return err({ code: "invalid_type", message, param: null });
   }
-  const rest: Record<string, unknown> = {};
+  // Without a prototype, so that a field named `__proto__` is a field like any other and refused as unknown.
+  const rest = Object.create(null) as Record<string, unknown>;
   for (const [field, value] of Object.entries(body)) {
     if (!Object.hasOwn(OFF_VALUES, field)) {
       rest[field] = value;

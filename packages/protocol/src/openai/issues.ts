@@ -7,14 +7,16 @@ import type { ErrorCode } from "../error-codes.ts";
 type Issue = z.core.$ZodIssue;
 
 const QUOTED_CHARS_MAX = 32;
+// Keys of `metadata` are the client's own and may be long.
+const FIELD_PATH_CHARS_MAX = 128;
 
-/** `messages[0].role` from zod's path. */
+/** `messages[0].role` from zod's path, cut where a key of the client's makes it long. */
 function fieldPath(path: readonly PropertyKey[]): string {
   let text = "";
   for (const part of path) {
     text += typeof part === "number" ? `[${part}]` : `${text === "" ? "" : "."}${String(part)}`;
   }
-  return text;
+  return text.slice(0, FIELD_PATH_CHARS_MAX);
 }
 
 function kindOf(value: unknown): string {
@@ -26,10 +28,9 @@ function kindOf(value: unknown): string {
 }
 
 function expectedName(expected: string): string {
-  if (expected === "int" || expected === "array" || expected === "object") {
-    return expected === "int" ? "an integer" : `an ${expected}`;
-  }
-  return `a ${expected}`;
+  if (expected === "int") return "an integer";
+  if (expected === "object" || expected === "record") return "an object";
+  return expected === "array" ? "an array" : `a ${expected}`;
 }
 
 function typeError(issue: Issue & { code: "invalid_type" }, param: string): ErrorValue {
@@ -87,13 +88,14 @@ function valueError(issue: Issue & { code: "invalid_value" }, param: string): Er
 }
 
 function unionError(issue: Issue & { code: "invalid_union" }, param: string): ErrorValue {
-  // The deepest branch is the one that the client meant: `content` as an array with a bad part.
+  // The branch that got furthest is the one that the client meant: `content` as an array with a bad part.
+  const progress = (one: Issue) => 2 * one.path.length + (one.code === "invalid_type" ? 0 : 1);
   const issues = issue.errors.map((branch) => branch[0]).filter((first) => first !== undefined);
   const deepest = issues.reduce<Issue | undefined>(
-    (best, one) => (best === undefined || one.path.length > best.path.length ? one : best),
+    (best, one) => (best === undefined || progress(one) > progress(best) ? one : best),
     undefined,
   );
-  if (deepest && deepest.path.length > 0) {
+  if (deepest && progress(deepest) > 0) {
     return errorOfIssues([{ ...deepest, path: [...issue.path, ...deepest.path] } as Issue]);
   }
   if (issue.input === undefined) {

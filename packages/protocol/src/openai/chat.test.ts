@@ -1,0 +1,186 @@
+import { describe, expect, it } from "vitest";
+import { messageText, parseChatRequest, requestedOutputTokens } from "./chat.ts";
+
+const MESSAGES = [{ role: "user", content: "Say hi." }];
+
+describe("parseChatRequest", () => {
+  it("takes every field that is served", () => {
+    const body = {
+      model: "smollm2-135m-instruct",
+      messages: [
+        { role: "system", content: "Be brief." },
+        { role: "developer", content: [{ type: "text", text: "No lists." }] },
+        { role: "user", content: "Say hi.", name: "ada" },
+        { role: "assistant", content: "Hi." },
+        { role: "user", content: "" },
+      ],
+      max_tokens: 1,
+      max_completion_tokens: 1_000_000,
+      temperature: 2,
+      top_p: 0.000_1,
+      top_k: 0,
+      seed: -7,
+      stream: true,
+      stream_options: { include_usage: true },
+      user: "u-1",
+      metadata: { ticket: "42" },
+    };
+    expect(parseChatRequest(body)).toEqual({ ok: true, value: body });
+  });
+
+  it("takes null where OpenAI's clients send it for 'not set'", () => {
+    const body = {
+      messages: MESSAGES,
+      max_tokens: null,
+      max_completion_tokens: null,
+      temperature: null,
+      top_p: null,
+      top_k: null,
+      seed: null,
+      stream: null,
+      stream_options: null,
+      metadata: null,
+    };
+    expect(parseChatRequest(body).ok).toBe(true);
+  });
+
+  it("leaves out fields that are off", () => {
+    const off = {
+      audio: null,
+      frequency_penalty: 0,
+      function_call: "none",
+      functions: [],
+      logit_bias: {},
+      logprobs: false,
+      modalities: null,
+      n: 1,
+      parallel_tool_calls: true,
+      prediction: null,
+      presence_penalty: 0,
+      prompt_cache_key: null,
+      prompt_cache_retention: null,
+      reasoning_effort: null,
+      response_format: { type: "text" },
+      safety_identifier: null,
+      service_tier: "auto",
+      stop: null,
+      store: false,
+      tool_choice: "auto",
+      tools: [],
+      top_logprobs: 0,
+      verbosity: null,
+      web_search_options: null,
+    };
+    expect(parseChatRequest({ messages: MESSAGES, ...off })).toEqual({
+      ok: true,
+      value: { messages: MESSAGES },
+    });
+  });
+
+  it.each([
+    ["audio", {}],
+    ["frequency_penalty", 0.5],
+    ["function_call", { name: "f" }],
+    ["functions", [{}]],
+    ["logit_bias", { "5": 100 }],
+    ["logprobs", true],
+    ["modalities", ["audio"]],
+    ["n", 2],
+    ["n", "1"],
+    ["presence_penalty", -2],
+    ["prompt_cache_key", "k"],
+    ["reasoning_effort", "high"],
+    ["response_format", { type: "json_object" }],
+    ["service_tier", "flex"],
+    ["stop", "###"],
+    ["stop", ["###"]],
+    ["store", true],
+    ["tool_choice", "required"],
+    ["tools", [{ type: "function" }]],
+    ["top_logprobs", 5],
+  ])("says that %s is not served when it is on", (field, value) => {
+    expect(parseChatRequest({ messages: MESSAGES, [field]: value })).toEqual({
+      ok: false,
+      error: {
+        code: "unsupported_parameter",
+        message: `Unsupported parameter: '${field}' is not supported with this value yet.`,
+        param: field,
+      },
+    });
+  });
+
+  it("wants stream_options only together with stream", () => {
+    const error = {
+      code: "invalid_value",
+      message: "The 'stream_options' parameter is only allowed when 'stream' is enabled.",
+      param: "stream_options",
+    };
+    const stream_options = { include_usage: true };
+    for (const stream of [undefined, null, false]) {
+      const body = {
+        messages: MESSAGES,
+        stream_options,
+        ...(stream === undefined ? {} : { stream }),
+      };
+      expect(parseChatRequest(body)).toEqual({ ok: false, error });
+    }
+  });
+
+  it("does not read fields through a prototype that the body names", () => {
+    const body: unknown = JSON.parse('{"__proto__":{"messages":[{"role":"user","content":"x"}]}}');
+    expect(parseChatRequest(body)).toMatchObject({
+      ok: false,
+      error: { code: "missing_required_parameter", param: "messages" },
+    });
+  });
+
+  it("bounds the number of messages, parts and metadata entries", () => {
+    const part = { type: "text", text: "x" };
+    const entries = (count: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_, index) => [`k${index}`, "v"]));
+    const body = (messages: number, parts: number, metadata: number) => ({
+      messages: [
+        { role: "user", content: Array.from({ length: parts }, () => part) },
+        ...Array.from({ length: messages - 1 }, () => MESSAGES[0]),
+      ],
+      metadata: entries(metadata),
+    });
+    expect(parseChatRequest(body(4_096, 1_024, 16)).ok).toBe(true);
+    expect(parseChatRequest(body(4_097, 1, 1))).toMatchObject({
+      error: { code: "array_above_max_length", param: "messages" },
+    });
+    expect(parseChatRequest(body(1, 1_025, 1))).toMatchObject({
+      error: { code: "array_above_max_length", param: "messages[0].content" },
+    });
+    expect(parseChatRequest(body(1, 1, 17))).toMatchObject({
+      error: { code: "invalid_value", param: "metadata" },
+    });
+  });
+
+  it("answers a deeply nested body without running out of stack", () => {
+    const content: unknown = JSON.parse("[".repeat(100_000) + "]".repeat(100_000));
+    expect(parseChatRequest({ messages: [{ role: "user", content }] })).toMatchObject({
+      ok: false,
+      error: { code: "invalid_type", param: "messages[0].content[0]" },
+    });
+  });
+});
+
+describe("requestedOutputTokens", () => {
+  it("prefers max_completion_tokens and is undefined when neither is set", () => {
+    const request = { messages: [] };
+    expect(requestedOutputTokens({ ...request, max_tokens: 5, max_completion_tokens: 9 })).toBe(9);
+    expect(requestedOutputTokens({ ...request, max_tokens: 5, max_completion_tokens: null })).toBe(
+      5,
+    );
+    expect(requestedOutputTokens({ ...request, max_tokens: null })).toBeUndefined();
+  });
+});
+
+describe("messageText", () => {
+  it("joins text parts without a separator", () => {
+    expect(messageText("plain")).toBe("plain");
+    const parts = ["a\n", "", "b"].map((text) => ({ type: "text" as const, text }));
+    expect(messageText(parts)).toBe("a\nb");
+  });
+});
