@@ -1,0 +1,40 @@
+// The AVX2 plug-in. Rope and the page size are the generic code, compiled with this ISA's flags.
+#include "cpu/avx2/ops.h"
+#include "cpu/generic/ops.h"
+#include "cpu/kv_page.h"
+#include "cpu/thread_pool.h"
+
+namespace fairlane::avx2 {
+namespace {
+
+size_t PageBytes(const KvShape* shape) { return KvPageBytes(*shape); }
+
+constexpr Backend kBackend = {
+    .abi_version = kBackendAbiVersion,
+    .table_bytes = sizeof(Backend),
+    .name = "avx2",
+    .attention_arithmetic = "f32",
+    .has_f32 = false,
+    .open_pool = OpenThreadPool,
+    .close_pool = CloseThreadPool,
+    .run_parallel = RunThreadPool,
+    .packed_bytes = PackedBytes,
+    .pack_panel = PackPanel,
+    .gemm = Gemm,
+    .embed_tokens = EmbedTokens,
+    .quantize_rows = QuantizeRows,
+    .rms_norm = RmsNorm,
+    .rope = generic::Rope,
+    .kv_page_bytes = PageBytes,
+    .append_kv = AppendKv,
+    .paged_attention = PagedAttention,
+    .silu_mul = SiluMul,
+    .sample_token = SampleToken,
+};
+
+}  // namespace
+}  // namespace fairlane::avx2
+
+extern "C" __attribute__((visibility("default"))) const fairlane::Backend* fairlane_backend() {
+  return &fairlane::avx2::kBackend;
+}

@@ -1,0 +1,20 @@
+// The ops that AVX-512 with VNNI has kernels of its own for.
+#pragma once
+
+#include "ops/backend.h"
+
+namespace fairlane::avx512vnni {
+
+size_t PackedBytes(WeightFormat format, int32_t rows, int32_t k);
+void PackPanel(const GemmWeights* weights, int32_t panel, const void* const* rows);
+void Gemm(const GemmWeights* weights, const GemmInput* input, const GemmOutput* output,
+          int32_t panel_begin, int32_t panel_end);
+void EmbedTokens(const EmbedTokensArgs* args, int32_t token_begin, int32_t token_end);
+void QuantizeRows(const QuantizeArgs* args, int32_t token_begin, int32_t token_end);
+void RmsNorm(const RmsNormArgs* args, int32_t token_begin, int32_t token_end);
+void AppendKv(const AppendKvArgs* args, int32_t token_begin, int32_t token_end);
+void PagedAttention(const AttentionArgs* args, int32_t item_begin, int32_t item_end);
+void SiluMul(const SiluMulArgs* args, int32_t token_begin, int32_t token_end);
+void SampleToken(SampleTokenArgs* args);
+
+}  // namespace fairlane::avx512vnni

@@ -1,0 +1,82 @@
+// Packs canonical rows into VNNI panels, and reads single rows back for the embedding look-up.
+#include <cstring>
+
+#include "cpu/avx512vnni/ops.h"
+#include "cpu/avx512vnni/panel.h"
+#include "ops/half.h"
+
+namespace fairlane::avx512vnni {
+namespace {
+
+uint16_t LoadHalfAt(const uint8_t* group, size_t offset, int32_t row) {
+  uint16_t half;
+  std::memcpy(&half, group + offset + static_cast<size_t>(row) * sizeof(half), sizeof(half));
+  return half;
+}
+
+void PackQ8Row(const Q8Group& source, int32_t row, uint8_t* group) {
+  std::memcpy(group + static_cast<size_t>(row) * 2, &source.d, 2);
+  for (int32_t i = 0; i < kGroup; ++i) {
+    group[kScaleBytes + static_cast<size_t>((i / 4) * kPanelRows * 4 + row * 4 + i % 4)] =
+        static_cast<uint8_t>(source.q[i] + 128);
+  }
+}
+
+void PackQ4Row(const Q4Group& source, int32_t row, uint8_t* group) {
+  std::memcpy(group + static_cast<size_t>(row) * 2, &source.d, 2);
+  std::memcpy(group + kScaleBytes + static_cast<size_t>(row) * 2, &source.m, 2);
+  for (int32_t i = 0; i < kGroup; ++i) {
+    const int32_t q = i < kGroup / 2 ? source.q[i] & 15 : source.q[i - kGroup / 2] >> 4;
+    uint8_t* byte = group + 2 * kScaleBytes + static_cast<size_t>((i / 4) * 64 + (row % 16) * 4 + i % 4);
+    *byte = static_cast<uint8_t>(*byte | (row < 16 ? q : q << 4));
+  }
+}
+
+void ReadRow(const GemmWeights& table, int32_t token, float* y) {
+  const int32_t row = token % kPanelRows;
+  const uint8_t* group = PanelOf(table, token / kPanelRows);
+  for (int32_t g = 0; g < table.k / kGroup; ++g, group += GroupBytes(table.format)) {
+    const float d = HalfToFloat(LoadHalfAt(group, 0, row));
+    const float m = table.format == kWeightQ4 ? HalfToFloat(LoadHalfAt(group, kScaleBytes, row)) : -128.0F * d;
+    for (int32_t i = 0; i < kGroup; ++i) {
+      int32_t q;
+      if (table.format == kWeightQ4) {
+        const uint8_t byte = group[2 * kScaleBytes + static_cast<size_t>((i / 4) * 64 + (row % 16) * 4 + i % 4)];
+        q = row < 16 ? byte & 15 : byte >> 4;
+      } else {
+        q = group[kScaleBytes + static_cast<size_t>((i / 4) * kPanelRows * 4 + row * 4 + i % 4)];
+      }
+      y[g * kGroup + i] = d * static_cast<float>(q) + m;
+    }
+  }
+}
+
+}  // namespace
+
+size_t PackedBytes(WeightFormat format, int32_t rows, int32_t k) {
+  if (format == kWeightF32) return 0;
+  return static_cast<size_t>(PanelCount(rows)) * PanelBytes(format, k);
+}
+
+void PackPanel(const GemmWeights* weights, int32_t panel, const void* const* rows) {
+  uint8_t* group = PanelOf(*weights, panel);
+  std::memset(group, 0, PanelBytes(weights->format, weights->k));
+  for (int32_t g = 0; g < weights->k / kGroup; ++g, group += GroupBytes(weights->format)) {
+    for (int32_t row = 0; row < kPanelRows; ++row) {
+      if (rows[row] == nullptr) continue;
+      if (weights->format == kWeightQ4) {
+        PackQ4Row(static_cast<const Q4Group*>(rows[row])[g], row, group);
+      } else {
+        PackQ8Row(static_cast<const Q8Group*>(rows[row])[g], row, group);
+      }
+    }
+  }
+}
+
+void EmbedTokens(const EmbedTokensArgs* args, int32_t token_begin, int32_t token_end) {
+  for (int32_t t = token_begin; t < token_end; ++t) {
+    ReadRow(*args->table, args->token[t], args->y + static_cast<int64_t>(t) * args->table->k);
+  }
+}
+
+}  // namespace fairlane::avx512vnni
