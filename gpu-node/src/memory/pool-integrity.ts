@@ -1,14 +1,18 @@
 // Owns the proof that pages are conserved: every page is free, quarantined or used, once, and a used page has as
 // many references as tables hold it. Run when the node is idle and after every test. O(pages).
 import { assert } from "@fairlane/base";
-import type { BlockTable } from "./block-table.ts";
 import type { PagePool } from "./page-pool.ts";
+
+/** What holds one reference of each page of its entries: a block table. */
+export interface PageHolder {
+  readonly entries: readonly { readonly page: number }[];
+}
 
 /**
  * Throws AssertionError at the first page whose books are wrong.
  * @param tables the page tables of all running requests
  */
-export function checkPoolIntegrity(pool: PagePool, tables: Iterable<BlockTable>): void {
+export function checkPoolIntegrity(pool: PagePool, tables: Iterable<PageHolder>): void {
   const { pageCount, freePages, quarantinedPages, usedCount, referenceCounts } = pool.snapshot();
   const holders = new Int32Array(pageCount);
   for (const table of tables) {

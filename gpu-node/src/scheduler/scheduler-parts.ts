@@ -39,6 +39,11 @@ const WAITING_BOUNDS: WaitingBounds = {
   promptTokensMax: WAITING_PROMPT_TOKENS_MAX,
 };
 
+/** Prefill tokens that a step takes whatever its decodes take: at most a quarter of a small budget. */
+export function prefillShareMinTokens(stepBudgetTokens: number): number {
+  return Math.min(PREFILL_SHARE_MIN_TOKENS, Math.ceil(stepBudgetTokens / 4));
+}
+
 /**
  * The capacities an engine must be opened with for these settings: a page-table delta for every page that a step
  * can begin, and one reset and one sampling update for each row.
@@ -49,7 +54,7 @@ export function stepCapacityFor(options: {
   readonly pageTokens?: number;
 }): StepCapacity {
   const { slotCount, stepBudgetTokens, pageTokens = PAGE_TOKENS } = options;
-  const tokens = Math.max(stepBudgetTokens, slotCount + PREFILL_SHARE_MIN_TOKENS);
+  const tokens = Math.max(stepBudgetTokens, slotCount + prefillShareMinTokens(stepBudgetTokens));
   return {
     rows: slotCount,
     tokens,

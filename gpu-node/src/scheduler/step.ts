@@ -7,12 +7,12 @@ import type { ResultViews } from "../engine/step-layout.ts";
 import { writeStepPlan } from "../engine/step-plan.ts";
 import { checkStepResult, sampledToken } from "../engine/step-result.ts";
 import type { RequestProgress } from "../engine/worker-messages.ts";
-import { PREFILL_SHARE_MIN_TOKENS } from "../limits.ts";
 import { abort, finish, progressOf, type RunningRequest } from "../request/request.ts";
 import { stopReason } from "../request/stop-condition.ts";
 import { Batch, type BatchRow } from "./batch.ts";
 import { buildBatch } from "./batch-builder.ts";
 import type { Scheduler } from "./scheduler.ts";
+import { prefillShareMinTokens } from "./scheduler-parts.ts";
 import { joinNext } from "./strict-admission.ts";
 
 const NO_TOKENS: readonly number[] = [];
@@ -48,7 +48,7 @@ export class StepCycle {
     buildBatch(this.#batch, {
       running: table.running,
       stepBudgetTokens,
-      prefillShareMinTokens: PREFILL_SHARE_MIN_TOKENS,
+      prefillShareMinTokens: prefillShareMinTokens(stepBudgetTokens),
       joinNext: () => joinNext(parts),
     });
     if (this.#batch.rowCount === 0) {
@@ -59,6 +59,10 @@ export class StepCycle {
       );
       return false;
     }
+
+    // One prefill at most is under way and gets the minimum share, so everybody who runs has a row. A cancelled
+    // request therefore ends with this very step.
+    assert(this.#batch.rowCount === table.running.length, "a running request has no row");
 
     // 3. plan
     this.#stepId += 1;
@@ -73,7 +77,7 @@ export class StepCycle {
 
   /** 5. settle: counts what the step computed, ends and moves on requests; throws EngineFault on a bad result. */
   settle(result: ResultViews): RequestProgress[] {
-    const { table, pool, info } = this.#scheduler.parts;
+    const { pool, info } = this.#scheduler.parts;
     const batch = this.#batch;
     checkStepResult(result, { stepId: this.#stepId, batch, vocabSize: info.vocabSize });
     pool.stepCompleted(this.#stepId);
@@ -82,11 +86,6 @@ export class StepCycle {
       const row = batch.row(index);
       const token = row.isSampled ? sampledToken(result, index) : null;
       progress.push(this.#settleRow(row, token));
-    }
-    // Prefills that the budget left out of this step may have been cancelled meanwhile.
-    const cancelled = table.running.filter((request) => request.isCancelRequested);
-    for (const request of cancelled) {
-      progress.push(this.#scheduler.end(request, abort(request, null)));
     }
     return progress;
   }

@@ -1,5 +1,11 @@
-// Owns the making of engine requests for tests: every field has a plain value unless the test says otherwise.
+// Owns the making of requests for tests: every field has a plain value unless the test says otherwise.
 import type { EngineRequest } from "../../engine/worker-messages.ts";
+import { BlockTable } from "../../memory/block-table.ts";
+import {
+  joinRunning,
+  type DecodingRequest,
+  type PrefillingRequest,
+} from "../../request/request.ts";
 
 export interface RequestFields extends Partial<Omit<EngineRequest, "promptTokens">> {
   readonly promptTokens?: readonly number[];
@@ -20,8 +26,24 @@ export function engineRequest(requestId: string, fields: RequestFields = {}): En
     stopTokenIds: [],
     sampling: { temperature: 0, topP: 1, topK: 0, seedLow: 0, seedHigh: 0 },
     receivedAtMs: 0,
-    deadlineMs: 1_000_000,
+    deadlineMs: Number.MAX_SAFE_INTEGER,
     ...rest,
     promptTokens: Int32Array.from(prompt),
   };
+}
+
+/** A running request in slot 0 with no pages, `computedPromptTokens` into its prompt. */
+export function prefillingRequest(
+  promptLength: number,
+  computedPromptTokens = 0,
+): PrefillingRequest {
+  const spec = engineRequest("req_running", { promptLength });
+  const queued = { state: "queued", spec, outputTokensMax: 8 } as const;
+  const place = { slot: 0, blocks: new BlockTable(16), scheduledAtMs: 0 };
+  return { ...joinRunning(queued, place), computedPromptTokens };
+}
+
+/** A running request in slot 0 with no pages, its prompt computed and `outputTokens` sampled. */
+export function decodingRequest(promptLength: number, outputTokens: number): DecodingRequest {
+  return { ...prefillingRequest(promptLength, promptLength), state: "decoding", outputTokens };
 }

@@ -1,0 +1,44 @@
+import { describe, expect, it } from "vitest";
+import { BlockTable } from "./block-table.ts";
+import { PagePool } from "./page-pool.ts";
+
+describe("BlockTable", () => {
+  it("gives every position a page, in order, and only adds what is missing", () => {
+    const pool = new PagePool(8);
+    const table = new BlockTable(16);
+    table.reserve(pool, 17);
+    table.reserve(pool, 33);
+    table.reserve(pool, 20);
+    expect(table.entries).toEqual([
+      { page: 0, firstPosition: 0, nValid: 0 },
+      { page: 1, firstPosition: 16, nValid: 0 },
+      { page: 2, firstPosition: 32, nValid: 0 },
+    ]);
+    expect(pool.freeCount).toBe(5);
+  });
+
+  it("counts entries of a number of positions", () => {
+    const table = new BlockTable(16);
+    expect([0, 1, 16, 17].map((count) => table.entriesFor(count))).toEqual([0, 1, 1, 2]);
+  });
+
+  it("gives its pages back once", () => {
+    const pool = new PagePool(4);
+    const table = new BlockTable(16);
+    table.reserve(pool, 40);
+    table.markMapped(2);
+    table.release(pool);
+    expect([pool.freeCount, table.entries.length, table.mappedCount]).toEqual([4, 0, 0]);
+    expect(() => table.release(pool)).toThrow("released twice");
+    expect(() => table.reserve(pool, 1)).toThrow("has ended");
+  });
+
+  it("asserts that mapped entries only grow and exist", () => {
+    const pool = new PagePool(4);
+    const table = new BlockTable(16);
+    table.reserve(pool, 32);
+    table.markMapped(1);
+    expect(() => table.markMapped(0)).toThrow("0 entries mapped");
+    expect(() => table.markMapped(3)).toThrow("3 entries mapped, had 1 of 2");
+  });
+});

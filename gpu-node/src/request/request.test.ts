@@ -1,0 +1,65 @@
+import { describe, expect, it } from "vitest";
+import { BlockTable } from "../memory/block-table.ts";
+import { engineRequest } from "../scheduler/testing/engine-request.ts";
+import {
+  abort,
+  finish,
+  joinRunning,
+  progressOf,
+  startDecoding,
+  type QueuedRequest,
+} from "./request.ts";
+
+const queued: QueuedRequest = {
+  state: "queued",
+  spec: engineRequest("req_1", { promptLength: 3 }),
+  outputTokensMax: 8,
+};
+const place = { slot: 2, blocks: new BlockTable(16), scheduledAtMs: 42 };
+
+describe("Request", () => {
+  it("reports a queued request's end with nothing computed and never scheduled", () => {
+    expect(progressOf(abort(queued, null), [])).toEqual({
+      requestId: "req_1",
+      newTokens: [],
+      counts: { promptTokens: 3, cachedTokens: 0, computedPromptTokens: 0, outputTokens: 0 },
+      scheduledAtMs: null,
+      end: { reason: "cancelled", error: null },
+    });
+  });
+
+  it("reports what a running request computed, then how it ended", () => {
+    const running = joinRunning(queued, place);
+    running.computedPromptTokens = 3;
+    running.outputTokens = 1;
+    const decoding = startDecoding(running);
+    expect(progressOf(decoding, [9])).toEqual({
+      requestId: "req_1",
+      newTokens: [9],
+      counts: { promptTokens: 3, cachedTokens: 0, computedPromptTokens: 3, outputTokens: 1 },
+      scheduledAtMs: 42,
+      end: null,
+    });
+    decoding.outputTokens = 2;
+    expect(progressOf(finish(decoding, "stop"), [])).toMatchObject({
+      counts: { outputTokens: 2 },
+      end: { reason: "stop", error: null },
+    });
+  });
+
+  it("keeps the counts of the moment of the end", () => {
+    const running = joinRunning(queued, place);
+    running.computedPromptTokens = 2;
+    const error = { code: "internal_error", message: "broken", param: null } as const;
+    const ended = abort(running, error);
+    running.computedPromptTokens = 3;
+    expect(progressOf(ended, [])).toMatchObject({
+      counts: { computedPromptTokens: 2, outputTokens: 0 },
+      end: { reason: "error", error: { code: "internal_error", message: "broken", param: null } },
+    });
+  });
+
+  it("asserts that a request finishes with output only", () => {
+    expect(() => finish(joinRunning(queued, place), "length")).toThrow("finishes without output");
+  });
+});

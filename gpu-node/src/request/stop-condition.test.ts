@@ -1,0 +1,39 @@
+import { describe, expect, it } from "vitest";
+import { BlockTable } from "../memory/block-table.ts";
+import { engineRequest } from "../scheduler/testing/engine-request.ts";
+import type { DecodingRequest } from "./request.ts";
+import { outputTokensMaxOf, stopReason } from "./stop-condition.ts";
+
+function decoding(outputTokens: number): DecodingRequest {
+  return {
+    state: "decoding",
+    spec: engineRequest("req_1", { stopTokenIds: [2, 7] }),
+    outputTokensMax: 3,
+    slot: 0,
+    blocks: new BlockTable(16),
+    scheduledAtMs: 0,
+    computedPromptTokens: 4,
+    outputTokens,
+    isCancelRequested: false,
+  };
+}
+
+describe("stopReason", () => {
+  it("goes on below the maximum, ends with length at it", () => {
+    expect(stopReason(decoding(2), 5)).toBeNull();
+    expect(stopReason(decoding(3), 5)).toBe("length");
+  });
+
+  it("ends with stop on any stop token, also as the last token allowed", () => {
+    expect(stopReason(decoding(1), 7)).toBe("stop");
+    expect(stopReason(decoding(3), 2)).toBe("stop");
+  });
+});
+
+describe("outputTokensMaxOf", () => {
+  it("cuts the asked maximum to what the context leaves", () => {
+    expect(outputTokensMaxOf({ askedTokens: 10, promptTokens: 50, contextTokens: 64 })).toBe(10);
+    expect(outputTokensMaxOf({ askedTokens: 20, promptTokens: 50, contextTokens: 64 })).toBe(14);
+    expect(outputTokensMaxOf({ askedTokens: 20, promptTokens: 64, contextTokens: 64 })).toBe(0);
+  });
+});

@@ -1,0 +1,67 @@
+import { describe, expect, it } from "vitest";
+import type { Batch } from "./batch.ts";
+import { builtBatch } from "./testing/built-batch.ts";
+import { decodingRequest, prefillingRequest } from "./testing/engine-request.ts";
+
+function rows(batch: Batch): string[] {
+  return Array.from({ length: batch.rowCount }, (_, index) => {
+    const { request, tokenCount, firstPosition, isSampled, isFirst } = batch.row(index);
+    const flags = `${isFirst ? " first" : ""}${isSampled ? " sampled" : ""}`;
+    return `${request.state} ${tokenCount}@${firstPosition}${flags}`;
+  });
+}
+
+describe("buildBatch", () => {
+  it("takes all decodes, then running prefills, then new requests; the last chunk is cut", () => {
+    const running = [
+      prefillingRequest(10, 6),
+      decodingRequest(5, 1),
+      prefillingRequest(7, 2),
+      decodingRequest(3, 4),
+    ];
+    const { batch, joinCount } = builtBatch({
+      running,
+      waiting: [prefillingRequest(4), prefillingRequest(9), prefillingRequest(1)],
+      stepBudgetTokens: 20,
+    });
+    expect(rows(batch)).toEqual([
+      "decoding 1@5 sampled",
+      "decoding 1@6 sampled",
+      "prefilling 4@6 sampled",
+      "prefilling 5@2 sampled",
+      "prefilling 4@0 first sampled",
+      "prefilling 5@0 first",
+    ]);
+    expect([batch.tokenCount, batch.prefillTokenCount, joinCount]).toEqual([20, 18, 2]);
+  });
+
+  it("joins nobody once the budget is spent", () => {
+    const { batch, joinCount } = builtBatch({
+      running: [prefillingRequest(8)],
+      waiting: [prefillingRequest(1)],
+      stepBudgetTokens: 8,
+    });
+    expect([rows(batch), joinCount]).toEqual([["prefilling 8@0 first sampled"], 0]);
+  });
+
+  it("keeps every decode over the budget, and the minimum share for prefills", () => {
+    const running = [
+      decodingRequest(1, 1),
+      decodingRequest(1, 1),
+      decodingRequest(1, 1),
+      prefillingRequest(9),
+    ];
+    const { batch } = builtBatch({ running, stepBudgetTokens: 2, prefillShareMinTokens: 2 });
+    expect(batch.decodeCount).toBe(3);
+    expect(rows(batch)[3]).toBe("prefilling 2@0 first");
+    expect(batch.tokenCount).toBe(5);
+  });
+
+  it("leaves a prefill out when those before it take the budget", () => {
+    const { batch } = builtBatch({
+      running: [prefillingRequest(9), prefillingRequest(9)],
+      stepBudgetTokens: 6,
+    });
+    expect(rows(batch)).toEqual(["prefilling 6@0 first"]);
+  });
+});

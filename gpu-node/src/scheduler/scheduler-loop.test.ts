@@ -1,0 +1,190 @@
+import { describe, expect, it } from "vitest";
+import type { FromWorker } from "../engine/worker-messages.ts";
+import { Scheduler } from "./scheduler.ts";
+import { SchedulerLoop } from "./scheduler-loop.ts";
+import { engineRequest, type RequestFields } from "./testing/engine-request.ts";
+import { PagedCheckEngine, type CheckEngineOptions } from "./testing/paged-check-engine.ts";
+
+type Action = () => void;
+
+/** A loop over the check engine. `between` holds what happens after each step, one action a step. */
+function setUp(options: CheckEngineOptions = {}) {
+  const engine = new PagedCheckEngine(options);
+  const clock = { now: 0, nowMs: () => clock.now };
+  const { stepBudgetTokens = 16 } = options;
+  const scheduler = new Scheduler({ info: engine.info, clock, stepBudgetTokens });
+  const posted: FromWorker[] = [];
+  const between: Action[] = [];
+  const loop = new SchedulerLoop({
+    scheduler,
+    engine,
+    post: (message) => posted.push(message),
+    yieldToMessages: async () => between.shift()?.(),
+    stuckAfterMs: 1_000,
+  });
+  const submit = (id: string, fields?: RequestFields) =>
+    loop.handle({ type: "submit", requests: [engineRequest(id, fields)] });
+  const cancel = (...ids: string[]) => loop.handle({ type: "cancel", ids });
+  const close = () => loop.handle({ type: "close" });
+  return { engine, clock, scheduler, loop, posted, between, submit, cancel, close };
+}
+
+/** The messages as short lines: type, and what happened to whom. */
+function say(posted: readonly FromWorker[]): string[] {
+  return posted.map((message) => {
+    switch (message.type) {
+      case "opened":
+      case "closed":
+        return message.type;
+      case "failed":
+        return `failed ${message.message}`;
+      case "refused":
+        return `refused ${message.requestId} ${message.error.code}`;
+      case "stuck":
+        return `stuck ${message.stuck}`;
+      case "step": {
+        const progress = message.progress.map(({ requestId, newTokens, counts, end }) => {
+          const ending = end === null ? "" : ` ${end.error?.code ?? end.reason}`;
+          return `${requestId} +${newTokens.length} ${counts.computedPromptTokens}/${counts.outputTokens}${ending}`;
+        });
+        return `step ${message.stepId}: ${progress.join(", ")}`;
+      }
+    }
+  });
+}
+
+describe("SchedulerLoop", () => {
+  it("posts one message a step and sleeps until the next request", async () => {
+    const { loop, posted, between, submit, close } = setUp();
+    const running = loop.run();
+    submit("a", { maxOutputTokens: 2 });
+    submit("b", { maxOutputTokens: 1 });
+    between.push(
+      () => {},
+      () => setImmediate(() => submit("c", { maxOutputTokens: 1 })),
+      close,
+    );
+    await running;
+    expect(say(posted)).toEqual([
+      "step 1: a +1 4/1, b +1 4/1 length",
+      "step 2: a +1 4/2 length",
+      "step 3: c +1 4/1 length",
+      "closed",
+    ]);
+    expect(posted[0]).toMatchObject({
+      computeUs: 7,
+      load: { running: 1, waiting: 0, pagesFree: 62, pagesTotal: 64 },
+    });
+  });
+
+  it("ends a running request one step after the cancel and a queued one at once", async () => {
+    const { loop, posted, between, submit, cancel, close, engine } = setUp({ slotCount: 1 });
+    submit("a");
+    submit("b");
+    submit("c", { maxOutputTokens: 1 });
+    const running = loop.run(); // step 1 is in flight
+    cancel("b");
+    cancel("a");
+    between.push(() => {}, close);
+    await running;
+    expect(say(posted)).toEqual([
+      "step 1: b +0 0/0 cancelled",
+      "step 2: a +1 4/1 cancelled",
+      "step 3: c +1 4/1 length",
+      "closed",
+    ]);
+    expect([engine.hostTokensComputed, engine.tokensSampled]).toEqual([8, 2]);
+  });
+
+  it("ends a request cancelled before any step, with no step at all", async () => {
+    const { loop, posted, submit, cancel, close, engine } = setUp();
+    submit("a");
+    cancel("a");
+    close();
+    await loop.run();
+    expect(say(posted)).toEqual(["step 1: a +0 0/0 cancelled", "closed"]);
+    expect(engine.hostTokensComputed).toBe(0);
+  });
+
+  it("refuses new requests while draining and finishes what is here", async () => {
+    const { loop, posted, between, submit, close } = setUp();
+    submit("a", { maxOutputTokens: 2 });
+    loop.handle({ type: "drain" });
+    submit("b");
+    between.push(() => {}, close);
+    await loop.run();
+    expect(say(posted)).toEqual([
+      "refused b draining",
+      "step 1: a +1 4/1",
+      "step 2: a +1 4/2 length",
+      "closed",
+    ]);
+  });
+
+  it("ends what is left when it is closed, after the step in flight", async () => {
+    const { loop, posted, submit, close, engine, scheduler } = setUp({ slotCount: 1 });
+    submit("a");
+    submit("b");
+    const running = loop.run();
+    close();
+    submit("c");
+    await running;
+    expect(say(posted)).toEqual([
+      "refused c draining",
+      "step 1: a +1 4/1",
+      "step 2: b +0 0/0 draining, a +0 4/1 draining",
+      "closed",
+    ]);
+    expect(engine.closeCount).toBe(1);
+    scheduler.checkIntegrity();
+  });
+
+  it("reports refusals of the scheduler", async () => {
+    const { loop, posted, submit, close } = setUp({ contextTokens: 8 });
+    submit("a", { promptLength: 8 });
+    close();
+    await loop.run();
+    expect(say(posted)).toEqual(["refused a context_length_exceeded", "closed"]);
+  });
+
+  it("reports a step over its time bound once, keeps deadlines, and goes on when it comes back", async () => {
+    const { loop, posted, between, submit, close, engine, clock } = setUp({ slotCount: 1 });
+    engine.timeoutsLeft = 3;
+    submit("a", { maxOutputTokens: 1 });
+    submit("b", { deadlineMs: 50 });
+    const running = loop.run(); // a is in flight
+    clock.now = 60;
+    between.push(close);
+    await running;
+    expect(say(posted)).toEqual([
+      "stuck true",
+      "step 1: b +0 0/0 queue_timeout",
+      "stuck false",
+      "step 2: a +1 4/1 length",
+      "closed",
+    ]);
+  });
+
+  it.each([
+    ["status", "failed EngineFault: step 2: bad row at row 0"],
+    ["fence", "failed EngineFault: step 2: the fence says step 999"],
+    ["reject", "failed Error: the launcher died"],
+  ] as const)("ends everything when the engine breaks: %s", async (fault, failure) => {
+    const { loop, posted, between, submit, engine } = setUp({ slotCount: 1 });
+    submit("a");
+    submit("b");
+    between.push(() => {
+      engine.nextFault = fault;
+    });
+    await loop.run();
+    submit("c");
+    expect(say(posted)).toEqual([
+      "step 1: a +1 4/1",
+      "step 2: b +0 0/0 internal_error, a +0 4/1 internal_error",
+      failure,
+      "closed",
+      "refused c internal_error",
+    ]);
+    expect(engine.closeCount).toBe(1);
+  });
+});

@@ -1,0 +1,220 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { RequestProgress } from "../engine/worker-messages.ts";
+import { Scheduler } from "./scheduler.ts";
+import { StepCycle } from "./step.ts";
+import { engineRequest } from "./testing/engine-request.ts";
+import { outputAlone, PagedCheckEngine } from "./testing/paged-check-engine.ts";
+
+const VOCAB_SIZE = 50;
+const STOP_TOKEN = 7;
+
+/** What the naive model knows of a request: it needs no pages, slots or batches. */
+interface Expected {
+  readonly prompt: readonly number[];
+  readonly output: readonly number[];
+  /** Steps begun since the cancel; null while not cancelled. */
+  stepsSinceCancel: number | null;
+  isCancelled: boolean;
+  readonly said: number[];
+  last: RequestProgress | null;
+}
+
+type Command =
+  | { readonly do: "submit"; readonly prompt: number[]; readonly max: number }
+  | { readonly do: "cancel"; readonly at: number }
+  | { readonly do: "start" | "settle" };
+
+const command: fc.Arbitrary<Command> = fc.oneof(
+  { arbitrary: fc.constant({ do: "start" } as const), weight: 4 },
+  { arbitrary: fc.constant({ do: "settle" } as const), weight: 4 },
+  {
+    arbitrary: fc.record({
+      do: fc.constant("submit" as const),
+      prompt: fc.array(fc.nat(VOCAB_SIZE - 1), { minLength: 1, maxLength: 30 }),
+      max: fc.integer({ min: 1, max: 12 }),
+    }),
+    weight: 3,
+  },
+  { arbitrary: fc.record({ do: fc.constant("cancel" as const), at: fc.nat(30) }), weight: 1 },
+);
+
+const setting = fc.record({
+  slotCount: fc.integer({ min: 1, max: 4 }),
+  pageCount: fc.integer({ min: 9, max: 24 }),
+  stepBudgetTokens: fc.integer({ min: 1, max: 24 }),
+});
+
+interface Setting {
+  readonly slotCount: number;
+  readonly pageCount: number;
+  readonly stepBudgetTokens: number;
+}
+
+/** Runs commands against scheduler and model side by side, checking every invariant at every step. */
+class Trial {
+  readonly expected = new Map<string, Expected>();
+  readonly engine: PagedCheckEngine;
+  readonly #scheduler: Scheduler;
+  readonly #steps: StepCycle;
+  readonly #stepBudgetTokens: number;
+  readonly #joined: string[] = [];
+  #isInFlight = false;
+
+  constructor(setting: Setting) {
+    this.engine = new PagedCheckEngine({
+      ...setting,
+      pageTokens: 4,
+      contextTokens: 36,
+      vocabSize: VOCAB_SIZE,
+    });
+    this.#stepBudgetTokens = setting.stepBudgetTokens;
+    this.#scheduler = new Scheduler({
+      info: this.engine.info,
+      clock: { nowMs: () => 0 },
+      stepBudgetTokens: setting.stepBudgetTokens,
+      waitingBounds: { requestsMax: 8, requestsPerTenantMax: 8, promptTokensMax: 1_000 },
+    });
+    this.#steps = new StepCycle(this.#scheduler, this.engine);
+  }
+
+  run(next: Command): void {
+    if (next.do === "submit") this.#submit(next.prompt, next.max);
+    else if (next.do === "cancel") this.#cancel(next.at);
+    else if (next.do === "start" && !this.#isInFlight) this.#start();
+    else if (next.do === "settle" && this.#isInFlight) this.#settle();
+    this.#scheduler.checkIntegrity();
+  }
+
+  /** Steps until nothing is left; every request needs at most one step a token. */
+  finish(): void {
+    if (this.#isInFlight) this.#settle();
+    for (let steps = 0; this.#scheduler.hasWork; steps++) {
+      expect(steps).toBeLessThan(5_000);
+      this.#start();
+      this.#settle();
+    }
+  }
+
+  #submit(prompt: readonly number[], max: number): void {
+    const requestId = `req_${this.expected.size}`;
+    const request = engineRequest(requestId, {
+      promptTokens: prompt,
+      maxOutputTokens: max,
+      stopTokenIds: [STOP_TOKEN],
+    });
+    const error = this.#scheduler.submit(request);
+    if (error !== null) {
+      expect(error.code).toBe("overloaded");
+      expect(this.#scheduler.load.waiting).toBe(8);
+      return;
+    }
+    const count = Math.min(max, 36 - prompt.length);
+    const output = outputAlone(prompt, { count, vocabSize: VOCAB_SIZE, salt: 0 });
+    this.expected.set(requestId, {
+      prompt,
+      output,
+      stepsSinceCancel: null,
+      isCancelled: false,
+      said: [],
+      last: null,
+    });
+  }
+
+  #cancel(at: number): void {
+    const requestId = `req_${at}`;
+    const expected = this.expected.get(requestId);
+    if (expected !== undefined && expected.last?.end == null) {
+      expected.stepsSinceCancel = 0;
+      expected.isCancelled = true;
+    }
+    this.#hear(this.#scheduler.cancel([requestId]));
+  }
+
+  #start(): void {
+    const decodable = this.#scheduler.parts.table.running.filter(
+      (request) => request.state === "decoding",
+    );
+    this.#isInFlight = this.#steps.start();
+    expect(this.#isInFlight).toBe(this.#scheduler.hasWork);
+    if (!this.#isInFlight) return;
+    const { batch } = this.#steps;
+    const rows = Array.from({ length: batch.rowCount }, (_, index) => batch.row(index));
+    // every running decode is in every step
+    expect(rows.slice(0, decodable.length).map((row) => row.request)).toEqual(decodable);
+    // the budget holds
+    const share = Math.min(16, Math.ceil(this.#stepBudgetTokens / 4));
+    const budgetTokens = Math.max(this.#stepBudgetTokens, batch.decodeCount + share);
+    expect(batch.tokenCount).toBeLessThanOrEqual(budgetTokens);
+    // at most one chunk is cut short
+    expect(rows.filter((row) => !row.isSampled).length).toBeLessThanOrEqual(1);
+    for (const row of rows) if (row.isFirst) this.#joined.push(row.request.spec.requestId);
+    for (const expected of this.expected.values()) {
+      if (expected.stepsSinceCancel !== null) expected.stepsSinceCancel += 1;
+    }
+  }
+
+  #settle(): void {
+    this.#isInFlight = false;
+    this.#hear(this.#steps.settle(this.engine.takeResult()));
+    for (const expected of this.expected.values()) {
+      // a cancelled request has ended by the first step settled after the cancel
+      if (expected.stepsSinceCancel !== null) expect(expected.last?.end).not.toBeNull();
+    }
+  }
+
+  #hear(progress: readonly RequestProgress[]): void {
+    for (const item of progress) {
+      const expected = this.expected.get(item.requestId);
+      expect(expected?.last?.end ?? null).toBeNull();
+      if (expected === undefined) throw new Error(`progress of unknown ${item.requestId}`);
+      expected.said.push(...item.newTokens);
+      expected.last = item;
+      if (item.end !== null) expected.stepsSinceCancel = null;
+    }
+  }
+
+  /** After `finish`: all ended, all pages are free, all counts are the engine's. */
+  checkEnd(): void {
+    const { load } = this.#scheduler;
+    expect(load).toMatchObject({ running: 0, waiting: 0, pagesFree: load.pagesTotal });
+    let computedPromptTokens = 0;
+    let outputTokens = 0;
+    for (const { prompt, output, said, last, isCancelled } of this.expected.values()) {
+      if (last === null) throw new Error("a request was never heard of");
+      computedPromptTokens += last.counts.computedPromptTokens;
+      outputTokens += last.counts.outputTokens;
+      const stopAt = output.indexOf(STOP_TOKEN);
+      const whole = stopAt < 0 ? output : output.slice(0, stopAt);
+      expect(said).toEqual(whole.slice(0, said.length));
+      if (last.end?.reason === "cancelled") {
+        expect(isCancelled).toBe(true);
+        expect(last.counts.outputTokens).toBe(said.length);
+        continue;
+      }
+      expect(said).toEqual(whole);
+      expect(last.end).toEqual({ reason: stopAt < 0 ? "length" : "stop", error: null });
+      expect(last.counts.computedPromptTokens).toBe(prompt.length);
+      expect(last.counts.outputTokens).toBe(stopAt < 0 ? whole.length : whole.length + 1);
+    }
+    expect(computedPromptTokens).toBe(this.engine.hostTokensComputed);
+    expect(outputTokens).toBe(this.engine.tokensSampled);
+    // joins in the order of arrival
+    const order = [...this.expected.keys()].filter((id) => this.#joined.includes(id));
+    expect(this.#joined).toEqual(order);
+  }
+}
+
+describe("Scheduler, any sequence of submits, cancels and steps", () => {
+  it("conserves pages, ends every request, counts what the engine computed", () => {
+    fc.assert(
+      fc.property(setting, fc.array(command, { maxLength: 80 }), (given, commands) => {
+        const trial = new Trial(given);
+        for (const next of commands) trial.run(next);
+        trial.finish();
+        trial.checkEnd();
+      }),
+      { numRuns: 300 },
+    );
+  });
+});

@@ -1,0 +1,232 @@
+import { describe, expect, it } from "vitest";
+import type { RequestProgress } from "../engine/worker-messages.ts";
+import { Scheduler } from "./scheduler.ts";
+import { StepCycle } from "./step.ts";
+import { engineRequest, type RequestFields } from "./testing/engine-request.ts";
+import {
+  outputAlone,
+  PagedCheckEngine,
+  type CheckEngineOptions,
+} from "./testing/paged-check-engine.ts";
+
+/** A scheduler over the check engine, stepped by hand. */
+function setUp(options: CheckEngineOptions = {}) {
+  const engine = new PagedCheckEngine(options);
+  const clock = { now: 0, nowMs: () => clock.now };
+  const { stepBudgetTokens = 16 } = options;
+  const scheduler = new Scheduler({ info: engine.info, clock, stepBudgetTokens });
+  const steps = new StepCycle(scheduler, engine);
+  const submit = (id: string, fields?: RequestFields) =>
+    scheduler.submit(engineRequest(id, fields));
+  /** One whole step; null when there is nothing to do. */
+  const step = (): RequestProgress[] | null => {
+    if (!steps.start()) return null;
+    return steps.settle(engine.takeResult());
+  };
+  const runToEnd = (): RequestProgress[] => {
+    const all: RequestProgress[] = [];
+    for (let progress = step(); progress !== null; progress = step()) all.push(...progress);
+    return all;
+  };
+  return { engine, clock, scheduler, steps, submit, step, runToEnd };
+}
+
+function say(progress: readonly RequestProgress[] | null): string[] {
+  return (progress ?? []).map(({ requestId, newTokens, counts, end }) => {
+    const ending = end === null ? "" : ` ${end.error?.code ?? end.reason}`;
+    return `${requestId} +${newTokens.length} ${counts.computedPromptTokens}/${counts.outputTokens}${ending}`;
+  });
+}
+
+function tokensOf(progress: readonly RequestProgress[], requestId: string): number[] {
+  return progress
+    .filter((item) => item.requestId === requestId)
+    .flatMap((item) => [...item.newTokens]);
+}
+
+describe("StepCycle", () => {
+  it("computes a prompt in chunks, then one token a step, to the output maximum", () => {
+    const { submit, step, scheduler } = setUp({ stepBudgetTokens: 6 });
+    submit("a", { promptLength: 10, maxOutputTokens: 3 });
+    expect(say(step())).toEqual(["a +0 6/0"]);
+    expect(say(step())).toEqual(["a +1 10/1"]);
+    expect(say(step())).toEqual(["a +1 10/2"]);
+    expect(say(step())).toEqual(["a +1 10/3 length"]);
+    expect(step()).toBeNull();
+    expect(scheduler.load).toEqual({ running: 0, waiting: 0, pagesFree: 64, pagesTotal: 64 });
+  });
+
+  it("says the same whatever shares the batch, the budget and the pages", () => {
+    const prompts = { a: [5, 6, 7], b: [9, 9, 9, 9, 9, 9, 9, 9, 9], c: [1], d: [4, 2] };
+    for (const stepBudgetTokens of [1, 3, 64]) {
+      const { submit, runToEnd } = setUp({ stepBudgetTokens, slotCount: 3, pageCount: 12 });
+      for (const [id, promptTokens] of Object.entries(prompts)) {
+        submit(id, { promptTokens, maxOutputTokens: 6 });
+      }
+      const progress = runToEnd();
+      for (const [id, prompt] of Object.entries(prompts)) {
+        const alone = outputAlone(prompt, { count: 6, vocabSize: 1_000, salt: 0 });
+        expect(tokensOf(progress, id)).toEqual(alone);
+      }
+    }
+  });
+
+  it("ends with stop at a stop token, which is counted and not listed", () => {
+    const [first = -1, second = -1] = outputAlone([1, 2, 3, 4], {
+      count: 2,
+      vocabSize: 1_000,
+      salt: 0,
+    });
+    const { submit, step } = setUp();
+    submit("a", { stopTokenIds: [second] });
+    expect(step()).toMatchObject([{ newTokens: [first], end: null }]);
+    expect(step()).toMatchObject([
+      { newTokens: [], counts: { outputTokens: 2 }, end: { reason: "stop", error: null } },
+    ]);
+  });
+
+  it("ends with length at the context's end", () => {
+    const { submit, runToEnd } = setUp({ contextTokens: 12 });
+    submit("a", { promptLength: 9, maxOutputTokens: 100 });
+    expect(say(runToEnd()).at(-1)).toBe("a +1 9/3 length");
+  });
+
+  it("joins in order and lets the head wait for pages, never skipping it", () => {
+    const { submit, step, scheduler } = setUp({ pageCount: 4, stepBudgetTokens: 32 });
+    submit("a", { promptLength: 4, maxOutputTokens: 2 }); // 2 pages
+    submit("b", { promptLength: 12, maxOutputTokens: 1 }); // 4 pages: not beside a
+    submit("c", { promptLength: 1, maxOutputTokens: 1 }); // 1 page: would fit, waits behind b
+    expect(say(step())).toEqual(["a +1 4/1"]);
+    expect(say(step())).toEqual(["a +1 4/2 length"]);
+    expect(say(step())).toEqual(["b +1 12/1 length"]);
+    expect(say(step())).toEqual(["c +1 1/1 length"]);
+    scheduler.checkIntegrity();
+  });
+
+  it("keeps decodes going in every step while long prompts are computed", () => {
+    const { submit, step } = setUp({ stepBudgetTokens: 8 });
+    submit("a", { promptLength: 2, maxOutputTokens: 6 });
+    step();
+    submit("b", { promptLength: 30, maxOutputTokens: 1 });
+    const steps = [step(), step(), step(), step(), step()].map(say);
+    expect(steps).toEqual([
+      ["a +1 2/2", "b +0 7/0"],
+      ["a +1 2/3", "b +0 14/0"],
+      ["a +1 2/4", "b +0 21/0"],
+      ["a +1 2/5", "b +0 28/0"],
+      ["a +1 2/6 length", "b +1 30/1 length"],
+    ]);
+  });
+
+  it("counts what the step in flight computed for a request cancelled meanwhile", () => {
+    const { submit, step, steps, scheduler, engine } = setUp({ stepBudgetTokens: 6 });
+    submit("a", { promptLength: 10 });
+    step();
+    steps.start();
+    expect(scheduler.cancel(["a"])).toEqual([]);
+    expect(scheduler.load.pagesFree).toBe(59);
+    expect(say(steps.settle(engine.takeResult()))).toEqual(["a +1 10/1 cancelled"]);
+    expect(scheduler.load.pagesFree).toBe(64);
+    expect([engine.hostTokensComputed, engine.tokensSampled]).toEqual([10, 1]);
+    expect(step()).toBeNull();
+  });
+
+  it("ends a cancelled prefill with its chunk, and a queued request at once", () => {
+    const { submit, step, steps, scheduler, engine } = setUp({ stepBudgetTokens: 6 });
+    submit("a", { promptLength: 5, maxOutputTokens: 2 });
+    submit("b", { promptLength: 9 });
+    submit("c", { promptLength: 9 });
+    expect(say(step())).toEqual(["a +1 5/1", "b +0 1/0"]);
+    steps.start(); // a's decode and five more tokens of b; c still waits
+    scheduler.cancel(["b"]);
+    expect(say(scheduler.cancel(["c", "unknown"]))).toEqual(["c +0 0/0 cancelled"]);
+    expect(say(steps.settle(engine.takeResult()))).toEqual([
+      "a +1 5/2 length",
+      "b +0 6/0 cancelled",
+    ]);
+    expect(scheduler.hasWork).toBe(false);
+    scheduler.checkIntegrity();
+  });
+
+  it("cancels a running request at once between steps", () => {
+    const { submit, step, scheduler } = setUp();
+    submit("a");
+    step();
+    expect(say(scheduler.cancel(["a"]))).toEqual(["a +0 4/1 cancelled"]);
+    expect(scheduler.load.pagesFree).toBe(64);
+  });
+
+  it("lets a natural end win over a cancel of the same step", () => {
+    const { submit, steps, scheduler, engine } = setUp();
+    submit("a", { maxOutputTokens: 1 });
+    steps.start();
+    scheduler.cancel(["a"]);
+    expect(say(steps.settle(engine.takeResult()))).toEqual(["a +1 4/1 length"]);
+  });
+
+  it("ends queued requests at their deadline, running ones go on", () => {
+    const { submit, step, clock, scheduler } = setUp({ slotCount: 1 });
+    submit("a", { deadlineMs: 100 });
+    submit("b", { deadlineMs: 100, receivedAtMs: 40 });
+    step();
+    clock.now = 99;
+    expect(scheduler.endExpired()).toEqual([]);
+    clock.now = 100;
+    expect(scheduler.endExpired()).toMatchObject([
+      {
+        requestId: "b",
+        scheduledAtMs: null,
+        counts: { computedPromptTokens: 0, outputTokens: 0 },
+        end: {
+          reason: "error",
+          error: {
+            code: "queue_timeout",
+            message: "The request waited 60 ms in the node's queue and its deadline passed.",
+          },
+        },
+      },
+    ]);
+    expect(say(step())).toEqual(["a +1 4/2"]);
+  });
+
+  it("refuses what can never fit and what is being served", () => {
+    const { submit } = setUp({ pageCount: 3 });
+    expect(submit("a", { promptLength: 12, maxOutputTokens: 1 })?.code).toBe(
+      "context_length_exceeded",
+    );
+    expect(submit("a")).toBeNull();
+    expect(submit("a")?.code).toBe("already_exists");
+  });
+
+  it("tells when the first chunk was scheduled, not when the request came", () => {
+    const { submit, step, clock } = setUp({ slotCount: 1 });
+    submit("a", { maxOutputTokens: 1 });
+    submit("b", { maxOutputTokens: 1 });
+    clock.now = 10;
+    expect(step()).toMatchObject([{ requestId: "a", scheduledAtMs: 10 }]);
+    clock.now = 25;
+    expect(step()).toMatchObject([{ requestId: "b", scheduledAtMs: 25 }]);
+  });
+
+  it("samples by the request's own seed", () => {
+    const sampling = { temperature: 1, topP: 1, topK: 0, seedLow: 5, seedHigh: 0 };
+    const { submit, runToEnd } = setUp();
+    submit("a", { promptTokens: [3], maxOutputTokens: 4, sampling });
+    submit("b", { promptTokens: [3], maxOutputTokens: 4, sampling: { ...sampling, seedLow: 6 } });
+    const progress = runToEnd();
+    const alone = (salt: number) => outputAlone([3], { count: 4, vocabSize: 1_000, salt });
+    expect(tokensOf(progress, "a")).toEqual(alone(5));
+    expect(tokensOf(progress, "b")).toEqual(alone(6));
+  });
+});
+
+describe("Scheduler set-up", () => {
+  it("refuses an engine whose plan is too small for the budget", () => {
+    const { info } = new PagedCheckEngine({ stepBudgetTokens: 16 });
+    const clock = { nowMs: () => 0 };
+    expect(() => new Scheduler({ info, clock, stepBudgetTokens: 64 })).toThrow(
+      "the engine's step capacity has tokens 16, the scheduler needs 64",
+    );
+    expect(() => new Scheduler({ info, clock, stepBudgetTokens: 0 })).toThrow("stepBudgetTokens");
+  });
+});
