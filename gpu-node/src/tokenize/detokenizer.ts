@@ -1,0 +1,30 @@
+// Owns turning one request's output tokens into text as they come. It never gives half a code point: bytes wait
+// until their code point is whole or broken. The pieces joined, with flush(), equal decoding all tokens at once.
+import type { Tokenizer } from "./tokenizer.ts";
+
+export class Detokenizer {
+  private readonly tokenizer: Tokenizer;
+  private readonly decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+  constructor(tokenizer: Tokenizer) {
+    this.tokenizer = tokenizer;
+  }
+
+  /** The text that the token completes, often empty within a multi-byte character. Control tokens have none. */
+  push(tokenId: number): string {
+    if (this.tokenizer.specialIds.has(tokenId)) return "";
+    return this.decoder.decode(this.tokenizer.tokenBytes(tokenId), { stream: true });
+  }
+
+  /** The text of several tokens at once. */
+  pushAll(tokenIds: Iterable<number>): string {
+    let text = "";
+    for (const tokenId of tokenIds) text += this.push(tokenId);
+    return text;
+  }
+
+  /** What is left at the end: U+FFFD when the output stopped inside a code point, else nothing. */
+  flush(): string {
+    return this.decoder.decode();
+  }
+}
