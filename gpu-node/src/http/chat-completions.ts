@@ -1,0 +1,99 @@
+// Owns N0 of a stand-alone node: POST /v1/chat/completions as a numbered list, shared with the link from step 3 on.
+// Stand-alone requests are not billed: they belong to no tenant of the edge and do not enter the usage journal.
+import type { Clock, Random } from "@fairlane/base";
+import { AppError, parseChatRequest, type ChatRequest, type ErrorValue } from "@fairlane/protocol";
+import type { EngineRequest } from "../engine/worker-messages.ts";
+import { prepareRequest, type ServedModel } from "../request/prepare-request.ts";
+import type { LiveStreams } from "../stream/live-streams.ts";
+import { TokenStream, type StreamSink } from "../stream/token-stream.ts";
+import type { Exchange } from "./exchange.ts";
+import { JsonSink } from "./json-sink.ts";
+import { REQUEST_LIFE_MS } from "./limits.ts";
+import { readJsonBody } from "./read-json-body.ts";
+import { SseSink } from "./sse-sink.ts";
+
+/** The tenant of all stand-alone requests; ids of the edge's tenants begin with "ten_". */
+const LOCAL_TENANT = "local";
+
+export interface ChatParts {
+  readonly streams: LiveStreams;
+  readonly submitToEngine: (requests: readonly EngineRequest[]) => void;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Null until the model is open; then `refusal` says why nothing is taken. */
+  readonly model: () => ServedModel | null;
+  readonly refusal: () => ErrorValue | null;
+  /** Only tests give one. */
+  readonly keepAliveMs?: number;
+}
+
+/** Serves one request; throws AppError for what is refused before the engine has it. */
+export async function chatCompletions(exchange: Exchange, parts: ChatParts): Promise<void> {
+  const receivedAtMs = parts.clock.nowMs();
+  // 1. does the node take work?
+  const model = servedModel(parts);
+  // 2. the body
+  const body = valueOrThrow(parseChatRequest(await readJsonBody(exchange.request)));
+  // 3. template, tokens, context
+  const terms = {
+    requestId: exchange.requestId,
+    tenantId: LOCAL_TENANT,
+    weight: 1,
+    tier: "interactive",
+    receivedAtMs,
+    deadlineMs: receivedAtMs + REQUEST_LIFE_MS,
+  } as const;
+  const request = valueOrThrow(await prepareRequest({ body, terms }, { ...parts, model }));
+  // 4. room among the live requests; things may have changed while the prompt was tokenised
+  servedModel(parts);
+  const { promptTokens } = request;
+  const refusal = parts.streams.refusalOf({
+    tenantId: LOCAL_TENANT,
+    promptTokens: promptTokens.length,
+  });
+  if (refusal) throw AppError.of(refusal);
+  if (exchange.response.destroyed) return;
+  // 5. the answer
+  const sink = sinkOf({ exchange, body, request, model: model.id }, parts);
+  parts.streams.add(new TokenStream({ request, detokenizer: model.makeDetokenizer(), sink }));
+  exchange.response.once("close", () => parts.streams.cancel([request.requestId]));
+  parts.submitToEngine([request]);
+}
+
+function servedModel(parts: ChatParts): ServedModel {
+  const refusal = parts.refusal();
+  if (refusal) throw AppError.of(refusal);
+  const model = parts.model();
+  if (!model) throw new AppError("overloaded", "The model is not loaded yet.");
+  return model;
+}
+
+function sinkOf(
+  input: {
+    readonly exchange: Exchange;
+    readonly body: ChatRequest;
+    readonly request: EngineRequest;
+    readonly model: string;
+  },
+  parts: ChatParts,
+): StreamSink {
+  const { exchange, body, request, model } = input;
+  const { requestId, receivedAtMs } = request;
+  const head = { requestId, model, createdSeconds: Math.floor(receivedAtMs / 1_000) };
+  if (body.stream !== true) return new JsonSink(exchange, head);
+  return new SseSink({
+    exchange,
+    head,
+    includeUsage: body.stream_options?.include_usage === true,
+    tooSlow: () => parts.streams.cancel([requestId]),
+    ...(parts.keepAliveMs === undefined ? {} : { keepAliveMs: parts.keepAliveMs }),
+  });
+}
+
+function valueOrThrow<T>(
+  result:
+    { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: ErrorValue },
+): T {
+  if (result.ok) return result.value;
+  throw AppError.of(result.error);
+}

@@ -1,0 +1,111 @@
+// Owns the node's Prometheus metrics: their names, help and types, and GET /metrics.
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { WorkerLoad } from "../engine/worker-messages.ts";
+import type { TokenGrowth } from "../stream/live-streams.ts";
+import type { StreamEnd, TokenStream } from "../stream/token-stream.ts";
+import { sendText, type Exchange } from "./exchange.ts";
+
+/** Numbers that are read when somebody asks. */
+export interface MetricReadings {
+  readonly live: () => number;
+  readonly unackedRecords: () => number;
+  readonly links: () => { readonly open: number; readonly wanted: number };
+  readonly isReady: () => boolean;
+}
+
+const TTFT_BUCKETS_S = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+const STEP_BUCKETS_S = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
+
+export class NodeMetrics {
+  readonly #registry = new Registry();
+  readonly #requests = this.#counter("requests_total", "Requests that ended, by how.", ["reason"]);
+  readonly #tokens = this.#counter("tokens_total", "Tokens computed or taken from a cache.", [
+    "kind",
+  ]);
+  readonly #steps = this.#counter("steps_total", "Engine steps.");
+  readonly #ttft = this.#histogram("ttft_seconds", "Receipt to first token.", TTFT_BUCKETS_S);
+  readonly #queue = this.#histogram("queue_seconds", "Receipt to first chunk.", TTFT_BUCKETS_S);
+  readonly #step = this.#histogram("step_seconds", "Compute time of a step.", STEP_BUCKETS_S);
+  readonly #running = this.#gauge("running_requests", "Requests in the running set.");
+  readonly #waiting = this.#gauge("waiting_requests", "Requests that wait to join it.");
+  readonly #pagesFree = this.#gauge("pages_free", "Free pages of the pool.");
+  readonly #pagesTotal = this.#gauge("pages_total", "Pages of the pool.");
+
+  constructor(readings: MetricReadings) {
+    this.#reading("live_requests", "Accepted requests that have not ended.", readings.live);
+    this.#reading("usage_records_unacked", "Usage records the hub has not acknowledged.", () =>
+      readings.unackedRecords(),
+    );
+    this.#reading("links_open", "Open links to hub shards.", () => readings.links().open);
+    this.#reading("links_wanted", "Hub shards of the region.", () => readings.links().wanted);
+    this.#reading("ready", "1 when the node takes work.", () => (readings.isReady() ? 1 : 0));
+  }
+
+  /** Adds the process's own: CPU, memory, event-loop lag. Once per process. */
+  collectProcess(): void {
+    collectDefaultMetrics({ register: this.#registry });
+  }
+
+  /** Notes a report of the engine; `computeUs` is 0 when there was no step. */
+  step(computeUs: number, load: WorkerLoad): void {
+    if (computeUs > 0) {
+      this.#steps.inc();
+      this.#step.observe(computeUs / 1e6);
+    }
+    this.load(load);
+  }
+
+  /** Notes the tokens of a step. */
+  grew(growth: TokenGrowth): void {
+    this.#tokens.inc({ kind: "cached_prompt" }, growth.cachedTokens);
+    this.#tokens.inc({ kind: "computed_prompt" }, growth.computedPromptTokens);
+    this.#tokens.inc({ kind: "output" }, growth.outputTokens);
+  }
+
+  /** Notes the engine's load. */
+  load(load: WorkerLoad): void {
+    this.#running.set(load.running);
+    this.#waiting.set(load.waiting);
+    this.#pagesFree.set(load.pagesFree);
+    this.#pagesTotal.set(load.pagesTotal);
+  }
+
+  /** Notes the end of a request. */
+  streamEnded(stream: TokenStream, end: StreamEnd): void {
+    const { queueMs, ttftMs } = stream.counts;
+    this.#requests.inc({ reason: end.reason });
+    if (queueMs !== null) this.#queue.observe(queueMs / 1e3);
+    if (ttftMs !== null) this.#ttft.observe(ttftMs / 1e3);
+  }
+
+  /** GET /metrics. */
+  async serve(exchange: Exchange): Promise<void> {
+    const text = await this.#registry.metrics();
+    sendText(exchange, { status: 200, type: this.#registry.contentType, text });
+  }
+
+  #counter(name: string, help: string, labelNames: string[] = []): Counter {
+    return new Counter({ ...this.#base(name, help), labelNames });
+  }
+
+  #gauge(name: string, help: string): Gauge {
+    return new Gauge(this.#base(name, help));
+  }
+
+  #histogram(name: string, help: string, buckets: number[]): Histogram {
+    return new Histogram({ ...this.#base(name, help), buckets });
+  }
+
+  #reading(name: string, help: string, read: () => number): void {
+    new Gauge({
+      ...this.#base(name, help),
+      collect() {
+        this.set(read());
+      },
+    });
+  }
+
+  #base(name: string, help: string) {
+    return { name: `fairlane_node_${name}`, help, registers: [this.#registry] };
+  }
+}

@@ -1,0 +1,105 @@
+// Owns a streaming answer: a request's tokens as server-sent events in OpenAI's shape, keep-alive comments in long
+// silences, and the cut of a client that does not read. Invariant: the status line waits for the first token (or the
+// first keep-alive), so that a refusal by the scheduler is still a proper HTTP error.
+import {
+  chatChunk,
+  errorBody,
+  SSE_DONE,
+  SSE_HEADERS,
+  SSE_KEEP_ALIVE,
+  sseEvent,
+  type ChatHead,
+  type ChunkPart,
+  type ErrorValue,
+} from "@fairlane/protocol";
+import type { StreamEnd, StreamSink, TokenDelta } from "../stream/token-stream.ts";
+import { sendError, type Exchange } from "./exchange.ts";
+import { STREAM_BUFFERED_BYTES_MAX, STREAM_KEEP_ALIVE_MS } from "./limits.ts";
+
+export interface SseSinkOptions {
+  readonly exchange: Exchange;
+  readonly head: ChatHead;
+  readonly includeUsage: boolean;
+  /** The client reads too slowly; the request is to be cancelled. */
+  readonly tooSlow: () => void;
+  readonly keepAliveMs?: number;
+}
+
+export class SseSink implements StreamSink {
+  readonly #options: SseSinkOptions;
+  readonly #keepAlive: NodeJS.Timeout;
+  /** The role chunk is out. */
+  #hasBegun = false;
+  #tokensSent = 0;
+
+  constructor(options: SseSinkOptions) {
+    this.#options = options;
+    const everyMs = options.keepAliveMs ?? STREAM_KEEP_ALIVE_MS;
+    this.#keepAlive = setInterval(() => this.#write(SSE_KEEP_ALIVE), everyMs);
+    options.exchange.response.once("close", () => clearInterval(this.#keepAlive));
+  }
+
+  tokens(delta: TokenDelta): void {
+    this.#tokensSent = delta.fromToken + delta.tokenCount;
+    if (delta.text !== "") this.#writePart({ kind: "text", text: delta.text });
+  }
+
+  ended(end: StreamEnd): void {
+    clearInterval(this.#keepAlive);
+    const { exchange, includeUsage } = this.#options;
+    if (end.error && !exchange.response.headersSent) return sendError(exchange, end.error);
+    if (end.reason === "cancelled") return void exchange.response.end();
+    if (end.reason === "error") this.#writeError(end.error ?? UNKNOWN_ERROR);
+    else this.#writePart({ kind: "finish", finishReason: end.reason });
+    if (includeUsage) this.#writePart({ kind: "usage", counts: usageCounts(end) });
+    if (end.reason !== "error") this.#write(SSE_DONE);
+    exchange.response.end();
+  }
+
+  #writePart(part: ChunkPart): void {
+    const { head, includeUsage } = this.#options;
+    this.#begin();
+    this.#write(sseEvent(chatChunk(head, part, { includeUsage }), { id: this.#tokensSent }));
+  }
+
+  #writeError(error: ErrorValue): void {
+    this.#write(sseEvent(errorBody(error), { id: this.#tokensSent, event: "error" }));
+  }
+
+  #begin(): void {
+    if (this.#hasBegun) return;
+    this.#hasBegun = true;
+    const { head, includeUsage } = this.#options;
+    const role = chatChunk(head, { kind: "role" }, { includeUsage });
+    this.#write(sseEvent(role, { id: 0 }));
+  }
+
+  #write(text: string): void {
+    const { response } = this.#options.exchange;
+    if (response.destroyed) return;
+    if (!response.headersSent) response.writeHead(200, SSE_HEADERS);
+    response.write(text);
+    this.#keepAlive.refresh();
+    if (response.writableLength > STREAM_BUFFERED_BYTES_MAX) this.#cut();
+  }
+
+  #cut(): void {
+    this.#options.tooSlow();
+    this.#options.exchange.response.destroy();
+  }
+}
+
+const UNKNOWN_ERROR: ErrorValue = {
+  code: "internal_error",
+  message: "The request ended with an error.",
+  param: null,
+};
+
+/** The numbers of OpenAI's usage object. */
+export function usageCounts(end: StreamEnd) {
+  return {
+    promptTokens: end.promptTokens,
+    cachedTokens: end.counts.cachedTokens,
+    outputTokens: end.counts.outputTokens,
+  };
+}

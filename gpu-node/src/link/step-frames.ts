@@ -1,0 +1,72 @@
+// Owns the frames that one link gets of an engine step: one `step` with the deltas of all of its live requests, then
+// `done` for those that ended. Invariant: a request's `done` follows its last delta, and nothing follows `done`.
+import { assert } from "@fairlane/base";
+import { protocolLimits, type DoneFrame, type NodeFrame } from "@fairlane/protocol";
+import type { StreamEnd, StreamSink, TokenDelta } from "../stream/token-stream.ts";
+
+export class StepFrames implements StreamSink {
+  readonly #send: (frame: NodeFrame) => void;
+  readonly #liveIds = new Set<string>();
+  #deltas: TokenDelta[] = [];
+  #ends: StreamEnd[] = [];
+
+  constructor(send: (frame: NodeFrame) => void) {
+    this.#send = send;
+  }
+
+  /** Ids of the requests that were accepted on this link and have not ended. */
+  get liveIds(): readonly string[] {
+    return [...this.#liveIds];
+  }
+
+  /** Notes an accepted request whose tokens will come here. */
+  accepted(requestId: string): void {
+    assert(!this.#liveIds.has(requestId), `${requestId} was accepted twice`);
+    this.#liveIds.add(requestId);
+  }
+
+  tokens(delta: TokenDelta): void {
+    this.#deltas.push(delta);
+  }
+
+  ended(end: StreamEnd): void {
+    this.#liveIds.delete(end.requestId);
+    this.#ends.push(end);
+  }
+
+  /** Sends what has been collected. A step that did nothing for this link sends nothing. */
+  flush(stepId: number): void {
+    const [deltas, ends] = [this.#deltas, this.#ends];
+    if (deltas.length > 0) {
+      assert(deltas.length <= protocolLimits.STEP_DELTAS_MAX, `${deltas.length} deltas in a step`);
+      this.#deltas = [];
+      this.#send({ type: "step", step: stepId, deltas: deltas.map(wireDelta) });
+    }
+    if (ends.length === 0) return;
+    this.#ends = [];
+    for (const end of ends) this.#send(doneFrame(end));
+  }
+}
+
+function wireDelta(delta: TokenDelta) {
+  return {
+    id: delta.requestId,
+    from: delta.fromToken,
+    n: delta.tokenCount,
+    text: delta.text,
+  };
+}
+
+function doneFrame(end: StreamEnd): DoneFrame {
+  return {
+    type: "done",
+    id: end.requestId,
+    finish_reason: end.reason,
+    usage: {
+      prompt_tokens: end.promptTokens,
+      cached_tokens: end.counts.cachedTokens,
+      completion_tokens: end.counts.outputTokens,
+    },
+    error: end.error && { code: end.error.code, message: end.error.message },
+  };
+}

@@ -1,0 +1,210 @@
+// Owns N0 on the link: what a `submit` frame carries is validated, tokenised, journaled and accepted, or refused with
+// the error that the client gets. Invariant: every id of a frame is answered once with `accept` or `refuse` (unless
+// its link is lost first), and a request is in the journal before `accept` is sent and before the engine has it.
+import { assert, type Clock, type Random } from "@fairlane/base";
+import {
+  errorSpec,
+  type ErrorValue,
+  type RefuseFrame,
+  type SubmitFrame,
+  type SubmitRequest,
+} from "@fairlane/protocol";
+import type { EngineRequest } from "../engine/worker-messages.ts";
+import type { Log } from "../log.ts";
+import { prepareRequest, type ServedModel } from "../request/prepare-request.ts";
+import type { LiveStreams } from "../stream/live-streams.ts";
+import { TokenStream } from "../stream/token-stream.ts";
+import type { BilledRequest } from "../usage/usage-record-row.ts";
+import type { HubLink } from "./hub-link.ts";
+import { INTAKE_SLICE_MS, PREPARING_REQUESTS_MAX } from "./limits.ts";
+import type { StepFrames } from "./step-frames.ts";
+
+/** The link that a request came on, for as long as it is open. */
+export interface IntakeLink {
+  readonly link: Pick<HubLink, "send">;
+  readonly frames: StepFrames;
+  readonly isLost: () => boolean;
+}
+
+export interface SubmitIntakeOptions {
+  readonly model: ServedModel;
+  readonly streams: LiveStreams;
+  readonly journal: { accept(requests: readonly BilledRequest[]): readonly number[] };
+  readonly submitToEngine: (requests: readonly EngineRequest[]) => void;
+  /** Why the node takes nothing new (draining, stuck, journal full), or null. */
+  readonly refusal: () => ErrorValue | null;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+interface Prepared {
+  readonly submitted: SubmitRequest;
+  readonly request: EngineRequest;
+  readonly from: IntakeLink;
+}
+
+export class SubmitIntake {
+  readonly #options: SubmitIntakeOptions;
+  /** Requests between `submit` and their answer; false once a cancel has come for one. */
+  readonly #preparing = new Map<string, boolean>();
+  #prepared: Prepared[] = [];
+  #flush: NodeJS.Immediate | undefined;
+
+  constructor(options: SubmitIntakeOptions) {
+    this.#options = options;
+  }
+
+  /** Requests that are being prepared. */
+  get preparingCount(): number {
+    return this.#preparing.size;
+  }
+
+  /** Takes a frame. Resolves when each of its requests has been prepared or refused. */
+  async submit(frame: SubmitFrame, from: IntakeLink): Promise<void> {
+    const { clock } = this.#options;
+    const receivedAtMs = clock.nowMs();
+    const preparations: Promise<void>[] = [];
+    let sliceStartMs = receivedAtMs;
+    for (const submitted of frame.requests) {
+      if (from.isLost()) break;
+      preparations.push(this.#take({ submitted, receivedAtMs, from }));
+      if (clock.nowMs() - sliceStartMs < INTAKE_SLICE_MS) continue;
+      // Let step messages and what is prepared so far pass.
+      await new Promise((resolve) => setImmediate(resolve));
+      sliceStartMs = clock.nowMs();
+    }
+    await Promise.all(preparations);
+  }
+
+  /** Cancels what is being prepared and what runs. */
+  cancel(ids: readonly string[]): void {
+    for (const id of ids) if (this.#preparing.has(id)) this.#preparing.set(id, false);
+    this.#options.streams.cancel(ids);
+  }
+
+  async #take(part: {
+    readonly submitted: SubmitRequest;
+    readonly receivedAtMs: number;
+    readonly from: IntakeLink;
+  }): Promise<void> {
+    const { submitted, receivedAtMs, from } = part;
+    const { id } = submitted;
+    // 1. refusals that need no look at the prompt
+    const early = this.#earlyRefusal(submitted, receivedAtMs);
+    if (early) return refuse(from, id, early);
+    this.#preparing.set(id, true);
+    try {
+      // 2. template, tokens, context
+      const terms = {
+        requestId: id,
+        tenantId: submitted.tenant_id,
+        weight: submitted.weight,
+        tier: submitted.tier,
+        receivedAtMs,
+        deadlineMs: submitted.deadline_ms,
+      };
+      const outcome = await prepareRequest({ body: submitted.body, terms }, this.#options);
+      if (!outcome.ok) return this.#answerRefused(from, id, outcome.error);
+      // 3. wait for the others of this turn: they share one transaction and one message to the engine
+      this.#prepared.push({ submitted, request: outcome.value, from });
+      this.#flush ??= setImmediate(() => this.#acceptPrepared());
+    } catch (error) {
+      this.#options.log.error("prepare_failed", { requestId: id, reason: String(error) });
+      const message = "The node could not prepare the request.";
+      this.#answerRefused(from, id, { code: "internal_error", message, param: null });
+    }
+  }
+
+  #earlyRefusal(submitted: SubmitRequest, receivedAtMs: number): ErrorValue | null {
+    const { id, deadline_ms: deadlineMs } = submitted;
+    if (this.#preparing.has(id) || this.#options.streams.has(id)) {
+      return errorOf("already_exists", `Request ${id} is running on this node already.`);
+    }
+    if (this.#preparing.size >= PREPARING_REQUESTS_MAX) {
+      return errorOf("overloaded", `${this.#preparing.size} requests are being prepared already.`);
+    }
+    if (deadlineMs <= receivedAtMs) {
+      const lateMs = receivedAtMs - deadlineMs;
+      return errorOf(
+        "queue_timeout",
+        `The request reached the node ${lateMs} ms after its deadline.`,
+      );
+    }
+    return this.#options.refusal();
+  }
+
+  #acceptPrepared(): void {
+    this.#flush = undefined;
+    const prepared = this.#prepared;
+    this.#prepared = [];
+    const accepted = prepared.filter((one) => this.#admit(one));
+    if (accepted.length === 0) return;
+    const { journal, model, streams, submitToEngine } = this.#options;
+    const keys = journal.accept(accepted.map((one) => billedRequest(one, model.id)));
+    for (const [index, { request, from }] of accepted.entries()) {
+      const key = keys[index];
+      assert(key !== undefined, `no journal key for ${request.requestId}`);
+      streams.bill(request.requestId, key);
+      from.link.send({
+        type: "accept",
+        id: request.requestId,
+        model: model.id,
+        prompt_tokens: request.promptTokens.length,
+      });
+    }
+    submitToEngine(accepted.map((one) => one.request));
+  }
+
+  /** Takes a prepared request into the live streams; false when it was refused or nobody waits for it. */
+  #admit({ request, from }: Prepared): boolean {
+    const { requestId, tenantId, promptTokens } = request;
+    const isWanted = this.#preparing.get(requestId) === true;
+    this.#preparing.delete(requestId);
+    if (from.isLost()) return false;
+    if (!isWanted) {
+      refuse(from, requestId, errorOf("client_closed_request", "The request was cancelled."));
+      return false;
+    }
+    const { streams, model, refusal } = this.#options;
+    const error = refusal() ?? streams.refusalOf({ tenantId, promptTokens: promptTokens.length });
+    if (error) {
+      refuse(from, requestId, error);
+      return false;
+    }
+    const detokenizer = model.makeDetokenizer();
+    streams.add(new TokenStream({ request, detokenizer, sink: from.frames }));
+    from.frames.accepted(requestId);
+    return true;
+  }
+
+  #answerRefused(from: IntakeLink, id: string, error: ErrorValue): void {
+    this.#preparing.delete(id);
+    refuse(from, id, error);
+  }
+}
+
+function errorOf(code: ErrorValue["code"], message: string): ErrorValue {
+  return { code, message, param: null };
+}
+
+function refuse(from: IntakeLink, id: string, error: ErrorValue): void {
+  const { code, message, param } = error;
+  const { status } = errorSpec(code);
+  const frame: RefuseFrame = { type: "refuse", id, status, code, message, param };
+  from.link.send(frame);
+}
+
+function billedRequest({ submitted, request }: Prepared, model: string): BilledRequest {
+  return {
+    requestId: submitted.id,
+    attempt: submitted.attempt,
+    tenantId: submitted.tenant_id,
+    projectId: submitted.project_id,
+    keyId: submitted.key_id,
+    model,
+    priceVersion: submitted.price_version,
+    promptTokens: request.promptTokens.length,
+    receivedAtMs: request.receivedAtMs,
+  };
+}

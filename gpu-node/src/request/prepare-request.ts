@@ -1,0 +1,107 @@
+// Owns N0 for both doors (link and HTTP): a parsed chat request becomes what the engine computes, or the error that
+// the client sees. Invariant: what leaves here names the served model, has at least one prompt token, and its prompt
+// and whole output fit into the context.
+import { err, ok, type Random, type Result } from "@fairlane/base";
+import {
+  AppError,
+  requestedOutputTokens,
+  type ChatMessage,
+  type ChatRequest,
+  type ErrorValue,
+} from "@fairlane/protocol";
+import type { EngineRequest } from "../engine/worker-messages.ts";
+import type { Detokenizer } from "../stream/token-stream.ts";
+import { samplingParams } from "./sampling-params.ts";
+
+/** What a door needs of the model that the node serves. */
+export interface ServedModel {
+  readonly id: string;
+  readonly digest: string;
+  /** Seconds since 1970. */
+  readonly createdSeconds: number;
+  /** Tokens that prompt and output of one request may have together: the model's context or the page pool. */
+  readonly contextTokens: number;
+  readonly outputTokensDefault: number;
+  readonly stopTokenIds: readonly number[];
+  /** Token ids of a chat with the template applied. Throws AppError `invalid_messages` where the template refuses. */
+  encodeChat(messages: readonly ChatMessage[]): Promise<Int32Array>;
+  makeDetokenizer(): Detokenizer;
+}
+
+/** Who sent a request and under which terms; the link's submit frame says it, HTTP has its own. */
+export interface RequestTerms {
+  readonly requestId: string;
+  readonly tenantId: string;
+  readonly weight: number;
+  readonly tier: "interactive" | "batch";
+  readonly receivedAtMs: number;
+  readonly deadlineMs: number;
+}
+
+/** Checks the name, renders, tokenises, sizes. */
+export async function prepareRequest(
+  input: { readonly body: ChatRequest; readonly terms: RequestTerms },
+  parts: { readonly model: ServedModel; readonly random: Random },
+): Promise<Result<EngineRequest, ErrorValue>> {
+  const { body, terms } = input;
+  const { model } = parts;
+  // 1. the model
+  if (body.model !== undefined && body.model !== model.id) return err(modelNotFound(body.model));
+  // 2. the prompt
+  const prompt = await encodePrompt(model, body.messages);
+  if (!prompt.ok) return prompt;
+  // 3. the room for the answer
+  const room = outputRoom(prompt.value.length, requestedOutputTokens(body), model);
+  if (!room.ok) return room;
+  return ok({
+    ...terms,
+    promptTokens: prompt.value,
+    maxOutputTokens: room.value,
+    stopTokenIds: model.stopTokenIds,
+    sampling: samplingParams(body, parts.random),
+  });
+}
+
+/** OpenAI's error for a model that this node does not serve. */
+export function modelNotFound(name: string): ErrorValue {
+  const message = `The model '${name}' does not exist or you do not have access to it.`;
+  return { code: "model_not_found", message, param: "model" };
+}
+
+async function encodePrompt(
+  model: ServedModel,
+  messages: readonly ChatMessage[],
+): Promise<Result<Int32Array, ErrorValue>> {
+  try {
+    const tokens = await model.encodeChat(messages);
+    if (tokens.length > 0) return ok(tokens);
+    return err({
+      code: "invalid_messages",
+      message: "The messages make an empty prompt.",
+      param: "messages",
+    });
+  } catch (error) {
+    if (error instanceof AppError) return err(error.value);
+    throw error;
+  }
+}
+
+function outputRoom(
+  promptTokens: number,
+  askedTokens: number | undefined,
+  model: ServedModel,
+): Result<number, ErrorValue> {
+  const { contextTokens } = model;
+  const intro = `This model's maximum context length is ${contextTokens} tokens. However, `;
+  if (promptTokens >= contextTokens) {
+    const message = `${intro}your messages resulted in ${promptTokens} tokens. Please reduce the length of the messages.`;
+    return err({ code: "context_length_exceeded", message, param: "messages" });
+  }
+  if (askedTokens !== undefined && promptTokens + askedTokens > contextTokens) {
+    const message =
+      `${intro}you requested ${promptTokens + askedTokens} tokens (${promptTokens} in the messages, ${askedTokens} ` +
+      `in the completion). Please reduce the length of the messages or completion.`;
+    return err({ code: "context_length_exceeded", message, param: "messages" });
+  }
+  return ok(askedTokens ?? Math.min(model.outputTokensDefault, contextTokens - promptTokens));
+}

@@ -1,0 +1,176 @@
+// Owns the table of live requests on the main thread and the one order of events of a step: text is made, counts are
+// journaled, then sinks hear of it. Invariant: a request is in the table from its acceptance until its end has been
+// delivered, and nothing that the journal does not know leaves the node.
+import { assert, type Clock } from "@fairlane/base";
+import type { ErrorValue } from "@fairlane/protocol";
+import type { FromWorker, RequestProgress } from "../engine/worker-messages.ts";
+import type { BilledProgress } from "../usage/usage-journal.ts";
+import {
+  LIVE_PROMPT_TOKENS_MAX,
+  LIVE_REQUESTS_MAX,
+  LIVE_REQUESTS_PER_TENANT_MAX,
+  RETRY_AFTER_FULL_MS,
+} from "./limits.ts";
+import type { Advance, StreamEnd, TokenStream } from "./token-stream.ts";
+
+/** What the streams need of the usage journal. */
+export interface StepJournal {
+  commitStep(progress: readonly BilledProgress[]): void;
+}
+
+/** Tokens that one step added, over all requests. */
+export interface TokenGrowth {
+  readonly cachedTokens: number;
+  readonly computedPromptTokens: number;
+  readonly outputTokens: number;
+}
+
+/** Hears of what happened, for metrics, frames of a whole step, and usage reports. */
+export interface StreamObserver {
+  streamEnded(stream: TokenStream, end: StreamEnd): void;
+  /** All sinks have heard of this step. */
+  stepDelivered(stepId: number, growth: TokenGrowth): void;
+}
+
+export interface LiveStreamsOptions {
+  readonly journal: StepJournal;
+  readonly clock: Clock;
+  readonly cancelAtEngine: (ids: readonly string[]) => void;
+  readonly observer: StreamObserver;
+}
+
+interface Advanced {
+  readonly stream: TokenStream;
+  readonly before: TokenGrowth;
+  readonly advance: Advance;
+}
+
+type WorkerStep = Extract<FromWorker, { type: "step" }>;
+
+export class LiveStreams {
+  readonly #options: LiveStreamsOptions;
+  readonly #byId = new Map<string, TokenStream>();
+  readonly #countOfTenant = new Map<string, number>();
+  #promptTokens = 0;
+  #lastStepId = 0;
+
+  constructor(options: LiveStreamsOptions) {
+    this.#options = options;
+  }
+
+  get count(): number {
+    return this.#byId.size;
+  }
+
+  has(requestId: string): boolean {
+    return this.#byId.has(requestId);
+  }
+
+  /** The error of a request that would pass a bound, or null. */
+  refusalOf(request: {
+    readonly tenantId: string;
+    readonly promptTokens: number;
+  }): ErrorValue | null {
+    const ofTenant = this.#countOfTenant.get(request.tenantId) ?? 0;
+    if (ofTenant >= LIVE_REQUESTS_PER_TENANT_MAX) {
+      return full(`the tenant has ${ofTenant} requests here, ${LIVE_REQUESTS_PER_TENANT_MAX} may`);
+    }
+    if (this.#byId.size >= LIVE_REQUESTS_MAX) {
+      return full(`${this.#byId.size} requests are here, as many as may`);
+    }
+    if (this.#promptTokens + request.promptTokens > LIVE_PROMPT_TOKENS_MAX) {
+      return full(`${this.#promptTokens} prompt tokens are here, ${LIVE_PROMPT_TOKENS_MAX} may`);
+    }
+    return null;
+  }
+
+  /** Adds an accepted request, before it is submitted to the engine. */
+  add(stream: TokenStream): void {
+    const { requestId, tenantId, promptTokens } = stream.request;
+    assert(!this.#byId.has(requestId), `${requestId} is live already`);
+    this.#byId.set(requestId, stream);
+    this.#countOfTenant.set(tenantId, (this.#countOfTenant.get(tenantId) ?? 0) + 1);
+    this.#promptTokens += promptTokens.length;
+  }
+
+  /** Notes the journal key of an added request that is billed. */
+  bill(requestId: string, journalKey: number): void {
+    const stream = this.#byId.get(requestId);
+    assert(stream !== undefined && stream.journalKey === null, `${requestId} cannot be billed`);
+    stream.journalKey = journalKey;
+  }
+
+  /** Stops requests: their sinks hear nothing but the end. Ids that are not live are ignored. */
+  cancel(ids: readonly string[], error: ErrorValue | null = null): void {
+    const live = ids.filter((id) => this.#byId.has(id));
+    for (const id of live) this.#byId.get(id)?.silence(error);
+    if (live.length > 0) this.#options.cancelAtEngine(live);
+  }
+
+  /** Stops everything. */
+  cancelAll(error: ErrorValue | null): void {
+    this.cancel([...this.#byId.keys()], error);
+  }
+
+  /** Takes a step of the engine. Throws when the journal cannot be written: then nothing may leave. */
+  step(message: WorkerStep): void {
+    this.#lastStepId = message.stepId;
+    const nowMs = this.#options.clock.nowMs();
+    this.#settle(message.progress.flatMap((progress) => this.#advance(progress, nowMs)));
+  }
+
+  /** Takes the scheduler's refusal of a request. */
+  refused(requestId: string, error: ErrorValue): void {
+    const stream = this.#byId.get(requestId);
+    if (!stream) return;
+    this.#settle([{ stream, before: stream.counts, advance: stream.fail(error) }]);
+  }
+
+  #advance(progress: RequestProgress, nowMs: number): Advanced[] {
+    const stream = this.#byId.get(progress.requestId);
+    if (!stream) return [];
+    const before = stream.counts;
+    return [{ stream, before, advance: stream.advance(progress, nowMs) }];
+  }
+
+  #settle(advanced: readonly Advanced[]): void {
+    this.#options.journal.commitStep(advanced.flatMap(billedProgress));
+    for (const { stream, advance } of advanced) {
+      if (advance.end) this.#remove(stream);
+      stream.deliver(advance);
+      if (advance.end) this.#options.observer.streamEnded(stream, advance.end);
+    }
+    this.#options.observer.stepDelivered(this.#lastStepId, growthOf(advanced));
+  }
+
+  #remove(stream: TokenStream): void {
+    const { requestId, tenantId, promptTokens } = stream.request;
+    assert(this.#byId.delete(requestId), `${requestId} ends without being live`);
+    const left = (this.#countOfTenant.get(tenantId) ?? 0) - 1;
+    assert(left >= 0, `tenant ${tenantId} has ${left} live requests`);
+    if (left === 0) this.#countOfTenant.delete(tenantId);
+    else this.#countOfTenant.set(tenantId, left);
+    this.#promptTokens -= promptTokens.length;
+  }
+}
+
+function billedProgress({ stream, advance }: Advanced): BilledProgress[] {
+  const key = stream.journalKey;
+  if (key === null) return [];
+  return [{ key, counts: stream.counts, finishReason: advance.end?.reason ?? null }];
+}
+
+function growthOf(advanced: readonly Advanced[]): TokenGrowth {
+  const growth = { cachedTokens: 0, computedPromptTokens: 0, outputTokens: 0 };
+  for (const { stream, before } of advanced) {
+    growth.cachedTokens += stream.counts.cachedTokens - before.cachedTokens;
+    growth.computedPromptTokens += stream.counts.computedPromptTokens - before.computedPromptTokens;
+    growth.outputTokens += stream.counts.outputTokens - before.outputTokens;
+  }
+  return growth;
+}
+
+function full(reason: string): ErrorValue {
+  const message = `The node is full: ${reason}. Please retry later.`;
+  return { code: "overloaded", message, param: null, retryAfterMs: RETRY_AFTER_FULL_MS };
+}

@@ -1,0 +1,23 @@
+// For tests: a served model whose tokens are characters, so that token counts and texts can be read off.
+import { AppError, messageText } from "@fairlane/protocol";
+import type { ServedModel } from "../../request/prepare-request.ts";
+
+export const LETTER_MODEL: ServedModel = {
+  id: "letters",
+  digest: "sha256-letters",
+  createdSeconds: 1_700_000_000,
+  contextTokens: 64,
+  outputTokensDefault: 16,
+  stopTokenIds: [0],
+  encodeChat(messages) {
+    const text = messages.map((message) => messageText(message.content)).join("");
+    if (text.includes("refuse")) {
+      throw new AppError("invalid_messages", "The template refuses this.", { param: "messages" });
+    }
+    return Promise.resolve(Int32Array.from(text, (char) => char.charCodeAt(0)));
+  },
+  makeDetokenizer: () => ({
+    push: (tokens) => String.fromCharCode(...tokens),
+    flush: () => "",
+  }),
+};

@@ -1,0 +1,144 @@
+// Owns one live request on the main thread: turns the engine's token ids into text and hands both to a sink, in
+// order, each token once. It decides nothing about scheduling. Invariant: a sink sees tokens 0, 1, 2, ... without a
+// gap, then exactly one end.
+import { assert } from "@fairlane/base";
+import type { ErrorValue } from "@fairlane/protocol";
+import type { EndReason, EngineRequest, RequestProgress } from "../engine/worker-messages.ts";
+import { NO_COUNTS, type LiveCounts } from "../usage/live-counts.ts";
+
+/** Turns token ids into text; keeps back bytes of a character that is not complete yet. */
+export interface Detokenizer {
+  push(tokens: readonly number[]): string;
+  /** What is left at the end; incomplete characters become U+FFFD. */
+  flush(): string;
+}
+
+/** The output tokens that one step made for one request. */
+export interface TokenDelta {
+  readonly requestId: string;
+  /** Index of the first of them among the request's output tokens, from 0. */
+  readonly fromToken: number;
+  readonly tokenCount: number;
+  /** Empty while a character is incomplete, and for a stop token. */
+  readonly text: string;
+}
+
+/** How a stream ended. */
+export interface StreamEnd {
+  readonly requestId: string;
+  readonly reason: EndReason;
+  /** Set exactly when reason is "error". */
+  readonly error: ErrorValue | null;
+  readonly promptTokens: number;
+  readonly counts: LiveCounts;
+}
+
+/** Where a stream's tokens go: a hub link, an SSE response, a JSON response. Must not throw. */
+export interface StreamSink {
+  tokens(delta: TokenDelta): void;
+  ended(end: StreamEnd): void;
+}
+
+export interface TokenStreamOptions {
+  readonly request: EngineRequest;
+  readonly detokenizer: Detokenizer;
+  readonly sink: StreamSink;
+}
+
+/** What a step means for one stream; delivered once the journal has it. */
+export interface Advance {
+  readonly delta: TokenDelta | null;
+  readonly end: StreamEnd | null;
+}
+
+export class TokenStream {
+  readonly request: EngineRequest;
+  /** The request's key in the usage journal; null for what is not billed. Set once, before the first step. */
+  journalKey: number | null = null;
+  readonly #detokenizer: Detokenizer;
+  readonly #sink: StreamSink;
+  #counts: LiveCounts = NO_COUNTS;
+  #isSilenced = false;
+  #cancelError: ErrorValue | null = null;
+
+  constructor(options: TokenStreamOptions) {
+    this.request = options.request;
+    this.#detokenizer = options.detokenizer;
+    this.#sink = options.sink;
+  }
+
+  get requestId(): string {
+    return this.request.requestId;
+  }
+
+  /** Cumulative, as of the last advance. */
+  get counts(): LiveCounts {
+    return this.#counts;
+  }
+
+  /** No token reaches the sink any more; the end still does, as an error when one is given. */
+  silence(error: ErrorValue | null): void {
+    this.#isSilenced = true;
+    this.#cancelError ??= error;
+  }
+
+  /** Takes what a step did; the sink hears of it through deliver. */
+  advance(progress: RequestProgress, nowMs: number): Advance {
+    const fromToken = this.#counts.outputTokens;
+    const { cachedTokens, computedPromptTokens, outputTokens } = progress.counts;
+    const tokenCount = outputTokens - fromToken;
+    assert(
+      tokenCount >= progress.newTokens.length,
+      `${this.requestId}: ${progress.newTokens.length} tokens listed, ${tokenCount} counted`,
+    );
+    const { receivedAtMs } = this.request;
+    this.#counts = {
+      cachedTokens,
+      computedPromptTokens,
+      outputTokens,
+      queueMs: spanMs(receivedAtMs, progress.scheduledAtMs),
+      ttftMs: this.#counts.ttftMs ?? spanMs(receivedAtMs, tokenCount > 0 ? nowMs : null),
+    };
+    const end = progress.end === null ? null : this.#endOf(progress.end);
+    const delta = tokenCount > 0 ? this.#deltaOf({ progress, fromToken, tokenCount }) : null;
+    return { delta, end };
+  }
+
+  /** The end of a stream that the engine will not speak of again. */
+  fail(error: ErrorValue): Advance {
+    return { delta: null, end: this.#endOf({ reason: "error", error }) };
+  }
+
+  /** Hands an advance to the sink. */
+  deliver(advance: Advance): void {
+    if (advance.delta && !this.#isSilenced) this.#sink.tokens(advance.delta);
+    if (advance.end) this.#sink.ended(advance.end);
+  }
+
+  #deltaOf(part: {
+    readonly progress: RequestProgress;
+    readonly fromToken: number;
+    readonly tokenCount: number;
+  }): TokenDelta | null {
+    if (this.#isSilenced) return null;
+    const { progress, fromToken, tokenCount } = part;
+    let text = this.#detokenizer.push(progress.newTokens);
+    if (progress.end !== null) text += this.#detokenizer.flush();
+    return { requestId: this.requestId, fromToken, tokenCount, text };
+  }
+
+  #endOf(end: { readonly reason: EndReason; readonly error: ErrorValue | null }): StreamEnd {
+    const isOurs = end.reason === "cancelled" && this.#cancelError !== null;
+    return {
+      requestId: this.requestId,
+      reason: isOurs ? "error" : end.reason,
+      error: isOurs ? this.#cancelError : end.error,
+      promptTokens: this.request.promptTokens.length,
+      counts: this.#counts,
+    };
+  }
+}
+
+function spanMs(fromMs: number, toMs: number | null): number | null {
+  return toMs === null ? null : Math.max(0, toMs - fromMs);
+}
