@@ -1,0 +1,19 @@
+// Types of what the vitest configuration binds for the edge's tests.
+import type { D1Migration } from "@cloudflare/vitest-plugin";
+
+declare global {
+  namespace Cloudflare {
+    interface Env {
+      readonly CONTROL_DB: D1Database;
+      readonly LEDGER_DB: D1Database;
+      readonly KEY_PEPPER: string;
+      readonly CONTROL_MIGRATIONS: D1Migration[];
+      readonly LEDGER_MIGRATIONS: D1Migration[];
+      /** The hub script's own door, for tests that link a node. */
+      readonly HUB: Fetcher;
+    }
+    interface GlobalProps {
+      mainModule: typeof import("../src/index.ts");
+    }
+  }
+}

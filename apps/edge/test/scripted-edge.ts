@@ -1,0 +1,139 @@
+// The edge's app over a scripted account and a scripted hub, for answers of theirs that the real ones give only
+// when machines fail. Everything else (D1 included) is real. Records what the edge asked of them.
+import { openControlDb, openLedgerDb } from "@fairlane/db";
+import type {
+  AdmitInput,
+  AdmitOutcome,
+  CompleteOutcome,
+  HubRequest,
+  ModelCard,
+  RateState,
+  TenantAccountRpc,
+} from "@fairlane/protocol";
+import { makeApiKey } from "@fairlane/protocol";
+import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { createApp } from "../src/app.ts";
+import type { RegionHubStub } from "../src/env.ts";
+
+export const PEPPER = "scripted-edge-pepper";
+export const TENANT_ID = "ten_01jd0000000000000000000001";
+export const KEY_ID = "key_01jd0000000000000000000002";
+export const NOW_MS = 1_793_491_200_000;
+
+export const RATES: RateState = {
+  limitRequests: 600,
+  remainingRequests: 599,
+  resetRequestsMs: 100,
+  limitTokens: 1_000_000,
+  remainingTokens: 997_000,
+  resetTokensMs: 360_000,
+};
+
+export const ADMITTED: AdmitOutcome = {
+  ok: true,
+  principal: {
+    tenantId: TENANT_ID,
+    projectId: "prj_01jd0000000000000000000003",
+    keyId: KEY_ID,
+    weight: 3,
+    priceVersion: "plan_01kb0000000000000000000001",
+    tenantSalt: "ab".repeat(32),
+  },
+  rates: RATES,
+};
+
+export interface Script {
+  readonly admit?: () => Promise<AdmitOutcome>;
+  readonly complete?: () => Promise<CompleteOutcome>;
+  readonly stream?: () => Promise<Response>;
+  readonly listModels?: () => Promise<readonly ModelCard[]>;
+  readonly release?: () => Promise<void>;
+}
+
+const random = { fill: (target: Uint8Array<ArrayBuffer>) => crypto.getRandomValues(target) };
+
+/** A key made under PEPPER. */
+export async function scriptedKey(): Promise<string> {
+  return (await makeApiKey({ tenantId: TENANT_ID, keyId: KEY_ID, pepper: PEPPER, random })).text;
+}
+
+export function scriptedEdge(script: Script = {}) {
+  const asked = {
+    accounts: [] as string[],
+    hubs: [] as string[],
+    admits: [] as AdmitInput[],
+    released: [] as string[],
+    hubRequests: [] as HubRequest[],
+  };
+  const account: TenantAccountRpc = {
+    admit: (input) => {
+      asked.admits.push(input);
+      return script.admit?.() ?? Promise.resolve(ADMITTED);
+    },
+    release: (requestId) => {
+      asked.released.push(requestId);
+      return script.release?.() ?? Promise.resolve();
+    },
+    configure: () => Promise.resolve(),
+    putKey: () => Promise.resolve(),
+    revokeKey: () => Promise.resolve(false),
+    settleMany: () => Promise.reject(new Error("not the edge's")),
+  };
+  const hub: RegionHubStub = {
+    complete: (request) => {
+      asked.hubRequests.push(request);
+      return script.complete?.() ?? Promise.reject(new Error("no script"));
+    },
+    listModels: () => script.listModels?.() ?? Promise.resolve([]),
+    fetch: async (_url, init) => {
+      asked.hubRequests.push(JSON.parse(String(init.body)) as HubRequest);
+      return script.stream?.() ?? Promise.reject(new Error("no script"));
+    },
+  };
+  const namespace = <Stub>(stub: Stub, names: string[]) => ({
+    getByName(name: string): Stub {
+      names.push(name);
+      return stub;
+    },
+  });
+  const app = createApp({
+    config: {
+      region: "local",
+      hubShardCount: 2,
+      keyPepper: PEPPER,
+      adminTokenHash: "0".repeat(64),
+      accounts: namespace(account, asked.accounts),
+      hubs: namespace(hub, asked.hubs),
+      controlDb: env.CONTROL_DB,
+      ledgerDb: env.LEDGER_DB,
+    },
+    clock: { nowMs: () => NOW_MS },
+    random,
+    controlDb: openControlDb(env.CONTROL_DB),
+    ledgers: { fallback: openLedgerDb(env.LEDGER_DB), byTenant: new Map() },
+  });
+  return {
+    asked,
+    /** Sends a request with a good key and waits for what runs after the answer. */
+    async send(path: string, init: RequestInit = {}): Promise<Response> {
+      const headers = new Headers(init.headers);
+      if (!headers.has("authorization")) {
+        headers.set("authorization", `Bearer ${await scriptedKey()}`);
+      }
+      const execution = createExecutionContext();
+      const request = new Request(`https://edge.test${path}`, { ...init, headers });
+      const response = await app.fetch(request, env, execution);
+      await waitOnExecutionContext(execution);
+      return response;
+    },
+    /** POSTs a chat request. */
+    chat(body: unknown, init: RequestInit = {}): Promise<Response> {
+      return this.send("/v1/chat/completions", {
+        ...init,
+        method: "POST",
+        body: typeof body === "string" ? body : JSON.stringify(body),
+      });
+    },
+  };
+}
