@@ -1,0 +1,118 @@
+// Owns the one starter of the edge on a machine: raw miniflare with both Worker scripts, D1 migrated, Durable
+// Objects in SQLite. It serves `npm run dev`, the end-to-end tests and profiles alike. The hub listens on a port
+// of its own, because nodes dial it, not the edge.
+import { convertV4MiniflareOptions, Miniflare } from "miniflare";
+import path from "node:path";
+import { bundleWorkers } from "./bundle-workers.ts";
+import { migrateLocal, type MigratableDatabase } from "./migrate-local.ts";
+
+const ROOT = path.resolve(import.meta.dirname, "..");
+
+export interface EdgeOptions {
+  /** 0 = any free port. */
+  readonly edgePort: number;
+  readonly hubPort: number;
+  /** Folder that keeps D1 and Durable Objects; null = in memory. */
+  readonly stateDir: string | null;
+  readonly region: string;
+  readonly hubShardCount: number;
+  readonly keyPepper: string;
+  readonly saltSecret: string;
+  readonly adminTokenHash: string;
+  /** Extra vars of the scripts, for tests that need a shorter time-out. */
+  readonly vars?: Readonly<Record<string, string>>;
+  /** Receives what the Workers print, line by line; absent = the terminal. */
+  readonly onLogLine?: (line: string) => void;
+}
+
+export interface RunningEdge {
+  readonly edgeUrl: string;
+  readonly hubUrl: string;
+  readonly controlDb: MigratableDatabase;
+  readonly ledgerDb: MigratableDatabase;
+  /** Stops workerd and frees the ports. */
+  stop(): Promise<void>;
+}
+
+const COMMON = {
+  compatibilityDate: "2026-11-01",
+  compatibilityFlags: ["nodejs_compat", "enable_request_signal"],
+};
+
+function objectsOf(scriptName?: string) {
+  const of = (className: string) =>
+    scriptName === undefined
+      ? { className, useSQLite: true }
+      : { className, scriptName, useSQLite: true };
+  return {
+    REGION_HUB: of("RegionHub"),
+    USAGE_INTAKE: of("UsageIntake"),
+    TENANT_ACCOUNT: of("TenantAccount"),
+  };
+}
+
+async function miniflareOptions(options: EdgeOptions) {
+  const bundles = await bundleWorkers();
+  const shared = {
+    REGION: options.region,
+    HUB_SHARD_COUNT: String(options.hubShardCount),
+    KEY_PEPPER: options.keyPepper,
+    ...options.vars,
+  };
+  const { USAGE_INTAKE: _intake, ...edgeObjects } = objectsOf("fairlane-hub");
+  const edge = {
+    ...COMMON,
+    name: "fairlane-edge",
+    modules: [{ type: "ESModule" as const, path: "edge.mjs", contents: bundles.edge }],
+    bindings: { ...shared, ADMIN_TOKEN_HASH: options.adminTokenHash },
+    durableObjects: edgeObjects,
+    d1Databases: { CONTROL_DB: "fairlane-control", LEDGER_DB: "fairlane-ledger" },
+  };
+  const hub = {
+    ...COMMON,
+    name: "fairlane-hub",
+    modules: [{ type: "ESModule" as const, path: "hub.mjs", contents: bundles.hub }],
+    bindings: { ...shared, SALT_SECRET: options.saltSecret },
+    durableObjects: objectsOf(),
+    d1Databases: { LEDGER_DB: "fairlane-ledger" },
+    unsafeDirectSockets: [{ host: "127.0.0.1", port: options.hubPort }],
+  };
+  const converted = convertV4MiniflareOptions({
+    host: "127.0.0.1",
+    port: options.edgePort,
+    cf: false,
+    logRequests: false,
+    ...logOptions(options.onLogLine),
+    workers: [edge, hub],
+  });
+  return options.stateDir === null
+    ? converted
+    : { ...converted, resourcePersistencePath: options.stateDir };
+}
+
+function logOptions(onLogLine: EdgeOptions["onLogLine"]) {
+  if (!onLogLine) return {};
+  const handleStructuredLogs = (log: { readonly message: string }) => onLogLine(log.message);
+  return { handleStructuredLogs };
+}
+
+/** Starts both scripts, migrates both databases and answers once the edge can serve. */
+export async function startEdge(options: EdgeOptions): Promise<RunningEdge> {
+  const miniflare = new Miniflare(await miniflareOptions(options));
+  try {
+    const edgeUrl = trimSlash(await miniflare.ready);
+    const hubUrl = trimSlash(await miniflare.unsafeGetDirectURL("fairlane-hub"));
+    const controlDb = await miniflare.getD1Database("CONTROL_DB", "fairlane-edge");
+    const ledgerDb = await miniflare.getD1Database("LEDGER_DB", "fairlane-edge");
+    await migrateLocal(controlDb, path.join(ROOT, "migrations/control"));
+    await migrateLocal(ledgerDb, path.join(ROOT, "migrations/ledger"));
+    return { edgeUrl, hubUrl, controlDb, ledgerDb, stop: () => miniflare.dispose() };
+  } catch (error) {
+    await miniflare.dispose();
+    throw error;
+  }
+}
+
+function trimSlash(url: URL): string {
+  return url.href.replace(/\/$/, "");
+}
