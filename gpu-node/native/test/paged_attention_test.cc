@@ -1,0 +1,182 @@
+// append_kv and paged_attention of every plug-in: against double arithmetic on rounded keys and values, and bit by bit
+// the same for shuffled pages, shifted page offsets, gaps, chunks and stale page content.
+#include "ops/paged_attention.h"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+
+#include "ops/half.h"
+#include "test/check.h"
+
+namespace fairlane::test {
+namespace {
+
+struct Scene {
+  KvShape shape;
+  int32_t heads;
+  std::vector<int32_t> positions;  // of the tokens, ascending
+  std::vector<float> q;            // [tokens, heads, dim]
+  std::vector<float> k;            // [tokens, kv_heads, dim]
+  std::vector<float> v;
+
+  size_t tokens() const { return positions.size(); }
+};
+
+// How the tokens are laid into pages and handed to the kernel.
+struct Placement {
+  int32_t first_page_offset = 0;  // position 0 of a page is this much below a multiple of 16
+  bool is_shuffled = false;
+  uint8_t stale_byte = 0;         // what unused page bytes hold
+  int32_t chunk = 1 << 20;        // query tokens per item
+};
+
+Scene MakeScene(const KvShape& shape, int32_t heads, const std::vector<int32_t>& positions) {
+  Random random(static_cast<uint64_t>(shape.head_dim * 100 + heads));
+  Scene scene = {shape, heads, positions, {}, {}, {}};
+  const size_t dim = static_cast<size_t>(shape.head_dim);
+  scene.q = random.Floats(positions.size() * static_cast<size_t>(heads) * dim);
+  scene.k = random.Floats(positions.size() * static_cast<size_t>(shape.kv_heads) * dim);
+  scene.v = random.Floats(positions.size() * static_cast<size_t>(shape.kv_heads) * dim);
+  for (float& value : scene.q) value *= 3.0F;
+  return scene;
+}
+
+struct Pages {
+  std::vector<uint8_t> bytes;
+  size_t page_bytes;
+  uint8_t* At(size_t page) {
+    auto address = reinterpret_cast<uintptr_t>(bytes.data());
+    address = (address + 63) / 64 * 64;
+    return reinterpret_cast<uint8_t*>(address) + page * page_bytes;
+  }
+};
+
+std::vector<float> Run(const Backend& backend, const Scene& scene, const Placement& placement) {
+  const KvShape& shape = scene.shape;
+  const auto last = static_cast<size_t>(scene.positions.back());
+  const size_t page_count = last / kPageTokens + 2;
+  Pages pages = {{}, (backend.kv_page_bytes(&shape) + 63) / 64 * 64};
+  pages.bytes.assign(page_count * pages.page_bytes + 64, placement.stale_byte);
+  std::vector<size_t> ids(page_count);
+  std::iota(ids.begin(), ids.end(), size_t{0});
+  if (placement.is_shuffled) std::reverse(ids.begin(), ids.end());
+
+  std::vector<uint8_t*> page(scene.tokens());
+  std::vector<int32_t> offset(scene.tokens());
+  std::vector<KvBlock> blocks;
+  std::vector<KvRun> runs;
+  for (size_t t = 0; t < scene.tokens(); ++t) {
+    const int32_t shifted = scene.positions[t] + placement.first_page_offset;
+    page[t] = pages.At(ids[static_cast<size_t>(shifted / kPageTokens)]);
+    offset[t] = shifted % kPageTokens;
+    const int32_t lane = scene.positions[t] % kPageTokens;
+    const int32_t first_pos = scene.positions[t] - lane;
+    const bool same_block = !blocks.empty() && blocks.back().first_pos == first_pos;
+    const bool extends = same_block && runs.back().page == page[t] &&
+                         runs.back().page_offset + runs.back().count == offset[t] &&
+                         runs.back().lane + runs.back().count == lane;
+    if (extends) {
+      ++runs.back().count;
+      continue;
+    }
+    if (!same_block) blocks.push_back({first_pos, static_cast<int32_t>(runs.size()), 0});
+    ++blocks.back().run_count;
+    runs.push_back({page[t], offset[t], lane, 1});
+  }
+
+  const int64_t kv_stride = int64_t{shape.kv_heads} * shape.head_dim;
+  const int32_t layer = shape.layers - 1;
+  const AppendKvArgs append = {shape, layer, scene.k.data(), scene.v.data(), kv_stride, page.data(), offset.data()};
+  backend.append_kv(&append, 0, static_cast<int32_t>(scene.tokens()));
+  const auto tokens = static_cast<int32_t>(scene.tokens());
+  const AttentionRow row = {0, tokens, 0, static_cast<int32_t>(blocks.size())};
+  std::vector<AttentionItem> items;
+  for (int32_t head = 0; head < shape.kv_heads; ++head) {
+    for (int32_t begin = 0; begin < tokens; begin += placement.chunk) {
+      items.push_back({0, head, begin, std::min(placement.chunk, tokens - begin)});
+    }
+  }
+  std::vector<float> out(scene.q.size(), 77.0F);
+  const AttentionArgs args = {shape, layer, scene.heads, scene.q.data(), int64_t{scene.heads} * shape.head_dim,
+                              out.data(), scene.positions.data(), &row, blocks.data(), runs.data(), items.data()};
+  backend.paged_attention(&args, 0, static_cast<int32_t>(items.size()));
+  return out;
+}
+
+double Rounded(const KvShape& shape, float value) {
+  return static_cast<double>(shape.type == kKvF16 ? HalfToFloat(FloatToHalf(value)) : value);
+}
+
+void CheckAgainstDouble(const Scene& scene, const std::vector<float>& out) {
+  const KvShape& shape = scene.shape;
+  const auto dim = static_cast<size_t>(shape.head_dim);
+  const auto kv_heads = static_cast<size_t>(shape.kv_heads);
+  const auto heads = static_cast<size_t>(scene.heads);
+  for (size_t t = 0; t < scene.tokens(); ++t) {
+    for (size_t h = 0; h < heads; ++h) {
+      const size_t kv = h / (heads / kv_heads);
+      std::vector<double> weights;
+      double total = 0.0;
+      for (size_t s = 0; s <= t; ++s) {
+        double dot = 0.0;
+        for (size_t d = 0; d < dim; ++d) {
+          dot += static_cast<double>(scene.q[(t * heads + h) * dim + d]) * Rounded(shape, scene.k[(s * kv_heads + kv) * dim + d]);
+        }
+        weights.push_back(std::exp(dot / std::sqrt(static_cast<double>(dim))));
+        total += weights.back();
+      }
+      for (size_t d = 0; d < dim; ++d) {
+        double expected = 0.0;
+        for (size_t s = 0; s <= t; ++s) expected += weights[s] / total * Rounded(shape, scene.v[(s * kv_heads + kv) * dim + d]);
+        CHECK_NEAR(static_cast<double>(out[(t * heads + h) * dim + d]), expected, 3e-6);
+      }
+    }
+  }
+}
+
+bool SameBits(const std::vector<float>& a, const std::vector<float>& b) {
+  return std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+void RunScene(const Backend& backend, const Scene& scene) {
+  const std::vector<float> out = Run(backend, scene, {});
+  CheckAgainstDouble(scene, out);
+  CHECK(SameBits(out, Run(backend, scene, {.is_shuffled = true})));
+  CHECK(SameBits(out, Run(backend, scene, {.stale_byte = 0x7F})));  // stale halves are NaN
+  CHECK(SameBits(out, Run(backend, scene, {.chunk = 1})));
+  CHECK(SameBits(out, Run(backend, scene, {.is_shuffled = true, .stale_byte = 0xFF, .chunk = 5})));
+  for (const int32_t shift : {1, 7, 15}) {
+    CHECK(SameBits(out, Run(backend, scene, {.first_page_offset = shift, .stale_byte = 0xFF})));
+  }
+}
+
+std::vector<int32_t> Range(int32_t begin, int32_t end) {
+  std::vector<int32_t> positions(static_cast<size_t>(end - begin));
+  std::iota(positions.begin(), positions.end(), begin);
+  return positions;
+}
+
+void RunAll(const Backend& backend) {
+  std::vector<int32_t> gaps = Range(0, 5);
+  for (const int32_t position : Range(21, 40)) gaps.push_back(position);
+  for (const int32_t position : Range(60, 62)) gaps.push_back(position);
+  for (const KvType type : {kKvF16, kKvF32}) {
+    if (type == kKvF32 && !backend.has_f32) continue;
+    for (const int32_t dim : {8, 16, 24, 64, 80, 128}) {
+      RunScene(backend, MakeScene({type, 2, 2, dim}, 2, Range(0, 37)));
+      RunScene(backend, MakeScene({type, 1, 1, dim}, 3, gaps));
+    }
+    RunScene(backend, MakeScene({type, 1, 3, 64}, 9, Range(3, 70)));
+    RunScene(backend, MakeScene({type, 3, 1, 256}, 1, {500}));
+  }
+  std::printf("append_kv, paged_attention on %s\n", backend.name);
+}
+
+}  // namespace
+}  // namespace fairlane::test
+
+int main() {
+  fairlane::test::ForEachPlugin(fairlane::test::RunAll);
+  return fairlane::test::Report("paged_attention_test");
+}
