@@ -124,7 +124,7 @@ class Trial {
   #cancel(at: number): void {
     const requestId = `req_${at}`;
     const expected = this.expected.get(requestId);
-    if (expected !== undefined && expected.last?.end == null) {
+    if (expected !== undefined && (expected.last?.end ?? null) === null) {
       expected.stepsSinceCancel = 0;
       expected.isCancelled = true;
     }

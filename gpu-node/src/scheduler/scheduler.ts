@@ -94,7 +94,9 @@ export class Scheduler {
     for (let queued = waiting.shift(); queued !== undefined; queued = waiting.shift()) {
       ended.push(this.end(queued, abort(queued, error)));
     }
-    for (const running of [...table.running]) ended.push(this.end(running, abort(running, error)));
+    for (let running = table.running[0]; running !== undefined; running = table.running[0]) {
+      ended.push(this.end(running, abort(running, error)));
+    }
     return ended;
   }
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { RequestProgress } from "../engine/worker-messages.ts";
 import { Scheduler } from "./scheduler.ts";
+import { measureStepCost } from "./step.bench.ts";
 import { StepCycle } from "./step.ts";
 import { engineRequest, type RequestFields } from "./testing/engine-request.ts";
 import {
@@ -228,5 +229,13 @@ describe("Scheduler set-up", () => {
       "the engine's step capacity has tokens 16, the scheduler needs 64",
     );
     expect(() => new Scheduler({ info, clock, stepBudgetTokens: 0 })).toThrow("stepBudgetTokens");
+  });
+});
+
+describe("step.bench", () => {
+  it("runs at a tiny size", () => {
+    const cost = measureStepCost({ sequences: 3, steps: 5 });
+    expect(cost).toMatchObject({ sequences: 3, steps: 5 });
+    expect(cost.startUsP50).toBeGreaterThan(0);
   });
 });
