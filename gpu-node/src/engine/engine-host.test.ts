@@ -91,6 +91,8 @@ describe("EngineHost", () => {
     await until(() => refusals().length === 3);
     await host.close();
     host.submit([engineRequest("late")]);
+    expect(refusals()).toHaveLength(3);
+    await until(() => refusals().length === 4);
     expect(refusals()).toEqual([
       "early draining",
       "long context_length_exceeded",

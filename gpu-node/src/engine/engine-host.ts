@@ -86,7 +86,8 @@ export class EngineHost implements AsyncDisposable {
       const { requestId, promptTokens } = request;
       const refusal = this.#refusalOf(requestId);
       if (refusal !== null) {
-        this.#emit({ type: "refused", requestId, error: refusal });
+        // Never from within submit: the caller may not have noted yet what it submits.
+        queueMicrotask(() => this.#emit({ type: "refused", requestId, error: refusal }));
         continue;
       }
       const counts = {
