@@ -79,8 +79,8 @@ export type AdmitOutcome =
 export interface TenantAccountRpc {
   /** Creates or replaces the tenant's configuration. */
   configure(config: AccountConfig): Promise<void>;
-  /** Adds a key, or replaces one with the same id. */
-  putKey(key: AccountKey): Promise<void>;
+  /** Adds a key, or replaces one with the same id; false when the tenant has as many live keys as it may. */
+  putKey(key: AccountKey): Promise<boolean>;
   /** Revokes at once; false when the key is unknown. Idempotent. */
   revokeKey(keyId: string): Promise<boolean>;
   admit(input: AdmitInput): Promise<AdmitOutcome>;

@@ -1,0 +1,62 @@
+// Owns the hub's bindings and the one parse of its configuration. A wrong value fails every event of the script
+// with a sentence that names it, from the first one on.
+import {
+  protocolLimits,
+  type RegionHubRpc,
+  type TenantAccountRpc,
+  type UsageIntakeRpc,
+} from "@fairlane/protocol";
+import { z } from "zod";
+
+/** Bindings and variables of the hub script. */
+export interface HubEnv {
+  readonly REGION: string;
+  readonly HUB_SHARD_COUNT: string;
+  readonly KEY_PEPPER: string;
+  readonly SALT_SECRET: string;
+  readonly REGION_HUB: DurableObjectNamespace<RegionHubRpc & Rpc.DurableObjectBranded>;
+  readonly USAGE_INTAKE: DurableObjectNamespace<UsageIntakeRpc & Rpc.DurableObjectBranded>;
+  readonly TENANT_ACCOUNT: DurableObjectNamespace<TenantAccountRpc & Rpc.DurableObjectBranded>;
+  readonly LEDGER_DB: D1Database;
+}
+
+const configSchema = z.object({
+  REGION: z.string().regex(/^[a-z0-9-]{1,32}$/),
+  HUB_SHARD_COUNT: z.coerce.number().int().min(1).max(protocolLimits.HUB_SHARDS_MAX),
+  KEY_PEPPER: z.string().min(16),
+  SALT_SECRET: z.string().min(16),
+});
+
+/** The variables in the form that the code uses. */
+export interface HubConfig {
+  readonly region: string;
+  readonly shardCount: number;
+  readonly keyPepper: string;
+  readonly saltSecret: string;
+}
+
+const parsed = new WeakMap<HubEnv, HubConfig>();
+
+/** Reads the configuration; throws a sentence for the operator when a variable is absent or wrong. */
+export function hubConfig(env: HubEnv): HubConfig {
+  const known = parsed.get(env);
+  if (known) return known;
+  const result = configSchema.safeParse(env);
+  if (!result.success) {
+    const names = result.error.issues.map((issue) => issue.path.join("."));
+    throw new Error(`The hub's configuration is wrong: check ${[...new Set(names)].join(", ")}.`);
+  }
+  const config = {
+    region: result.data.REGION,
+    shardCount: result.data.HUB_SHARD_COUNT,
+    keyPepper: result.data.KEY_PEPPER,
+    saltSecret: result.data.SALT_SECRET,
+  };
+  parsed.set(env, config);
+  return config;
+}
+
+/** The name of a shard's RegionHub. */
+export function shardName(config: HubConfig, shard: number): string {
+  return `${config.region}:${shard}`;
+}

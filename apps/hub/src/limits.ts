@@ -1,0 +1,89 @@
+// Owns every bound of the hub with its unit and reason.
+
+// --- links -----------------------------------------------------------------------------------------------------
+
+/** Nodes send a heartbeat this often: the load that routing sees is at most this old. */
+export const HEARTBEAT_MS = 1_000;
+/** A link without any frame for this long is lost: five heartbeats, so that a busy node is not cut off. */
+export const LINK_SILENCE_MS = 5 * HEARTBEAT_MS;
+/** Links of one shard, greeted or not: a region's nodes, with room for re-dials. */
+export const LINKS_MAX = 256;
+/** Ids that a link remembers having cancelled: late frames arrive for a step or two, not for thousands of ids. */
+export const CANCELLED_IDS_MAX = 4_096;
+/** Usage frames of one link that wait for their commit; more are dropped, since the node sends them again. */
+export const USAGE_FRAMES_WAITING_MAX = 16;
+/** Wait for UsageIntake's commit: it takes milliseconds; after this the node sends the records again. */
+export const COMMIT_TIMEOUT_MS = 10_000;
+
+// --- requests --------------------------------------------------------------------------------------------------
+
+/** Requests alive in one shard. About 10 KB each without their bodies, so 40 MB of an object's 128 MB. */
+export const LIVE_REQUESTS_MAX = 4_096;
+/** Characters of bodies that wait for their node's word: they are kept for a failover until then. */
+export const WAITING_BODY_CHARS_MAX = 16 * 1024 * 1024;
+/** Wait for a node to link when none is: a node re-dials within 0.2 s, a restart of one takes seconds. */
+export const LINK_WAIT_MS = 2_000;
+/** Wait for a node's accept or refuse: it validates and tokenises, which takes milliseconds. */
+export const ACCEPT_WAIT_MS = 15_000;
+/** Nodes that one request is offered to before it fails. */
+export const ATTEMPTS_MAX = 3;
+/** Submissions are coalesced for this long; the first one after a pause leaves at once. */
+export const SUBMIT_WINDOW_MS = 1;
+/** Characters of one submit frame: keeps parsing of one frame at the node in the low milliseconds. */
+export const SUBMIT_FRAME_CHARS_MAX = 8 * 1024 * 1024;
+/** Retry hint when no node is there or all are full. */
+export const RETRY_AFTER_MS = 1_000;
+
+// --- answers ---------------------------------------------------------------------------------------------------
+
+/** One interval over all live requests: keep-alives, deadlines, silent links. */
+export const TICK_MS = 50;
+/** Silence on a stream before a keep-alive comment; two of them find a lost client (docs/wire-v1.md). */
+export const KEEP_ALIVE_MS = 200;
+/** Bytes that one slow client may leave unread, about 1,000 tokens, before its stream is cut. */
+export const STREAM_BUFFER_BYTES_MAX = 256 * 1024;
+/** Unread bytes of all streams of a shard; above it the slowest are cut: an object has 128 MB. */
+export const STREAMS_BUFFER_BYTES_MAX = 32 * 1024 * 1024;
+/** Characters of an answer that is not streamed; beyond it the request fails. */
+export const ANSWER_CHARS_MAX = 4 * 1024 * 1024;
+
+// --- usage -----------------------------------------------------------------------------------------------------
+
+/** Packs that UsageIntake keeps for accounts that cannot be reached; then nodes keep their records. */
+export const INTAKE_PACKS_MAX = 100_000;
+/** Tenants whose usage is forwarded at the same time. */
+export const FORWARD_TENANTS_MAX = 8;
+/** Rounds of one forwarding run before the alarm takes over: bounds the length of one event. */
+export const FORWARD_ROUNDS_MAX = 256;
+/** Records of one settleMany: one transaction of the account, a few milliseconds. */
+export const SETTLE_RECORDS_MAX = 512;
+/** Packs read for one settleMany: a pack is what one usage frame had for the tenant, often one record. */
+export const PACKS_PER_BATCH_MAX = 64;
+/** Wait for settleMany: a transaction and one commit. */
+export const SETTLE_TIMEOUT_MS = 10_000;
+/** Epochs whose watermark is kept for a (tenant, node); an older one counts as settled. A node starts one at boot. */
+export const EPOCHS_KEPT_MAX = 1_000;
+/** First and longest pause between tries of forwarding usage or writing the ledger. */
+export const RETRY_FIRST_MS = 500;
+export const RETRY_LONGEST_MS = 60_000;
+
+// --- accounts --------------------------------------------------------------------------------------------------
+
+/** Keys of a tenant, all kept in memory: 200 bytes each. */
+export const KEYS_MAX = 1_000;
+/** Price versions an account remembers: a request keeps the one it was admitted under. */
+export const PRICE_VERSIONS_MAX = 256;
+/** Reservations held at once, whatever the tenant's parallel limit says. */
+export const HOLDS_MAX = 10_000;
+/** Requests or tokens a minute: keeps the bucket's integers (60,000 parts a unit) below 2^53. */
+export const RATE_PER_MINUTE_MAX = 10_000_000_000;
+/** Attempts an account remembers so as to bill each token once over all attempts of a request. */
+export const ATTEMPTS_KEPT_MAX = 10_000;
+/** Packs of ledger entries waiting for D1; then settling stops and the chain behind it keeps the records. */
+export const OUTBOX_PACKS_MAX = 10_000;
+/** Pause before the outbox is written, so that entries of a burst share a statement. */
+export const OUTBOX_DELAY_MS = 100;
+/** Statements of one alarm: bounds the length of one event. */
+export const OUTBOX_STATEMENTS_MAX = 64;
+/** Wait for one ledger statement: D1 stops a query after 30 s. */
+export const LEDGER_TIMEOUT_MS = 30_000;

@@ -1,0 +1,26 @@
+// Owns the interface between a live request and whoever waits for its answer: a byte stream (stream-sink.ts) or
+// one JSON body (completion-sink.ts). Invariant: after `finish`, `fail` or a returned "gone" nothing more is called.
+import type { ChatHead, ErrorValue, FinishReason, TokenCounts } from "@fairlane/protocol";
+
+/** What became of a write: "gone" = nobody reads any more, or too slowly, and the request is to be cancelled. */
+export type SinkState = "open" | "gone";
+
+export interface AnswerSink {
+  /** A node accepted: the status line may go out. */
+  accept(head: ChatHead, nowMs: number): void;
+  /** Text up to and with the token of this index. */
+  write(delta: {
+    readonly text: string;
+    readonly tokenIndex: number;
+    readonly nowMs: number;
+  }): SinkState;
+  finish(finishReason: FinishReason, counts: TokenCounts): void;
+  /** The request cannot go on; before or after it was accepted. `counts` = what was served so far. */
+  fail(error: ErrorValue, counts: TokenCounts): void;
+  /** Called every tick after `accept`: keep-alives. */
+  tick(nowMs: number): SinkState;
+  /** Cuts a reader that is too slow: what waits for it is dropped. */
+  cut(): void;
+  /** Bytes that wait for the reader. */
+  readonly bufferedBytes: number;
+}

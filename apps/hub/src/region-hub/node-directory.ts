@@ -1,0 +1,77 @@
+// Owns which nodes are linked to this shard, what they serve and how loaded they are. Invariant: a node has at
+// most one link here, the one with the newest epoch; of two with the same epoch the later one.
+import { assert } from "@fairlane/base";
+import type { HeartbeatFrame, HelloFrame, ModelCard } from "@fairlane/protocol";
+import { LINKS_MAX } from "../limits.ts";
+import type { NodeLink } from "./node-link.ts";
+
+/** A linked node as routing sees it. */
+export interface NodeEntry {
+  readonly link: NodeLink;
+  readonly hello: HelloFrame;
+  /** Requests running or waiting at the node: its last heartbeat plus what was submitted since. */
+  loadRequests: number;
+  isDraining: boolean;
+}
+
+export class NodeDirectory {
+  readonly #nodes = new Map<string, NodeEntry>();
+
+  get count(): number {
+    return this.#nodes.size;
+  }
+
+  get nodes(): readonly NodeEntry[] {
+    return [...this.#nodes.values()];
+  }
+
+  /** Why a node that greets so is not taken, if it is not. */
+  refusalOf(hello: HelloFrame): string | undefined {
+    const known = this.#nodes.get(hello.node_id);
+    if (known && known.hello.epoch > hello.epoch) {
+      return `epoch ${hello.epoch} is older than the linked ${known.hello.epoch}`;
+    }
+    if (known || this.#nodes.size < LINKS_MAX) return undefined;
+    return `the shard has ${LINKS_MAX} links already`;
+  }
+
+  /** Adds a link that was not refused; returns the one it replaces, which the caller closes. */
+  add(link: NodeLink, hello: HelloFrame): NodeLink | undefined {
+    assert(this.refusalOf(hello) === undefined, `link of ${link.nodeId} was to be refused`);
+    const replaced = this.#nodes.get(link.nodeId)?.link;
+    this.#nodes.set(link.nodeId, { link, hello, loadRequests: 0, isDraining: false });
+    return replaced;
+  }
+
+  /** Takes a link out; false when it was replaced before or never added. */
+  remove(link: NodeLink): boolean {
+    return this.#nodes.get(link.nodeId)?.link === link && this.#nodes.delete(link.nodeId);
+  }
+
+  /** Takes over what a node says of itself; true when it takes work again after draining. */
+  heartbeat(link: NodeLink, frame: HeartbeatFrame): boolean {
+    const entry = this.#nodes.get(link.nodeId);
+    if (entry?.link !== link) return false;
+    const isBack = entry.isDraining && !frame.draining;
+    entry.loadRequests = frame.load.running + frame.load.waiting;
+    entry.isDraining = frame.draining;
+    return isBack;
+  }
+
+  /** The models that linked nodes serve, by id. */
+  models(): readonly ModelCard[] {
+    const cards = new Map<string, ModelCard>();
+    for (const { hello } of this.#nodes.values()) {
+      for (const model of hello.models) {
+        if (cards.has(model.id)) continue;
+        cards.set(model.id, {
+          id: model.id,
+          createdSeconds: model.created_seconds,
+          contextTokens: model.context_tokens,
+          outputTokensDefault: model.default_max_output_tokens,
+        });
+      }
+    }
+    return [...cards.values()].sort((left, right) => (left.id < right.id ? -1 : 1));
+  }
+}

@@ -1,0 +1,181 @@
+// Owns one node's WebSocket: the greeting, frames parsed on the way in, frames written on the way out, and the
+// watch for a node that has fallen silent (a stopped process fires no close event). What frames mean is its
+// owner's. Invariant: `lost` comes exactly once and last; a lost link neither sends nor reports anything.
+import type { Clock } from "@fairlane/base";
+import {
+  parseNodeFrame,
+  WIRE_VERSION,
+  type HelloFrame,
+  type HubFrame,
+  type NodeFrame,
+  type WelcomeFrame,
+} from "@fairlane/protocol";
+import { CANCELLED_IDS_MAX, HEARTBEAT_MS, LINK_SILENCE_MS } from "../limits.ts";
+import { logEvent, reasonOf } from "../log.ts";
+import { SubmitBatch } from "./submit-batch.ts";
+
+/** A node's frame after the greeting. */
+export type WorkFrame = Exclude<NodeFrame, HelloFrame>;
+
+export interface LinkEvents {
+  /** The node greeted; a returned reason closes the link instead of welcoming it. */
+  greeted(hello: HelloFrame): string | undefined;
+  /** The node was welcomed and may get work. */
+  linked(link: NodeLink, hello: HelloFrame): void;
+  frame(link: NodeLink, frame: WorkFrame): void;
+  lost(link: NodeLink): void;
+}
+
+export interface LinkOptions {
+  readonly socket: WebSocket;
+  /** From the node's token, not from what it says. */
+  readonly nodeId: string;
+  readonly region: string;
+  readonly shard: number;
+  readonly shardCount: number;
+  readonly clock: Clock;
+  readonly events: LinkEvents;
+}
+
+// Close codes of RFC 6455: the peer sent what it must not; this end gives the link up.
+const POLICY_VIOLATION = 1008;
+const GOING_AWAY = 1001;
+
+export class NodeLink {
+  readonly nodeId: string;
+  readonly #options: LinkOptions;
+  #hello: HelloFrame | undefined;
+  #lastFrameMs: number;
+  #isLost = false;
+  readonly #batch = new SubmitBatch((frameText) => this.#sendText(frameText));
+  readonly #cancelledIds = new Set<string>();
+
+  /** Takes over an accepted socket. */
+  constructor(options: LinkOptions) {
+    this.#options = options;
+    this.nodeId = options.nodeId;
+    this.#lastFrameMs = options.clock.nowMs();
+    const { socket } = options;
+    socket.addEventListener("message", (event) => this.#received(event.data));
+    socket.addEventListener("close", (event) => this.#lose(`closed with code ${event.code}`));
+    socket.addEventListener("error", (event) => this.#lose(event.message));
+  }
+
+  /** What the node said when it greeted; undefined before. */
+  get hello(): HelloFrame | undefined {
+    return this.#hello;
+  }
+
+  get isLost(): boolean {
+    return this.#isLost;
+  }
+
+  /** Sends a frame; nothing when the link is lost. */
+  send(frame: HubFrame): void {
+    this.#sendText(JSON.stringify(frame));
+  }
+
+  /** Submits a request, given as the JSON text of its element of a submit frame. */
+  submit(requestText: string): void {
+    this.#batch.add(requestText);
+  }
+
+  /** Asks the node to stop a request, once however often it is asked for. */
+  cancel(requestId: string): void {
+    if (this.#cancelledIds.has(requestId)) return;
+    const [oldest] = this.#cancelledIds;
+    if (this.#cancelledIds.size >= CANCELLED_IDS_MAX && oldest) this.#cancelledIds.delete(oldest);
+    this.#cancelledIds.add(requestId);
+    // A cancel must not overtake its submission.
+    this.#batch.flush();
+    this.send({ type: "cancel", ids: [requestId] });
+  }
+
+  /** Gives the link up when its node has been silent for too long, greeted or not. */
+  check(nowMs: number): void {
+    const silentMs = nowMs - this.#lastFrameMs;
+    if (silentMs >= LINK_SILENCE_MS) this.close(`silent for ${silentMs} ms`);
+  }
+
+  /** Gives the link up. */
+  close(reason: string): void {
+    this.#end(GOING_AWAY, reason);
+  }
+
+  #sendText(text: string): void {
+    if (this.#isLost) return;
+    try {
+      this.#options.socket.send(text);
+    } catch (error) {
+      this.#lose(reasonOf(error));
+    }
+  }
+
+  #received(data: string | ArrayBuffer | Blob): void {
+    if (this.#isLost) return;
+    this.#lastFrameMs = this.#options.clock.nowMs();
+    if (typeof data !== "string") return this.#refuse("a binary frame");
+    const parsed = parseNodeFrame(data);
+    if (parsed.ok) return this.#frame(parsed.value);
+    const { error } = parsed;
+    if (error.kind === "malformed") return this.#refuse(error.message);
+    logEvent("warn", "frame_type_unknown", { nodeId: this.nodeId, type: error.type });
+  }
+
+  #frame(frame: NodeFrame): void {
+    if (frame.type === "hello") return this.#greeted(frame);
+    if (!this.#hello) return this.#refuse(`${frame.type} before hello`);
+    this.#options.events.frame(this, frame);
+  }
+
+  #greeted(hello: HelloFrame): void {
+    const { region, events } = this.#options;
+    if (this.#hello) return this.#refuse("a second hello");
+    if (hello.node_id !== this.nodeId) {
+      return this.#refuse(`hello of node '${hello.node_id}' with the token of '${this.nodeId}'`);
+    }
+    if (hello.region !== region) {
+      return this.#refuse(`hello of region '${hello.region}', this is '${region}'`);
+    }
+    const refusal = events.greeted(hello);
+    if (refusal !== undefined) return this.#refuse(refusal);
+    this.#hello = hello;
+    this.send(this.#welcome());
+    events.linked(this, hello);
+  }
+
+  #welcome(): WelcomeFrame {
+    const { region, shard, shardCount } = this.#options;
+    return {
+      type: "welcome",
+      wire: WIRE_VERSION,
+      region,
+      shard,
+      shard_count: shardCount,
+      heartbeat_ms: HEARTBEAT_MS,
+    };
+  }
+
+  #refuse(reason: string): void {
+    this.#end(POLICY_VIOLATION, reason);
+  }
+
+  #end(code: number, reason: string): void {
+    if (this.#isLost) return;
+    try {
+      // A close reason has at most 123 bytes.
+      this.#options.socket.close(code, reason.replace(/[^ -~]/g, "?").slice(0, 120));
+    } catch (error) {
+      logEvent("warn", "link_close_failed", { nodeId: this.nodeId, reason: reasonOf(error) });
+    }
+    this.#lose(reason);
+  }
+
+  #lose(reason: string): void {
+    if (this.#isLost) return;
+    this.#isLost = true;
+    const { shard, events } = this.#options;
+    logEvent("warn", "link_lost", { nodeId: this.nodeId, shard, reason });
+    events.lost(this);
+  }
+}

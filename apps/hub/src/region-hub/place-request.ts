@@ -1,0 +1,58 @@
+// E4, route: puts a live request on a node, or leaves it waiting for one for a bounded time. Used for the first
+// try and for every failover before a node accepted.
+import { assert } from "@fairlane/base";
+import type { ErrorValue } from "@fairlane/protocol";
+import { ACCEPT_WAIT_MS, ATTEMPTS_MAX, RETRY_AFTER_MS } from "../limits.ts";
+import { chooseNode } from "./choose-node.ts";
+import { submitText, type LiveRequest } from "./live-request.ts";
+import type { NodeDirectory } from "./node-directory.ts";
+
+const NO_NODE: ErrorValue = {
+  code: "no_capacity",
+  message: "No node of the region can take the request at the moment.",
+  param: null,
+  retryAfterMs: RETRY_AFTER_MS,
+};
+
+/**
+ * Submits an unplaced request, or leaves it waiting until its time to find a node is over.
+ * @returns the error that ends it when it can neither be submitted nor wait
+ */
+export function placeRequest(
+  live: LiveRequest,
+  directory: NodeDirectory,
+  nowMs: number,
+): ErrorValue | undefined {
+  assert(live.work !== undefined, `request ${live.id} was accepted already`);
+  assert(live.placement.state === "unplaced", `request ${live.id} is at a node already`);
+  const canWait = nowMs < live.placement.untilMs;
+  const { request } = live.work;
+  const { model } = request.body;
+  const choice = chooseNode(directory.nodes, { model, refusedBy: live.refusedBy });
+  switch (choice.kind) {
+    case "node":
+      if (live.attempt >= ATTEMPTS_MAX) return NO_NODE;
+      live.attempt += 1;
+      live.placement = {
+        state: "submitted",
+        link: choice.node.link,
+        untilMs: nowMs + ACCEPT_WAIT_MS,
+      };
+      choice.node.loadRequests += 1;
+      choice.node.link.submit(submitText(request, live.attempt));
+      return undefined;
+    case "unknown_model":
+      // A model that a lost node served is known; its node may come back.
+      if (live.attempt === 0) return unknownModel(model);
+      return canWait ? undefined : NO_NODE;
+    case "no_capacity":
+      return canWait ? undefined : NO_NODE;
+    case "all_refused":
+      return NO_NODE;
+  }
+}
+
+function unknownModel(model: string | undefined): ErrorValue {
+  const message = `The model '${model ?? ""}' does not exist or is not served in this region.`;
+  return { code: "model_not_found", message, param: "model" };
+}

@@ -1,0 +1,175 @@
+// One shard of a region's hub: wires links, routing and live answers together. Writes no storage: a commit would
+// hold every stream back behind the output gate, and nothing here outlives the object anyway.
+import { DurableObject } from "cloudflare:workers";
+import {
+  errorBody,
+  errorHead,
+  HUB_ACCEPTED_HEADER,
+  HUB_STREAM_URL,
+  SSE_HEADERS,
+  type CompleteOutcome,
+  type ErrorValue,
+  type HelloFrame,
+  type HubRequest,
+  type ModelCard,
+  type RegionHubRpc,
+} from "@fairlane/protocol";
+import { hubConfig, type HubEnv } from "../env.ts";
+import { LINKS_MAX, TICK_MS } from "../limits.ts";
+import { logEvent, reasonOf } from "../log.ts";
+import { systemClock } from "../system-clock.ts";
+import { CompletionSink } from "./completion-sink.ts";
+import { LiveRequests } from "./live-requests.ts";
+import { NodeDirectory } from "./node-directory.ts";
+import { NodeLink, type WorkFrame } from "./node-link.ts";
+import { NODE_NAME_HEADER, SHARD_HEADER } from "./open-link.ts";
+import { UsageRelay } from "./relay-usage.ts";
+import { StreamSink } from "./stream-sink.ts";
+
+export class RegionHub extends DurableObject<HubEnv> implements RegionHubRpc {
+  readonly #directory = new NodeDirectory();
+  readonly #live = new LiveRequests(this.#directory);
+  /** Every open link, greeted or not, with its way for usage. At most LINKS_MAX. */
+  readonly #links = new Map<NodeLink, UsageRelay>();
+  #ticker: ReturnType<typeof setInterval> | null = null;
+
+  /** Streams and links. Not reachable from outside: the script's fetch and the edge are its only callers. */
+  override async fetch(request: Request): Promise<Response> {
+    if (request.url === HUB_STREAM_URL) return this.#stream(request);
+    return this.#link(request);
+  }
+
+  async complete(request: HubRequest): Promise<CompleteOutcome> {
+    try {
+      const sink = new CompletionSink();
+      this.#open(request, sink);
+      return await sink.outcome;
+    } catch (error) {
+      logEvent("error", "complete_failed", {
+        requestId: request.requestId,
+        reason: reasonOf(error),
+      });
+      const message = "The hub failed to handle the request.";
+      return { ok: false, error: { code: "internal_error", message, param: null }, accepted: true };
+    }
+  }
+
+  async listModels(): Promise<readonly ModelCard[]> {
+    return this.#directory.models();
+  }
+
+  async #stream(incoming: Request): Promise<Response> {
+    // From the edge, which has validated it; nobody else reaches the object.
+    const request = await incoming.json<HubRequest>();
+    const { requestId } = request;
+    const sink = new StreamSink({
+      includeUsage: request.body.stream_options?.include_usage === true,
+      readerGone: () => this.#live.cancel(requestId),
+    });
+    this.#open(request, sink);
+    // A client that leaves before the status line; afterwards the stream's own cancellation tells.
+    const gone = new Promise<undefined>((resolve) => {
+      if (incoming.signal.aborted) resolve(undefined);
+      incoming.signal.addEventListener("abort", () => resolve(undefined));
+    });
+    const answer = await Promise.race([sink.answer, gone]);
+    if (answer === undefined) {
+      this.#live.cancel(requestId);
+      const message = "The client went away before a node answered.";
+      return errorResponse({ code: "client_closed_request", message, param: null });
+    }
+    if (!answer.ok) return errorResponse(answer.error);
+    return new Response(answer.stream, { headers: { ...SSE_HEADERS, [HUB_ACCEPTED_HEADER]: "1" } });
+  }
+
+  #link(request: Request): Response {
+    const nodeId = request.headers.get(NODE_NAME_HEADER) ?? "";
+    if (this.#links.size >= LINKS_MAX) {
+      const message = `The shard has ${LINKS_MAX} links already.`;
+      return errorResponse({ code: "overloaded", message, param: null });
+    }
+    const { region, shardCount } = hubConfig(this.env);
+    const { 0: theirs, 1: ours } = new WebSocketPair();
+    ours.accept();
+    // Blobs would be read asynchronously and out of order; binary frames are refused anyway.
+    ours.binaryType = "arraybuffer";
+    const link: NodeLink = new NodeLink({
+      socket: ours,
+      nodeId,
+      region,
+      shard: Number(request.headers.get(SHARD_HEADER)),
+      shardCount,
+      clock: systemClock,
+      events: {
+        greeted: (hello) => this.#directory.refusalOf(hello),
+        linked: (_, hello) => this.#linked(link, hello),
+        frame: (_, frame) => this.#frame(link, frame),
+        lost: () => this.#lost(link),
+      },
+    });
+    const intake = () => this.env.USAGE_INTAKE.getByName(region);
+    this.#links.set(link, new UsageRelay(link, intake));
+    this.#startTicking();
+    return new Response(null, { status: 101, webSocket: theirs });
+  }
+
+  #open(request: HubRequest, sink: CompletionSink | StreamSink): void {
+    this.#live.open(request, sink, systemClock.nowMs());
+    this.#startTicking();
+  }
+
+  #linked(link: NodeLink, hello: HelloFrame): void {
+    const replaced = this.#directory.add(link, hello);
+    logEvent("info", "node_linked", { nodeId: link.nodeId, epoch: hello.epoch });
+    replaced?.close("replaced by a newer link of the same node");
+    this.#live.nodeAvailable(systemClock.nowMs());
+  }
+
+  #frame(link: NodeLink, frame: WorkFrame): void {
+    const nowMs = systemClock.nowMs();
+    switch (frame.type) {
+      case "accept":
+        return this.#live.accepted(link, frame, nowMs);
+      case "refuse":
+        return this.#live.refused(link, frame, nowMs);
+      case "step":
+        return this.#live.stepped(link, frame, nowMs);
+      case "done":
+        return this.#live.done(link, frame);
+      case "heartbeat":
+        if (this.#directory.heartbeat(link, frame)) this.#live.nodeAvailable(nowMs);
+        return;
+      case "usage":
+        if (frame.node_id !== link.nodeId) return link.close("usage of another node");
+        this.#links.get(link)?.push(frame);
+    }
+  }
+
+  #lost(link: NodeLink): void {
+    this.#links.delete(link);
+    this.#directory.remove(link);
+    this.#live.linkLost(link, systemClock.nowMs());
+  }
+
+  // One interval for the whole shard, and none while there is nothing to watch: an idle object may be put away.
+  #startTicking(): void {
+    this.#ticker ??= setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  #tick(): void {
+    const nowMs = systemClock.nowMs();
+    for (const link of this.#links.keys()) link.check(nowMs);
+    this.#live.tick(nowMs);
+    if (this.#links.size > 0 || this.#live.count > 0 || this.#ticker === null) return;
+    clearInterval(this.#ticker);
+    this.#ticker = null;
+  }
+}
+
+function errorResponse(error: ErrorValue): Response {
+  const { status, headers } = errorHead(error);
+  return Response.json(errorBody(error), {
+    status,
+    headers: { ...headers, [HUB_ACCEPTED_HEADER]: "0" },
+  });
+}

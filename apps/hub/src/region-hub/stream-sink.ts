@@ -1,0 +1,118 @@
+// Owns the answer as an event stream: ready bytes in a byte stream that the Worker hands on untouched. Notices a
+// reader that is gone (its cancellation) or too slow (bytes waiting beyond the bound), writes keep-alives in
+// silence. Invariant: the stream is closed, errored or cancelled exactly once, and never written to after it.
+import type { ChatHead, ErrorValue, FinishReason, TokenCounts } from "@fairlane/protocol";
+import { KEEP_ALIVE_MS, STREAM_BUFFER_BYTES_MAX } from "../limits.ts";
+import type { AnswerSink, SinkState } from "./answer-sink.ts";
+import { keepAliveBytes, SseBytes } from "./sse-bytes.ts";
+
+/** What the caller answers with. */
+export type StreamAnswer =
+  | { readonly ok: true; readonly stream: ReadableStream<Uint8Array> }
+  | { readonly ok: false; readonly error: ErrorValue };
+
+export class StreamSink implements AnswerSink {
+  /** Resolves when a node accepted or the request failed before that. Never rejects. */
+  readonly answer: Promise<StreamAnswer>;
+  readonly #options: { readonly includeUsage: boolean; readonly readerGone: () => void };
+  #answered: (answer: StreamAnswer) => void = () => {};
+  #open:
+    { readonly bytes: SseBytes; readonly controller: ReadableByteStreamController } | undefined;
+  #lastWriteMs = 0;
+
+  /** @param options.readerGone called when the reader cancels the open stream */
+  constructor(options: { readonly includeUsage: boolean; readonly readerGone: () => void }) {
+    this.#options = options;
+    this.answer = new Promise((resolve) => (this.#answered = resolve));
+  }
+
+  get bufferedBytes(): number {
+    if (!this.#open) return 0;
+    return Math.max(0, STREAM_BUFFER_BYTES_MAX - (this.#open.controller.desiredSize ?? 0));
+  }
+
+  accept(head: ChatHead, nowMs: number): void {
+    const { includeUsage, readerGone } = this.#options;
+    const bytes = new SseBytes(head, { includeUsage });
+    const stream = new ReadableStream(
+      {
+        type: "bytes",
+        start: (controller) => {
+          this.#open = { bytes, controller };
+        },
+        cancel: () => {
+          if (!this.#open) return;
+          this.#open = undefined;
+          readerGone();
+        },
+      },
+      { highWaterMark: STREAM_BUFFER_BYTES_MAX },
+    );
+    this.#enqueue(bytes.role(), nowMs);
+    this.#answered({ ok: true, stream });
+  }
+
+  write(delta: {
+    readonly text: string;
+    readonly tokenIndex: number;
+    readonly nowMs: number;
+  }): SinkState {
+    if (!this.#open) return "gone";
+    return this.#enqueue(this.#open.bytes.text(delta.text, delta.tokenIndex), delta.nowMs);
+  }
+
+  finish(finishReason: FinishReason, counts: TokenCounts): void {
+    if (this.#open) this.#end(this.#open.bytes.end(finishReason, counts));
+  }
+
+  fail(error: ErrorValue, counts: TokenCounts): void {
+    if (this.#open) this.#end(this.#open.bytes.failure(error, counts));
+    else this.#answered({ ok: false, error });
+  }
+
+  tick(nowMs: number): SinkState {
+    if (!this.#open) return "gone";
+    if (nowMs - this.#lastWriteMs < KEEP_ALIVE_MS) return "open";
+    return this.#enqueue(keepAliveBytes(), nowMs);
+  }
+
+  cut(): void {
+    const { controller } = this.#open ?? {};
+    this.#open = undefined;
+    // An error, not a close: it frees what is buffered, and the client sees a broken body, not a finished one.
+    attempt(() => controller?.error(new Error("the reader is too slow")));
+  }
+
+  #enqueue(bytes: Uint8Array, nowMs: number): SinkState {
+    const { controller } = this.#open ?? {};
+    if (!controller) return "gone";
+    this.#lastWriteMs = nowMs;
+    // Throws when the reader cancelled in this very turn.
+    if (!attempt(() => controller.enqueue(bytes))) {
+      this.#open = undefined;
+      return "gone";
+    }
+    if ((controller.desiredSize ?? 0) >= 0) return "open";
+    this.cut();
+    return "gone";
+  }
+
+  #end(bytes: Uint8Array): void {
+    const { controller } = this.#open ?? {};
+    this.#open = undefined;
+    attempt(() => {
+      controller?.enqueue(bytes);
+      controller?.close();
+    });
+  }
+}
+
+/** False when the stream would not take it: it has been cancelled. */
+function attempt(use: () => void): boolean {
+  try {
+    use();
+    return true;
+  } catch {
+    return false;
+  }
+}

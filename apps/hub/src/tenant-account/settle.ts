@@ -1,0 +1,99 @@
+// E6, bill, second half: applies usage records past the watermark of their (node, epoch), in one transaction:
+// attempts, spend, the ledger outbox and the watermark itself together or not at all. Invariant: a record is
+// applied at most once however often and in whatever order batches come; a gap stops the batch.
+import { applyRecord, ledgerEntry, type LedgerEntry, type UsageAttempt } from "@fairlane/ledger";
+import type { SettleBatch, UsageRecord } from "@fairlane/protocol";
+import { logEvent } from "../log.ts";
+import type { Watermarks } from "../watermarks.ts";
+import type { ConfigStore } from "./account-config.ts";
+import type { AttemptMemory } from "./attempts.ts";
+import type { Outbox } from "./outbox.ts";
+import type { SpendStore } from "./spend.ts";
+
+/** The parts of an account that a settlement writes. */
+export interface Books {
+  readonly storage: DurableObjectStorage;
+  readonly configs: ConfigStore;
+  readonly watermarks: Watermarks;
+  readonly attempts: AttemptMemory;
+  readonly spend: SpendStore;
+  readonly outbox: Outbox;
+}
+
+export interface Settlement {
+  readonly watermark: number;
+  /** Entries made now; their holds are over. */
+  readonly entries: readonly LedgerEntry[];
+}
+
+/** Settles a batch of one tenant's records. */
+export function settle(books: Books, tenantId: string, batch: SettleBatch): Settlement {
+  const { nodeId, epoch } = batch;
+  const source = { tenantId, nodeId, epoch };
+  // 1. Guards: a full outbox takes nothing, so that the chain behind it keeps the records.
+  if (books.outbox.isFull) {
+    logEvent("error", "outbox_full", { tenantId });
+    return { watermark: books.watermarks.read(source), entries: [] };
+  }
+  const settlement = books.storage.transactionSync((): Settlement => {
+    // 2. What continues the sequence.
+    const known = books.watermarks.read(source);
+    const records = continuing(batch.records, known);
+    const last = records.at(-1);
+    if (!last) return { watermark: known, entries: [] };
+    // 3. Apply.
+    const entries = records.flatMap((record) => applyOne(books, batch, record));
+    books.attempts.prune();
+    if (entries.length > 0) {
+      books.spend.add(entries);
+      books.outbox.insert(entries);
+    }
+    books.watermarks.raise(source, last.seq);
+    return { watermark: last.seq, entries };
+  });
+  if (settlement.entries.length > 0) books.outbox.added();
+  return settlement;
+}
+
+function continuing(records: readonly UsageRecord[], known: number): readonly UsageRecord[] {
+  let last = known;
+  return records.filter(({ seq }) => {
+    if (seq !== last + 1) return false;
+    last = seq;
+    return true;
+  });
+}
+
+const NO_COUNTS: UsageAttempt = {
+  final: false,
+  computedPromptTokens: 0,
+  cachedTokens: 0,
+  outputTokens: 0,
+};
+
+/** The entry of a final record; none for a record of a request that goes on, or for a final one that came twice. */
+function applyOne(
+  books: Books,
+  { nodeId, epoch }: SettleBatch,
+  record: UsageRecord,
+): readonly LedgerEntry[] {
+  const { request_id: requestId, attempt, tenant_id: tenantId } = record;
+  const { known, earlier } = books.attempts.read(requestId, attempt);
+  const applied = applyRecord(known, record);
+  const fault = applied.ok ? null : applied.error;
+  if (fault !== null) {
+    logEvent("error", "usage_record_faulty", { tenantId, requestId, attempt, fault });
+    if (fault === "already_final") return [];
+  }
+  if (applied.ok) books.attempts.write(requestId, attempt, applied.value);
+  if (!record.final) return [];
+  // A faulty final record closes its attempt all the same: it will not come again in a better form.
+  if (!applied.ok)
+    books.attempts.write(requestId, attempt, { ...(known ?? NO_COUNTS), final: true });
+  const prices = books.configs.prices(record.price_version);
+  const entry = ledgerEntry({ record, nodeId, epoch, prices, earlier, fault });
+  if (entry.fault !== null) {
+    logEvent("error", "entry_not_billed", { tenantId, requestId, attempt, fault: entry.fault });
+  }
+  return [entry];
+}

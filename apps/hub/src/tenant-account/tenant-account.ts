@@ -1,0 +1,147 @@
+// One tenant's account: the only writer of its keys, limits, holds and money. Wires admission, settlement and the
+// ledger outbox to storage and alarm. Invariant: an admission writes no storage; while the outbox has entries an
+// alarm is set or running; no call rejects for an operating error.
+import { DurableObject } from "cloudflare:workers";
+import { macFields, toHex } from "@fairlane/base";
+import { appendLedgerEntries, openLedgerDb } from "@fairlane/db";
+import type {
+  AccountConfig,
+  AccountKey,
+  AdmitInput,
+  AdmitOutcome,
+  SettleBatch,
+  TenantAccountRpc,
+} from "@fairlane/protocol";
+import { hubConfig, type HubEnv } from "../env.ts";
+import { LEDGER_TIMEOUT_MS, OUTBOX_DELAY_MS } from "../limits.ts";
+import { logEvent, reasonOf } from "../log.ts";
+import { retryPauseMs, withTimeout } from "../retry.ts";
+import { systemClock } from "../system-clock.ts";
+import { Watermarks } from "../watermarks.ts";
+import { ConfigStore } from "./account-config.ts";
+import { AccountLimits } from "./account-limits.ts";
+import { admit } from "./admit.ts";
+import { AttemptMemory } from "./attempts.ts";
+import { KeyRing } from "./keys.ts";
+import { Outbox } from "./outbox.ts";
+import { settle, type Books } from "./settle.ts";
+import { SpendStore } from "./spend.ts";
+
+const SALT_DOMAIN = "fairlane-tenant-salt-v1";
+
+export class TenantAccount extends DurableObject<HubEnv> implements TenantAccountRpc {
+  readonly #books: Books;
+  readonly #keys: KeyRing;
+  #limits: AccountLimits | undefined;
+  #tenantSalt: string | undefined;
+  #hasAlarm = false;
+  #failureCount = 0;
+
+  constructor(ctx: DurableObjectState, env: HubEnv) {
+    super(ctx, env);
+    const { storage } = ctx;
+    this.#books = {
+      storage,
+      configs: new ConfigStore(storage),
+      watermarks: new Watermarks(storage.sql),
+      attempts: new AttemptMemory(storage.sql),
+      spend: new SpendStore(storage.sql),
+      outbox: new Outbox(storage.sql),
+    };
+    this.#keys = new KeyRing(storage.sql);
+    const { config } = this.#books.configs;
+    if (config) this.#limits = new AccountLimits(config, systemClock.nowMs());
+    this.#armAlarm(0);
+  }
+
+  async configure(config: AccountConfig): Promise<void> {
+    const nowMs = systemClock.nowMs();
+    this.#books.configs.write(config);
+    if (this.#limits) this.#limits.configure(config, nowMs);
+    else this.#limits = new AccountLimits(config, nowMs);
+  }
+
+  async putKey(key: AccountKey): Promise<boolean> {
+    return this.#keys.put(key, systemClock.nowMs());
+  }
+
+  async revokeKey(keyId: string): Promise<boolean> {
+    return this.#keys.revoke(keyId, systemClock.nowMs());
+  }
+
+  async admit(input: AdmitInput): Promise<AdmitOutcome> {
+    try {
+      // Awaited before anything is looked at: what follows must not be interleaved.
+      const tenantSalt = (this.#tenantSalt ??= await this.#saltOf(input.tenantId));
+      const { config } = this.#books.configs;
+      const limits = this.#limits;
+      if (!config || !limits) {
+        const message = "The API key is not valid.";
+        return { ok: false, error: { code: "invalid_api_key", message, param: null }, rates: null };
+      }
+      const account = { config, keys: this.#keys, limits, tenantSalt };
+      return admit(account, input, systemClock.nowMs());
+    } catch (error) {
+      logEvent("error", "admission_failed", {
+        requestId: input.requestId,
+        reason: reasonOf(error),
+      });
+      const message = "The account failed to decide.";
+      return { ok: false, error: { code: "internal_error", message, param: null }, rates: null };
+    }
+  }
+
+  async release(requestId: string): Promise<void> {
+    this.#limits?.release(requestId, systemClock.nowMs());
+  }
+
+  async settleMany(batch: SettleBatch): Promise<{ readonly watermark: number }> {
+    const [first] = batch.records;
+    if (!first) return { watermark: 0 };
+    const tenantId = first.tenant_id;
+    const { nodeId, epoch } = batch;
+    try {
+      const { watermark, entries } = settle(this.#books, tenantId, batch);
+      const nowMs = systemClock.nowMs();
+      for (const entry of entries) {
+        const usedTokens =
+          entry.computedCachedTokens + entry.computedPromptTokens + entry.computedOutputTokens;
+        this.#limits?.settle(entry.requestId, usedTokens, nowMs);
+      }
+      this.#armAlarm(OUTBOX_DELAY_MS);
+      return { watermark };
+    } catch (error) {
+      logEvent("error", "settlement_failed", { tenantId, nodeId, epoch, reason: reasonOf(error) });
+      return { watermark: this.#books.watermarks.read({ tenantId, nodeId, epoch }) };
+    }
+  }
+
+  /** Writes the outbox to the ledger. Never throws: the platform gives up on alarms that fail again and again. */
+  override async alarm(): Promise<void> {
+    this.#hasAlarm = false;
+    const ledger = openLedgerDb(this.env.LEDGER_DB);
+    try {
+      await this.#books.outbox.flush((entries) =>
+        withTimeout(appendLedgerEntries(ledger, entries), LEDGER_TIMEOUT_MS),
+      );
+      this.#failureCount = 0;
+    } catch (error) {
+      this.#failureCount += 1;
+      const failureCount = this.#failureCount;
+      logEvent("warn", "ledger_write_failed", { failureCount, reason: reasonOf(error) });
+    }
+    this.#armAlarm(this.#failureCount === 0 ? 0 : retryPauseMs(this.#failureCount));
+  }
+
+  /** Sets the alarm when entries wait and none is set. */
+  #armAlarm(pauseMs: number): void {
+    if (this.#books.outbox.isEmpty || this.#hasAlarm) return;
+    this.#hasAlarm = true;
+    void this.ctx.storage.setAlarm(systemClock.nowMs() + pauseMs);
+  }
+
+  async #saltOf(tenantId: string): Promise<string> {
+    const { saltSecret } = hubConfig(this.env);
+    return toHex(await macFields(saltSecret, SALT_DOMAIN, [tenantId]));
+  }
+}
