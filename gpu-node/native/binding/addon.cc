@@ -1,5 +1,5 @@
-// The addon's exports: openEngine, the layout version and the ISA plug-ins this CPU can run. This folder is the only
-// one that includes Node-API; the typed contract is src/engine/native-addon.ts.
+// The addon's exports: openEngine, the layout version and the ISA plug-ins this CPU can run. This
+// folder is the only one that includes Node-API; the typed contract is src/engine/native-addon.ts.
 #include <node_api.h>
 
 #include <string>
@@ -15,7 +15,8 @@ namespace {
 
 bool ReadCapacity(napi_env env, napi_value options, StepCapacity* capacity) {
   napi_value object;
-  return ReadObject(env, options, "capacity", &object) && ReadInt32(env, object, "rows", &capacity->rows) &&
+  return ReadObject(env, options, "capacity", &object) &&
+         ReadInt32(env, object, "rows", &capacity->rows) &&
          ReadInt32(env, object, "tokens", &capacity->tokens) &&
          ReadInt32(env, object, "page_updates", &capacity->page_updates) &&
          ReadInt32(env, object, "sampling_updates", &capacity->sampling_updates) &&
@@ -38,7 +39,8 @@ napi_value OpenEngine(napi_env env, napi_callback_info info) {
   EngineOptions options = {};
   const bool read = ReadString(env, argument, "manifestPath", &manifest_path) &&
                     ReadString(env, argument, "pluginFolder", &plugin_folder) &&
-                    ReadString(env, argument, "isa", &isa) && ReadString(env, argument, "numerics", &numerics) &&
+                    ReadString(env, argument, "isa", &isa) &&
+                    ReadString(env, argument, "numerics", &numerics) &&
                     ReadInt32(env, argument, "pageCount", &options.page_count) &&
                     ReadInt32(env, argument, "slotCount", &options.slot_count) &&
                     ReadInt32(env, argument, "threadCount", &options.thread_count) &&
@@ -74,7 +76,8 @@ NAPI_MODULE_INIT(/* napi_env env, napi_value exports */) {
   napi_value open;
   const bool made = SetNumber(env, exports, "stepLayoutVersion", fairlane::kStepLayoutVersion) &&
                     ExportIsas(env, exports) &&
-                    Ok(env, napi_create_function(env, "openEngine", NAPI_AUTO_LENGTH, OpenEngine, nullptr, &open)) &&
+                    Ok(env, napi_create_function(env, "openEngine", NAPI_AUTO_LENGTH, OpenEngine,
+                                                 nullptr, &open)) &&
                     Ok(env, napi_set_named_property(env, exports, "openEngine", open));
   return made ? exports : nullptr;
 }

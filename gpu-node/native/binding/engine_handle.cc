@@ -15,7 +15,8 @@ namespace {
 constexpr napi_type_tag kHandleTag = {0x6661697266616e65ULL, 0x656e67696e652d31ULL};
 constexpr size_t kErrorBytes = 1024;
 
-// What travels through the thread-safe function: a null pointer is "a step is done", this address "closed".
+// What travels through the thread-safe function: a null pointer is "a step is done", this address
+// "closed".
 char g_closed_message;
 
 void FreeBuffer(napi_env, void* data, void*) { std::free(data); }
@@ -34,7 +35,8 @@ napi_value EngineHandle::Open(napi_env env, EngineOptions options) {
     return Throw(env, error);
   }
   napi_value object;
-  if (!Ok(env, napi_create_object(env, &object)) || !Ok(env, napi_type_tag_object(env, object, &kHandleTag)) ||
+  if (!Ok(env, napi_create_object(env, &object)) ||
+      !Ok(env, napi_type_tag_object(env, object, &kHandleTag)) ||
       !Ok(env, napi_wrap(env, object, handle, OnFinalize, nullptr, &handle->self_))) {
     handle->CloseNow();
     delete handle;
@@ -57,27 +59,32 @@ bool EngineHandle::MakeInfo(napi_value object) {
   const EngineInfo info = fairlane_engine_info(engine_);
   vocab_size_ = info.vocab_size;
   napi_value made;
-  return Ok(env_, napi_create_object(env_, &made)) && SetString(env_, made, "backend", info.backend) &&
+  return Ok(env_, napi_create_object(env_, &made)) &&
+         SetString(env_, made, "backend", info.backend) &&
          SetString(env_, made, "numericsClass", info.numerics_class) &&
          SetNumber(env_, made, "vocabSize", info.vocab_size) &&
          SetNumber(env_, made, "contextTokens", info.context_tokens) &&
          SetNumber(env_, made, "pageTokens", info.page_tokens) &&
          SetNumber(env_, made, "pageBytes", static_cast<double>(info.page_bytes)) &&
-         SetNumber(env_, made, "pageCount", info.page_count) && SetNumber(env_, made, "slotCount", info.slot_count) &&
+         SetNumber(env_, made, "pageCount", info.page_count) &&
+         SetNumber(env_, made, "slotCount", info.slot_count) &&
          SetNumber(env_, made, "threadCount", info.thread_count) &&
          Ok(env_, napi_set_named_property(env_, object, "info", made));
 }
 
 bool EngineHandle::MakeMethods(napi_value object) {
   const auto method = [](const char* name, napi_callback callback) {
-    return napi_property_descriptor{name, nullptr, callback, nullptr, nullptr, nullptr, napi_enumerable, nullptr};
+    return napi_property_descriptor{name,    nullptr, callback,        nullptr,
+                                    nullptr, nullptr, napi_enumerable, nullptr};
   };
-  const napi_property_descriptor methods[] = {method("submitStep", SubmitStep), method("waitStep", WaitStep),
-                                              method("readLogits", ReadLogits), method("close", Close)};
+  const napi_property_descriptor methods[] = {
+      method("submitStep", SubmitStep), method("waitStep", WaitStep),
+      method("readLogits", ReadLogits), method("close", Close)};
   return Ok(env_, napi_define_properties(env_, object, std::size(methods), methods));
 }
 
-bool EngineHandle::MakeBuffers(napi_value object, const char* name, size_t bytes, std::array<napi_ref, 2>* refs) {
+bool EngineHandle::MakeBuffers(napi_value object, const char* name, size_t bytes,
+                               std::array<napi_ref, 2>* refs) {
   napi_value list;
   if (!Ok(env_, napi_create_array_with_length(env_, refs->size(), &list))) return false;
   for (size_t i = 0; i < refs->size(); ++i) {
@@ -88,7 +95,8 @@ bool EngineHandle::MakeBuffers(napi_value object, const char* name, size_t bytes
     }
     std::memset(data, 0, bytes);
     napi_value buffer;
-    if (!Ok(env_, napi_create_external_arraybuffer(env_, data, bytes, FreeBuffer, nullptr, &buffer))) {
+    if (!Ok(env_,
+            napi_create_external_arraybuffer(env_, data, bytes, FreeBuffer, nullptr, &buffer))) {
       std::free(data);
       return false;
     }
@@ -103,8 +111,8 @@ bool EngineHandle::MakeBuffers(napi_value object, const char* name, size_t bytes
 bool EngineHandle::MakeThreadSafeFunction() {
   napi_value name;
   return Ok(env_, napi_create_string_utf8(env_, "fairlane engine", NAPI_AUTO_LENGTH, &name)) &&
-         Ok(env_, napi_create_threadsafe_function(env_, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this, OnMessage,
-                                                  &to_loop_)) &&
+         Ok(env_, napi_create_threadsafe_function(env_, nullptr, nullptr, name, 0, 1, nullptr,
+                                                  nullptr, this, OnMessage, &to_loop_)) &&
          Ok(env_, napi_unref_threadsafe_function(env_, to_loop_));
 }
 
@@ -139,7 +147,8 @@ EngineHandle* EngineHandle::HandleOf(napi_env env, napi_callback_info info, napi
   return static_cast<EngineHandle*>(handle);
 }
 
-EngineHandle* EngineHandle::OpenHandleOf(napi_env env, napi_callback_info info, napi_value* argument) {
+EngineHandle* EngineHandle::OpenHandleOf(napi_env env, napi_callback_info info,
+                                         napi_value* argument) {
   EngineHandle* handle = HandleOf(env, info, argument);
   if (handle != nullptr && handle->engine_ == nullptr) {
     Throw(env, "the engine is closed");
@@ -154,7 +163,8 @@ napi_value EngineHandle::SubmitStep(napi_env env, napi_callback_info info) {
   int32_t index = 0;
   if (handle == nullptr || !ToInt32(env, argument, "planIndex", &index)) return nullptr;
   if (index < 0 || index > 1) return Throw(env, "planIndex must be 0 or 1");
-  const void* plan = handle->BufferData(handle->plans_[static_cast<size_t>(index)], handle->plan_bytes_);
+  const void* plan =
+      handle->BufferData(handle->plans_[static_cast<size_t>(index)], handle->plan_bytes_);
   if (plan == nullptr) return nullptr;
   if (fairlane_engine_submit(handle->engine_, plan) != kEngineOk) {
     return Throw(env, "two steps are in flight already: wait for one first");
@@ -191,7 +201,8 @@ void EngineHandle::TryClaim() {
   napi_value number;
   napi_deferred wait = wait_;
   wait_ = nullptr;
-  if (napi_create_uint32(env_, index, &number) == napi_ok) napi_resolve_deferred(env_, wait, number);
+  if (napi_create_uint32(env_, index, &number) == napi_ok)
+    napi_resolve_deferred(env_, wait, number);
 }
 
 void EngineHandle::RejectWait(const char* message) {
@@ -215,14 +226,16 @@ napi_value EngineHandle::ReadLogits(napi_env env, napi_callback_info info) {
   if (fairlane_engine_logits(handle->engine_, &logits, &tokens) != kEngineOk) {
     return Throw(env, "logits cannot be read while a step is queued or running");
   }
-  if (tokens == 0) return Throw(env, "no logits are kept: open the engine with keepLogits and run a step");
+  if (tokens == 0)
+    return Throw(env, "no logits are kept: open the engine with keepLogits and run a step");
   const size_t count = static_cast<size_t>(tokens) * static_cast<size_t>(handle->vocab_size_);
   void* data = nullptr;
   napi_value buffer;
   napi_value array;
   if (!Ok(env, napi_create_arraybuffer(env, count * sizeof(float), &data, &buffer))) return nullptr;
   std::memcpy(data, logits, count * sizeof(float));
-  if (!Ok(env, napi_create_typedarray(env, napi_float32_array, count, buffer, 0, &array))) return nullptr;
+  if (!Ok(env, napi_create_typedarray(env, napi_float32_array, count, buffer, 0, &array)))
+    return nullptr;
   return array;
 }
 
@@ -232,7 +245,8 @@ napi_value EngineHandle::Close(napi_env env, napi_callback_info info) {
   if (handle == nullptr) return nullptr;
   if (handle->close_promise_ == nullptr) return handle->StartClose();
   napi_value promise;
-  return Ok(env, napi_get_reference_value(env, handle->close_promise_, &promise)) ? promise : nullptr;
+  return Ok(env, napi_get_reference_value(env, handle->close_promise_, &promise)) ? promise
+                                                                                  : nullptr;
 }
 
 napi_value EngineHandle::StartClose() {
@@ -263,7 +277,8 @@ void EngineHandle::FinishClose() {
   running_ = 0;
   is_closing_ = false;
   napi_value undefined;
-  if (napi_get_undefined(env_, &undefined) == napi_ok) napi_resolve_deferred(env_, close_, undefined);
+  if (napi_get_undefined(env_, &undefined) == napi_ok)
+    napi_resolve_deferred(env_, close_, undefined);
   napi_remove_env_cleanup_hook(env_, OnEnvironmentCleanup, this);
   ReleaseReferences();
   UpdateKeepAlive();
@@ -301,7 +316,8 @@ void EngineHandle::UpdateKeepAlive() {
 }
 
 void EngineHandle::StepDone(void* data) {
-  napi_call_threadsafe_function(static_cast<EngineHandle*>(data)->to_loop_, nullptr, napi_tsfn_nonblocking);
+  napi_call_threadsafe_function(static_cast<EngineHandle*>(data)->to_loop_, nullptr,
+                                napi_tsfn_nonblocking);
 }
 
 void EngineHandle::OnMessage(napi_env env, napi_value, void* data, void* message) {
@@ -318,7 +334,8 @@ void EngineHandle::OnMessage(napi_env env, napi_value, void* data, void* message
 
 void EngineHandle::OnFinalize(napi_env env, void* data, void*) {
   auto* handle = static_cast<EngineHandle*>(data);
-  if (handle->to_loop_ != nullptr) {  // dropped without a close: nothing runs, or it would be kept alive
+  if (handle->to_loop_ !=
+      nullptr) {  // dropped without a close: nothing runs, or it would be kept alive
     napi_remove_env_cleanup_hook(env, OnEnvironmentCleanup, handle);
     handle->CloseNow();
     handle->ReleaseReferences();

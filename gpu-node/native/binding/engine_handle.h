@@ -1,8 +1,8 @@
-// Owns one engine as JavaScript sees it: its buffers, the promise of the pending wait and the way from the launcher
-// thread back to the event loop. All methods run on the JavaScript thread that opened the engine; only StepDone
-// and the closer thread run elsewhere, and they do nothing to this object but post to the thread-safe function.
-// Invariants: the event loop is kept alive exactly while a step runs or a close is under way; the native engine is
-// gone before the environment is.
+// Owns one engine as JavaScript sees it: its buffers, the promise of the pending wait and the way
+// from the launcher thread back to the event loop. All methods run on the JavaScript thread that
+// opened the engine; only StepDone and the closer thread run elsewhere, and they do nothing to this
+// object but post to the thread-safe function. Invariants: the event loop is kept alive exactly
+// while a step runs or a close is under way; the native engine is gone before the environment is.
 #pragma once
 
 #include <node_api.h>
@@ -29,7 +29,8 @@ class EngineHandle {
   bool Init(napi_value object, const StepCapacity& capacity);
   bool MakeInfo(napi_value object);
   bool MakeMethods(napi_value object);
-  bool MakeBuffers(napi_value object, const char* name, size_t bytes, std::array<napi_ref, 2>* refs);
+  bool MakeBuffers(napi_value object, const char* name, size_t bytes,
+                   std::array<napi_ref, 2>* refs);
   bool MakeThreadSafeFunction();
   // The bytes behind a buffer; null with an exception pending if JavaScript detached it.
   void* BufferData(napi_ref ref, size_t bytes);

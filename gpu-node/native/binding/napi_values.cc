@@ -14,8 +14,10 @@ bool TypeError(napi_env env, const char* name, const char* expected) {
   return false;
 }
 
-bool Property(napi_env env, napi_value object, const char* name, napi_value* value, napi_valuetype* type) {
-  return Ok(env, napi_get_named_property(env, object, name, value)) && Ok(env, napi_typeof(env, *value, type));
+bool Property(napi_env env, napi_value object, const char* name, napi_value* value,
+              napi_valuetype* type) {
+  return Ok(env, napi_get_named_property(env, object, name, value)) &&
+         Ok(env, napi_typeof(env, *value, type));
 }
 
 }  // namespace
@@ -47,7 +49,8 @@ bool ReadString(napi_env env, napi_value object, const char* name, std::string* 
   size_t bytes = 0;
   if (!Ok(env, napi_get_value_string_utf8(env, property, nullptr, 0, &bytes))) return false;
   if (bytes >= sizeof(buffer)) return TypeError(env, name, "a string of at most 8191 bytes");
-  if (!Ok(env, napi_get_value_string_utf8(env, property, buffer, sizeof(buffer), &bytes))) return false;
+  if (!Ok(env, napi_get_value_string_utf8(env, property, buffer, sizeof(buffer), &bytes)))
+    return false;
   value->assign(buffer, bytes);
   if (value->find('\0') != std::string::npos) return TypeError(env, name, "a string without NUL");
   return true;
@@ -67,7 +70,8 @@ bool ToInt32(napi_env env, napi_value value, const char* name, int32_t* result) 
 
 bool ReadInt32(napi_env env, napi_value object, const char* name, int32_t* value) {
   napi_value property;
-  return Ok(env, napi_get_named_property(env, object, name, &property)) && ToInt32(env, property, name, value);
+  return Ok(env, napi_get_named_property(env, object, name, &property)) &&
+         ToInt32(env, property, name, value);
 }
 
 bool ReadBool(napi_env env, napi_value object, const char* name, bool* value) {

@@ -1,5 +1,6 @@
-// Owns the reading of JavaScript values: each reader returns false with a JavaScript TypeError pending when the
-// value is missing, of the wrong type or out of range. No C++ exception crosses the border.
+// Owns the reading of JavaScript values: each reader returns false with a JavaScript TypeError
+// pending when the value is missing, of the wrong type or out of range. No C++ exception crosses
+// the border.
 #pragma once
 
 #include <node_api.h>
@@ -9,7 +10,8 @@
 
 namespace fairlane::binding {
 
-// Throws a JavaScript Error unless one is pending already; always returns null, for `return Throw(...)`.
+// Throws a JavaScript Error unless one is pending already; always returns null, for `return
+// Throw(...)`.
 napi_value Throw(napi_env env, const std::string& message);
 
 // False with an Error pending when a Node-API call failed.

@@ -11,7 +11,9 @@ namespace {
 
 bool Allocate(AlignedBuffer* buffer, int64_t rows, int64_t columns, int64_t element_bytes) {
   // rows <= 2^20 and columns <= 2^41 by limits.h, so the product fits after this check.
-  if (columns > kMaxScratchBytes / element_bytes || rows > kMaxScratchBytes / (columns * element_bytes)) return false;
+  if (columns > kMaxScratchBytes / element_bytes ||
+      rows > kMaxScratchBytes / (columns * element_bytes))
+    return false;
   return buffer->Allocate(static_cast<size_t>(rows * columns * element_bytes));
 }
 
@@ -23,14 +25,17 @@ bool Activations::Open(const ActivationsOptions& options, std::string* error) {
   const int64_t attention = int64_t{p.heads} * p.head_dim;
   const int64_t qkv = (int64_t{p.heads} + 2 * int64_t{p.kv_heads}) * p.head_dim;
   const int64_t widest = std::max({int64_t{p.hidden}, attention, int64_t{p.ffn}});
-  const bool ok = Allocate(&hidden_, tokens, p.hidden, 4) && Allocate(&normed_, tokens, widest, 4) &&
-                  Allocate(&qkv_, tokens, qkv, 4) && Allocate(&gate_up_, tokens, 2 * int64_t{p.ffn}, 4) &&
-                  Allocate(&q_, tokens, widest, 1) && Allocate(&scale_, tokens, widest / kGroup, 4) &&
-                  Allocate(&sum_, tokens, widest / kGroup, 4) && Allocate(&cosine_, tokens, p.head_dim / 2, 4) &&
-                  Allocate(&sine_, tokens, p.head_dim / 2, 4) &&
-                  Allocate(&gathered_, options.logit_rows, p.hidden, 4) &&
-                  Allocate(&logits_, options.logit_rows, p.vocab, 4);
-  if (!ok) *error = "no memory for the activations of a step of " + std::to_string(tokens) + " tokens";
+  const bool ok =
+      Allocate(&hidden_, tokens, p.hidden, 4) && Allocate(&normed_, tokens, widest, 4) &&
+      Allocate(&qkv_, tokens, qkv, 4) && Allocate(&gate_up_, tokens, 2 * int64_t{p.ffn}, 4) &&
+      Allocate(&q_, tokens, widest, 1) && Allocate(&scale_, tokens, widest / kGroup, 4) &&
+      Allocate(&sum_, tokens, widest / kGroup, 4) &&
+      Allocate(&cosine_, tokens, p.head_dim / 2, 4) &&
+      Allocate(&sine_, tokens, p.head_dim / 2, 4) &&
+      Allocate(&gathered_, options.logit_rows, p.hidden, 4) &&
+      Allocate(&logits_, options.logit_rows, p.vocab, 4);
+  if (!ok)
+    *error = "no memory for the activations of a step of " + std::to_string(tokens) + " tokens";
   return ok;
 }
 

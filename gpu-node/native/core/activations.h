@@ -19,9 +19,9 @@ class Activations {
  public:
   bool Open(const ActivationsOptions& options, std::string* error);
 
-  float* hidden() const { return hidden_.As<float>(); }      // [tokens, hidden]
-  float* normed() const { return normed_.As<float>(); }      // [tokens, widest input of a linear layer]
-  float* qkv() const { return qkv_.As<float>(); }            // [tokens, (heads + 2 kv_heads) * head_dim]
+  float* hidden() const { return hidden_.As<float>(); }  // [tokens, hidden]
+  float* normed() const { return normed_.As<float>(); }  // [tokens, widest input of a linear layer]
+  float* qkv() const { return qkv_.As<float>(); }  // [tokens, (heads + 2 kv_heads) * head_dim]
   float* gate_up() const { return gate_up_.As<float>(); }    // [tokens, 2 * ffn]
   int8_t* q() const { return q_.As<int8_t>(); }              // [tokens, widest input]
   float* scale() const { return scale_.As<float>(); }        // [tokens, widest input / kGroup]
@@ -32,7 +32,8 @@ class Activations {
   float* logits() const { return logits_.As<float>(); }      // [logit_rows, vocab]
 
  private:
-  AlignedBuffer hidden_, normed_, qkv_, gate_up_, q_, scale_, sum_, cosine_, sine_, gathered_, logits_;
+  AlignedBuffer hidden_, normed_, qkv_, gate_up_, q_, scale_, sum_, cosine_, sine_, gathered_,
+      logits_;
 };
 
 }  // namespace fairlane

@@ -1,5 +1,5 @@
-// Owns a large, 64-byte aligned, zero-filled block of memory straight from the kernel, so that untouched parts cost
-// nothing. Allocate says whether it worked; nothing here throws.
+// Owns a large, 64-byte aligned, zero-filled block of memory straight from the kernel, so that
+// untouched parts cost nothing. Allocate says whether it worked; nothing here throws.
 #pragma once
 
 #include <sys/mman.h>
@@ -30,7 +30,8 @@ class AlignedBuffer {
   bool Allocate(size_t bytes) {
     Release();
     if (bytes == 0) return true;
-    void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (data == MAP_FAILED) return false;
     madvise(data, bytes, MADV_HUGEPAGE);  // fewer TLB misses where the kernel allows it
     data_ = data;

@@ -99,7 +99,8 @@ bool Engine::Open(const EngineOptions& given, std::string* error) {
   if (!CheckOptions(options, error)) return false;
   const bool as_f32 = std::strcmp(options.numerics, "f32") == 0;
   Manifest manifest;
-  if (!ReadManifest(options.manifest_path, &manifest, error) || !CheckLlama(manifest, error)) return false;
+  if (!ReadManifest(options.manifest_path, &manifest, error) || !CheckLlama(manifest, error))
+    return false;
   if (!plugin.Open(options.plugin_folder, options.isa, as_f32, error)) return false;
   const Backend& backend = plugin.backend();
   if (!workers.Open(&backend, options.thread_count)) {
@@ -107,14 +108,15 @@ bool Engine::Open(const EngineOptions& given, std::string* error) {
     return false;
   }
   if (!model.Load(manifest, backend, workers, as_f32, error)) return false;
-  if (!runner.Open({&model, &backend, &workers, options.page_count, options.slot_count, options.capacity,
-                    options.keep_logits},
+  if (!runner.Open({&model, &backend, &workers, options.page_count, options.slot_count,
+                    options.capacity, options.keep_logits},
                    error)) {
     return false;
   }
   // Bump the last number when the arithmetic of any op changes: the class is part of cache keys.
   numerics_class = std::string(backend.name) + (as_f32 ? "/f32" : "/int8-g32") +
-                   (runner.kv_type() == kKvF32 ? "/kv-f32" : "/kv-f16") + "/attention-" + backend.attention_arithmetic + "/1";
+                   (runner.kv_type() == kKvF32 ? "/kv-f32" : "/kv-f16") + "/attention-" +
+                   backend.attention_arithmetic + "/1";
   for (auto& plan : plans_) plan.resize(PlanBytes(options.capacity));
   for (auto& result : results_) result.resize(ResultBytes(options.capacity));
   launcher_ = std::thread([this] { Launch(); });
@@ -203,7 +205,9 @@ EngineInfo fairlane_engine_info(const Engine* engine) {
 size_t fairlane_plan_bytes(const StepCapacity* capacity) { return PlanBytes(*capacity); }
 size_t fairlane_result_bytes(const StepCapacity* capacity) { return ResultBytes(*capacity); }
 
-EngineStatus fairlane_engine_submit(Engine* engine, const void* plan) { return engine->Submit(plan); }
+EngineStatus fairlane_engine_submit(Engine* engine, const void* plan) {
+  return engine->Submit(plan);
+}
 
 EngineStatus fairlane_engine_wait(Engine* engine, int64_t timeout_ms, void* result) {
   return engine->Wait(timeout_ms, result);

@@ -1,7 +1,8 @@
-// The C ABI of an engine: open a model from its manifest, submit step plans, claim their results in order.
-// One launcher thread per engine runs the steps; at most kMaxStepsInFlight are submitted and unclaimed.
-// Plans are copied in and results copied out, so buffers belong to the caller. Functions of one engine are called
-// from one thread at a time, except fairlane_engine_wait, which may block in a thread of its own.
+// The C ABI of an engine: open a model from its manifest, submit step plans, claim their results in
+// order. One launcher thread per engine runs the steps; at most kMaxStepsInFlight are submitted and
+// unclaimed. Plans are copied in and results copied out, so buffers belong to the caller. Functions
+// of one engine are called from one thread at a time, except fairlane_engine_wait, which may block
+// in a thread of its own.
 #pragma once
 
 #include <stddef.h>
@@ -43,9 +44,9 @@ struct EngineInfo {
 enum EngineStatus : int32_t {
   kEngineOk = 0,
   kEngineTimeout = 1,
-  kEngineFull = 2,    // kMaxStepsInFlight steps are unclaimed
-  kEngineIdle = 3,    // nothing is in flight
-  kEngineBusy = 4,    // a step is queued or running
+  kEngineFull = 2,  // kMaxStepsInFlight steps are unclaimed
+  kEngineIdle = 3,  // nothing is in flight
+  kEngineBusy = 4,  // a step is queued or running
   kEngineClosing = 5,
 };
 
@@ -60,11 +61,13 @@ size_t fairlane_result_bytes(const StepCapacity* capacity);
 
 // Copies a plan and queues it.
 EngineStatus fairlane_engine_submit(Engine* engine, const void* plan);
-// Waits for the oldest unclaimed step and copies its result out. timeout_ms 0 polls; negative waits for ever.
+// Waits for the oldest unclaimed step and copies its result out. timeout_ms 0 polls; negative waits
+// for ever.
 EngineStatus fairlane_engine_wait(Engine* engine, int64_t timeout_ms, void* result);
 // Steps submitted and not yet claimed.
 int32_t fairlane_engine_in_flight(const Engine* engine);
-// Logits of the last step, [*tokens, vocab], valid until the next submit; kEngineBusy while a step runs.
+// Logits of the last step, [*tokens, vocab], valid until the next submit; kEngineBusy while a step
+// runs.
 EngineStatus fairlane_engine_logits(const Engine* engine, const float** logits, int32_t* tokens);
 // Runs what is queued, joins the launcher and frees everything. Null is allowed.
 void fairlane_engine_close(Engine* engine);

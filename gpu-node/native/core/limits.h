@@ -1,4 +1,5 @@
-// Every bound of the native core, with its unit and reason. A file or a caller that passes one is refused.
+// Every bound of the native core, with its unit and reason. A file or a caller that passes one is
+// refused.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +15,8 @@ inline constexpr int32_t kMaxModelFiles = 1024;
 // Manifest: bytes of a name or a path.
 inline constexpr int32_t kMaxNameBytes = 128;
 inline constexpr int32_t kMaxPathBytes = 4096;
-// Model: layers, widths and vocabulary; ten times the largest open models, and products stay below 2^63.
+// Model: layers, widths and vocabulary; ten times the largest open models, and products stay below
+// 2^63.
 inline constexpr int32_t kMaxLayers = 1024;
 inline constexpr int32_t kMaxWidth = 1 << 20;
 inline constexpr int32_t kMaxVocab = 1 << 22;

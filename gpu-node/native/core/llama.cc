@@ -7,7 +7,8 @@
 namespace fairlane {
 namespace {
 
-// Tokens of one piece of row-wise work: small enough to share among threads, large enough to be worth waking one.
+// Tokens of one piece of row-wise work: small enough to share among threads, large enough to be
+// worth waking one.
 constexpr int32_t kTokensPerPiece = 4;
 
 bool CheckParams(const ModelParams& p, std::string* error) {
@@ -15,17 +16,21 @@ bool CheckParams(const ModelParams& p, std::string* error) {
     *error = "this engine cannot run the model: " + problem;
     return false;
   };
-  if (p.hidden % kGroup != 0) return fail("hidden " + std::to_string(p.hidden) + " is no multiple of 32");
+  if (p.hidden % kGroup != 0)
+    return fail("hidden " + std::to_string(p.hidden) + " is no multiple of 32");
   if (p.ffn % kGroup != 0) return fail("ffn " + std::to_string(p.ffn) + " is no multiple of 32");
   if (p.head_dim % 8 != 0 || p.head_dim > kMaxHeadDim) {
-    return fail("head_dim " + std::to_string(p.head_dim) + " is no multiple of 8 up to " + std::to_string(kMaxHeadDim));
+    return fail("head_dim " + std::to_string(p.head_dim) + " is no multiple of 8 up to " +
+                std::to_string(kMaxHeadDim));
   }
   if (p.heads % p.kv_heads != 0) {
-    return fail("heads " + std::to_string(p.heads) + " is no multiple of kv_heads " + std::to_string(p.kv_heads));
+    return fail("heads " + std::to_string(p.heads) + " is no multiple of kv_heads " +
+                std::to_string(p.kv_heads));
   }
   const int64_t attention = int64_t{p.heads} * p.head_dim;
   if (attention % kGroup != 0 || attention > (1 << 20)) {
-    return fail("heads * head_dim is " + std::to_string(attention) + ", not a multiple of 32 up to 1048576");
+    return fail("heads * head_dim is " + std::to_string(attention) +
+                ", not a multiple of 32 up to 1048576");
   }
   return true;
 }
@@ -37,7 +42,8 @@ std::string ShapeText(const int64_t* dims, int32_t count) {
 }
 
 // `columns` 0 means a vector of `rows`.
-bool CheckTensor(const Manifest& manifest, const std::string& name, int64_t rows, int64_t columns, std::string* error) {
+bool CheckTensor(const Manifest& manifest, const std::string& name, int64_t rows, int64_t columns,
+                 std::string* error) {
   const TensorInfo* tensor = manifest.Find(name);
   if (tensor == nullptr) {
     *error = "tensor " + name + " is missing";
@@ -45,9 +51,11 @@ bool CheckTensor(const Manifest& manifest, const std::string& name, int64_t rows
   }
   const int64_t expected[2] = {rows, columns};
   const int32_t count = columns == 0 ? 1 : 2;
-  const bool same = tensor->dim_count == count && tensor->dims[0] == rows && (count == 1 || tensor->dims[1] == columns);
+  const bool same = tensor->dim_count == count && tensor->dims[0] == rows &&
+                    (count == 1 || tensor->dims[1] == columns);
   if (!same) {
-    *error = "tensor " + name + " has the shape " + ShapeText(tensor->dims.data(), tensor->dim_count) + ", expected " +
+    *error = "tensor " + name + " has the shape " +
+             ShapeText(tensor->dims.data(), tensor->dim_count) + ", expected " +
              ShapeText(expected, count);
   }
   return same;
@@ -83,20 +91,22 @@ bool CheckLlama(const Manifest& manifest, std::string* error) {
   if (!ok) return false;
   const size_t expected = 2 + (untied ? 1 : 0) + static_cast<size_t>(p.layers) * 9;
   if (manifest.tensors.size() == expected) return true;
-  // All expected names are there, so the rest is foreign; ignoring a bias, say, would compute something else.
+  // All expected names are there, so the rest is foreign; ignoring a bias, say, would compute
+  // something else.
   for (const TensorInfo& tensor : manifest.tensors) {
     const size_t dot = tensor.name.rfind('.');
     const std::string last = dot == std::string::npos ? tensor.name : tensor.name.substr(dot + 1);
-    const bool known = last == "attention_norm" || last == "q" || last == "k" || last == "v" || last == "o" ||
-                       last == "ffn_norm" || last == "gate" || last == "up" || last == "down" ||
-                       last == "token_embedding" || last == "output_norm" || last == "output";
+    const bool known = last == "attention_norm" || last == "q" || last == "k" || last == "v" ||
+                       last == "o" || last == "ffn_norm" || last == "gate" || last == "up" ||
+                       last == "down" || last == "token_embedding" || last == "output_norm" ||
+                       last == "output";
     if (!known) {
       *error = "tensor " + tensor.name + " is not part of the architecture llama";
       return false;
     }
   }
-  *error = "the manifest lists " + std::to_string(manifest.tensors.size()) + " tensors, " + std::to_string(p.layers) +
-           " layers need " + std::to_string(expected);
+  *error = "the manifest lists " + std::to_string(manifest.tensors.size()) + " tensors, " +
+           std::to_string(p.layers) + " layers need " + std::to_string(expected);
   return false;
 }
 
@@ -113,7 +123,8 @@ void Llama::Rotations(const StepBatch& batch) const {
     for (int32_t token = begin; token < end; ++token) {
       const int64_t row = int64_t{token} * half;
       for (int32_t i = 0; i < half; ++i) {
-        const double angle = batch.position[static_cast<size_t>(token)] * inverse_frequency_[static_cast<size_t>(i)];
+        const double angle =
+            batch.position[static_cast<size_t>(token)] * inverse_frequency_[static_cast<size_t>(i)];
         parts_.activations->cosine()[row + i] = static_cast<float>(std::cos(angle));
         parts_.activations->sine()[row + i] = static_cast<float>(std::sin(angle));
       }
@@ -123,17 +134,20 @@ void Llama::Rotations(const StepBatch& batch) const {
 
 void Llama::Norm(const float* x, const std::vector<float>& weight, int32_t tokens) const {
   const ModelParams& p = parts_.model->params();
-  const RmsNormArgs args = {x, weight.data(), parts_.activations->normed(), p.hidden, static_cast<float>(p.rms_eps)};
-  parts_.workers->ForPieces(tokens, kTokensPerPiece,
-                            [&](int32_t begin, int32_t end) { parts_.backend->rms_norm(&args, begin, end); });
+  const RmsNormArgs args = {x, weight.data(), parts_.activations->normed(), p.hidden,
+                            static_cast<float>(p.rms_eps)};
+  parts_.workers->ForPieces(tokens, kTokensPerPiece, [&](int32_t begin, int32_t end) {
+    parts_.backend->rms_norm(&args, begin, end);
+  });
 }
 
 GemmInput Llama::Input(int32_t tokens, int32_t k) const {
   const Activations& a = *parts_.activations;
   if (!parts_.model->is_f32()) {
     const QuantizeArgs args = {a.normed(), k, a.q(), a.scale(), a.sum()};
-    parts_.workers->ForPieces(tokens, kTokensPerPiece,
-                              [&](int32_t begin, int32_t end) { parts_.backend->quantize_rows(&args, begin, end); });
+    parts_.workers->ForPieces(tokens, kTokensPerPiece, [&](int32_t begin, int32_t end) {
+      parts_.backend->quantize_rows(&args, begin, end);
+    });
   }
   return {tokens, a.normed(), a.q(), a.scale(), a.sum()};
 }
@@ -162,18 +176,25 @@ void Llama::Attention(const StepBatch& batch, int32_t layer) const {
   float* v = k + int64_t{p.kv_heads} * p.head_dim;
   // Query and key heads lie side by side, so one call turns both.
   const RopeArgs rope = {a.qkv(), stride, p.heads + p.kv_heads, p.head_dim, a.cosine(), a.sine()};
-  const AppendKvArgs append = {parts_.kv, layer, k, v, stride, batch.page.data(), batch.page_offset.data()};
+  const AppendKvArgs append = {
+      parts_.kv, layer, k, v, stride, batch.page.data(), batch.page_offset.data()};
   parts_.workers->ForPieces(batch.token_count, kTokensPerPiece, [&](int32_t begin, int32_t end) {
     backend.rope(&rope, begin, end);
     backend.append_kv(&append, begin, end);
   });
-  const AttentionArgs args = {parts_.kv,       layer,
-                              p.heads,         a.qkv(),
-                              stride,          a.normed(),
-                              batch.position.data(), batch.rows.data(),
-                              batch.blocks(),  batch.runs(),
+  const AttentionArgs args = {parts_.kv,
+                              layer,
+                              p.heads,
+                              a.qkv(),
+                              stride,
+                              a.normed(),
+                              batch.position.data(),
+                              batch.rows.data(),
+                              batch.blocks(),
+                              batch.runs(),
                               batch.items()};
-  parts_.workers->For(batch.item_count, [&](int32_t item) { backend.paged_attention(&args, item, item + 1); });
+  parts_.workers->For(batch.item_count,
+                      [&](int32_t item) { backend.paged_attention(&args, item, item + 1); });
 }
 
 void Llama::FeedForward(const LayerWeights& layer, int32_t tokens) const {
@@ -182,8 +203,9 @@ void Llama::FeedForward(const LayerWeights& layer, int32_t tokens) const {
   Norm(a.hidden(), layer.ffn_norm, tokens);
   Multiply(layer.gate_up, Input(tokens, p.hidden), {a.gate_up(), 2 * int64_t{p.ffn}, false});
   const SiluMulArgs args = {a.gate_up(), a.normed(), p.ffn};
-  parts_.workers->ForPieces(tokens, kTokensPerPiece,
-                            [&](int32_t begin, int32_t end) { parts_.backend->silu_mul(&args, begin, end); });
+  parts_.workers->ForPieces(tokens, kTokensPerPiece, [&](int32_t begin, int32_t end) {
+    parts_.backend->silu_mul(&args, begin, end);
+  });
   Multiply(layer.down, Input(tokens, p.ffn), {a.hidden(), p.hidden, true});
 }
 
@@ -193,8 +215,9 @@ void Llama::Forward(const StepBatch& batch) const {
   const int32_t tokens = batch.token_count;
   const int64_t qkv_stride = (int64_t{p.heads} + 2 * int64_t{p.kv_heads}) * p.head_dim;
   const EmbedTokensArgs embed = {&parts_.model->embedding(), batch.token.data(), a.hidden()};
-  parts_.workers->ForPieces(tokens, kTokensPerPiece,
-                            [&](int32_t begin, int32_t end) { parts_.backend->embed_tokens(&embed, begin, end); });
+  parts_.workers->ForPieces(tokens, kTokensPerPiece, [&](int32_t begin, int32_t end) {
+    parts_.backend->embed_tokens(&embed, begin, end);
+  });
   Rotations(batch);
   for (int32_t i = 0; i < p.layers; ++i) {
     const LayerWeights& layer = parts_.model->layers()[static_cast<size_t>(i)];

@@ -1,7 +1,7 @@
-// Owns the Llama architecture: which tensors and sizes it needs, and the order of ops that turns a StepBatch into
-// logits. It decides nothing about pages, slots or sampling.
-// Invariant: what is computed for a token depends on the token, its position and the keys it sees, never on the
-// other tokens of the step.
+// Owns the Llama architecture: which tensors and sizes it needs, and the order of ops that turns a
+// StepBatch into logits. It decides nothing about pages, slots or sampling. Invariant: what is
+// computed for a token depends on the token, its position and the keys it sees, never on the other
+// tokens of the step.
 #pragma once
 
 #include <string>
@@ -14,7 +14,8 @@
 
 namespace fairlane {
 
-// Checks sizes, the set of tensors and their shapes. False with *error naming the first tensor or param at fault.
+// Checks sizes, the set of tensors and their shapes. False with *error naming the first tensor or
+// param at fault.
 bool CheckLlama(const Manifest& manifest, std::string* error);
 
 class Llama {
@@ -29,9 +30,11 @@ class Llama {
 
   explicit Llama(const Parts& parts);
 
-  // Computes all tokens of the batch: appends their K and V and leaves the last hidden states in `activations`.
+  // Computes all tokens of the batch: appends their K and V and leaves the last hidden states in
+  // `activations`.
   void Forward(const StepBatch& batch) const;
-  // Computes logits of the tokens with these indices into activations.logits(), one row each, in order.
+  // Computes logits of the tokens with these indices into activations.logits(), one row each, in
+  // order.
   void Logits(const int32_t* tokens, int32_t count) const;
 
  private:

@@ -12,9 +12,10 @@ namespace fairlane {
 namespace {
 
 constexpr std::string_view kHeader = "fairlane-manifest 1";
-constexpr TensorTypeInfo kTypes[] = {
-    {"f32", 1, 4},    {"f16", 1, 2},    {"bf16", 1, 2},   {"q4_0", 32, 18},  {"q4_1", 32, 20},   {"q5_0", 32, 22},
-    {"q5_1", 32, 24}, {"q8_0", 32, 34}, {"q4_k", 256, 144}, {"q5_k", 256, 176}, {"q6_k", 256, 210}};
+constexpr TensorTypeInfo kTypes[] = {{"f32", 1, 4},      {"f16", 1, 2},     {"bf16", 1, 2},
+                                     {"q4_0", 32, 18},   {"q4_1", 32, 20},  {"q5_0", 32, 22},
+                                     {"q5_1", 32, 24},   {"q8_0", 32, 34},  {"q4_k", 256, 144},
+                                     {"q5_k", 256, 176}, {"q6_k", 256, 210}};
 
 // The rank of a record's kind; kinds never go back.
 enum Stage : int32_t { kAtArch, kAtParams, kAtFiles, kAtTensors, kAtEnd };
@@ -69,20 +70,20 @@ class Parser {
     return ParseInteger(name, field, low, high, value);
   }
 
-  bool ParseInteger(const char* name, std::string_view field, int64_t low, int64_t high, int64_t* value) {
+  bool ParseInteger(const char* name, std::string_view field, int64_t low, int64_t high,
+                    int64_t* value) {
     const auto [end, code] = std::from_chars(field.data(), field.data() + field.size(), *value);
     if (code != std::errc() || end != field.data() + field.size()) {
       return Fail(name, "is not a decimal integer: \"" + std::string(field) + "\"");
     }
     if (*value < low || *value > high) {
-      return Fail(name, "is " + std::string(field) + ", outside " + std::to_string(low) + " .. " + std::to_string(high));
+      return Fail(name, "is " + std::string(field) + ", outside " + std::to_string(low) + " .. " +
+                            std::to_string(high));
     }
     return true;
   }
 
-  bool EndOfLine() {
-    return rest_.empty() || Fail("record", "has more fields than it should");
-  }
+  bool EndOfLine() { return rest_.empty() || Fail("record", "has more fields than it should"); }
 
   bool EnterStage(Stage stage, std::string_view kind) {
     if (stage < stage_) return Fail("record", "\"" + std::string(kind) + "\" comes too late");
@@ -119,7 +120,8 @@ class Parser {
 
   bool NumberParam(const char* name, std::string_view value, double* out) {
     const auto [end, code] = std::from_chars(value.data(), value.data() + value.size(), *out);
-    if (code != std::errc() || end != value.data() + value.size() || !std::isfinite(*out) || *out <= 0) {
+    if (code != std::errc() || end != value.data() + value.size() || !std::isfinite(*out) ||
+        *out <= 0) {
       return Fail(name, "is not a positive decimal number: \"" + std::string(value) + "\"");
     }
     return true;
@@ -137,11 +139,14 @@ class Parser {
     if (name == "hidden") return IntegerParam("param hidden", value, kMaxWidth, &params.hidden);
     if (name == "layers") return IntegerParam("param layers", value, kMaxLayers, &params.layers);
     if (name == "heads") return IntegerParam("param heads", value, kMaxWidth, &params.heads);
-    if (name == "kv_heads") return IntegerParam("param kv_heads", value, kMaxWidth, &params.kv_heads);
-    if (name == "head_dim") return IntegerParam("param head_dim", value, kMaxWidth, &params.head_dim);
+    if (name == "kv_heads")
+      return IntegerParam("param kv_heads", value, kMaxWidth, &params.kv_heads);
+    if (name == "head_dim")
+      return IntegerParam("param head_dim", value, kMaxWidth, &params.head_dim);
     if (name == "ffn") return IntegerParam("param ffn", value, kMaxWidth, &params.ffn);
     if (name == "vocab") return IntegerParam("param vocab", value, kMaxVocab, &params.vocab);
-    if (name == "context") return IntegerParam("param context", value, kMaxContextTokens, &params.context);
+    if (name == "context")
+      return IntegerParam("param context", value, kMaxContextTokens, &params.context);
     if (name == "rope_base") return NumberParam("param rope_base", value, &params.rope_base);
     if (name == "rms_eps") return NumberParam("param rms_eps", value, &params.rms_eps);
     if (name == "qk_interleaved") {
@@ -157,8 +162,10 @@ class Parser {
     int64_t index = 0;
     ModelFileInfo file;
     if (!Integer("file index", 0, kMaxModelFiles - 1, &index)) return false;
-    if (index != static_cast<int64_t>(manifest_->files.size())) return Fail("file index", "is out of order");
-    if (!Integer("file bytes", 1, std::numeric_limits<int64_t>::max() / 2, &file.bytes)) return false;
+    if (index != static_cast<int64_t>(manifest_->files.size()))
+      return Fail("file index", "is out of order");
+    if (!Integer("file bytes", 1, std::numeric_limits<int64_t>::max() / 2, &file.bytes))
+      return false;
     if (rest_.empty()) return Fail("file path", "is missing");
     if (static_cast<int32_t>(rest_.size()) > kMaxPathBytes) return Fail("file path", "is too long");
     if (rest_.find('\0') != std::string_view::npos) return Fail("file path", "holds a NUL");
@@ -189,17 +196,20 @@ class Parser {
     return true;
   }
 
-  // The bytes that type and dims need. Dims are below 2^23, so only a product of many can pass 2^63.
+  // The bytes that type and dims need. Dims are below 2^23, so only a product of many can pass
+  // 2^63.
   bool NeededBytes(const TensorInfo& tensor, int64_t* bytes) {
     const TensorTypeInfo& type = InfoOf(tensor.type);
     const int64_t inner = tensor.dims[static_cast<size_t>(tensor.dim_count - 1)];
     if (inner % type.block_values != 0) {
-      return Fail("tensor dim", std::to_string(inner) + " of " + tensor.name + " is no multiple of the " +
-                                    std::to_string(type.block_values) + " values of a " + type.name + " block");
+      return Fail("tensor dim", std::to_string(inner) + " of " + tensor.name +
+                                    " is no multiple of the " + std::to_string(type.block_values) +
+                                    " values of a " + type.name + " block");
     }
     __int128 total = static_cast<__int128>(inner / type.block_values) * type.block_bytes;
     for (int32_t i = 0; i + 1 < tensor.dim_count; ++i) total *= tensor.dims[static_cast<size_t>(i)];
-    if (total > std::numeric_limits<int64_t>::max() / 4) return Fail("tensor dim", "product of " + tensor.name + " is too large");
+    if (total > std::numeric_limits<int64_t>::max() / 4)
+      return Fail("tensor dim", "product of " + tensor.name + " is too large");
     *bytes = static_cast<int64_t>(total);
     return true;
   }
@@ -209,7 +219,8 @@ class Parser {
     std::string_view name;
     int64_t file = 0;
     int64_t needed = 0;
-    if (static_cast<int32_t>(manifest_->tensors.size()) >= kMaxTensors) return Fail("tensor", "count is too large");
+    if (static_cast<int32_t>(manifest_->tensors.size()) >= kMaxTensors)
+      return Fail("tensor", "count is too large");
     if (!Field("tensor name", &name)) return false;
     tensor.name = name;
     if (!Type(&tensor.type) || !Dims(&tensor)) return false;
@@ -220,14 +231,17 @@ class Parser {
     tensor.file = static_cast<int32_t>(file);
     const int64_t file_bytes = manifest_->files[static_cast<size_t>(file)].bytes;
     if (!Integer("tensor offset", 0, file_bytes, &tensor.offset)) return false;
-    if (!Integer("tensor bytes", 0, std::numeric_limits<int64_t>::max() / 2, &tensor.bytes) || !EndOfLine()) return false;
+    if (!Integer("tensor bytes", 0, std::numeric_limits<int64_t>::max() / 2, &tensor.bytes) ||
+        !EndOfLine())
+      return false;
     if (!NeededBytes(tensor, &needed)) return false;
     if (tensor.bytes != needed) {
-      return Fail("tensor bytes", "of " + tensor.name + " is " + std::to_string(tensor.bytes) + ", but its type and dims need " +
-                                      std::to_string(needed));
+      return Fail("tensor bytes", "of " + tensor.name + " is " + std::to_string(tensor.bytes) +
+                                      ", but its type and dims need " + std::to_string(needed));
     }
     if (tensor.bytes > file_bytes - tensor.offset) {
-      return Fail("tensor bytes", "of " + tensor.name + " run past the end of file " + std::to_string(file));
+      return Fail("tensor bytes",
+                  "of " + tensor.name + " run past the end of file " + std::to_string(file));
     }
     const auto index = static_cast<int32_t>(manifest_->tensors.size());
     if (!manifest_->tensor_index.emplace(tensor.name, index).second) {
@@ -248,8 +262,8 @@ class Parser {
   }
 
   bool CheckParams() {
-    for (const char* name : {"hidden", "layers", "heads", "kv_heads", "head_dim", "ffn", "vocab", "context",
-                             "rope_base", "rms_eps", "qk_interleaved"}) {
+    for (const char* name : {"hidden", "layers", "heads", "kv_heads", "head_dim", "ffn", "vocab",
+                             "context", "rope_base", "rms_eps", "qk_interleaved"}) {
       bool found = false;
       for (const std::string& seen : seen_params_) found = found || seen == name;
       if (!found) return Fail("param " + std::string(name), "is missing");

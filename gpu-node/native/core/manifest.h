@@ -1,6 +1,6 @@
-// Owns the parsing of the flat tensor manifest (native/MANIFEST.md): text in, parameters, files and tensors out.
-// It opens no file; model_files.h does. Invariant: any input gives a Manifest or one error that names the line
-// and the field, and sizes never overflow.
+// Owns the parsing of the flat tensor manifest (native/MANIFEST.md): text in, parameters, files and
+// tensors out. It opens no file; model_files.h does. Invariant: any input gives a Manifest or one
+// error that names the line and the field, and sizes never overflow.
 #pragma once
 
 #include <array>
@@ -12,7 +12,19 @@
 
 namespace fairlane {
 
-enum class TensorType : int32_t { kF32, kF16, kBf16, kQ4_0, kQ4_1, kQ5_0, kQ5_1, kQ8_0, kQ4_K, kQ5_K, kQ6_K };
+enum class TensorType : int32_t {
+  kF32,
+  kF16,
+  kBf16,
+  kQ4_0,
+  kQ4_1,
+  kQ5_0,
+  kQ5_1,
+  kQ8_0,
+  kQ4_K,
+  kQ5_K,
+  kQ6_K
+};
 
 // Values and bytes of one block of a type, and its name in the manifest.
 struct TensorTypeInfo {

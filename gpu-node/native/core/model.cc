@@ -1,5 +1,5 @@
-// See model.h. Loading runs in two passes: the first lists the matrices and sizes one arena, the second packs panel
-// by panel on all threads.
+// See model.h. Loading runs in two passes: the first lists the matrices and sizes one arena, the
+// second packs panel by panel on all threads.
 #include "core/model.h"
 
 #include <atomic>
@@ -22,7 +22,8 @@ struct PackJob {
 
 class Loader {
  public:
-  Loader(const Manifest& manifest, const Backend& backend, const Workers& workers, std::string* error)
+  Loader(const Manifest& manifest, const Backend& backend, const Workers& workers,
+         std::string* error)
       : manifest_(manifest), backend_(backend), workers_(workers), error_(error) {}
 
   bool OpenFiles() { return files_.Open(manifest_, error_); }
@@ -42,7 +43,8 @@ class Loader {
     const TensorInfo* tensor = Supported(name);
     if (tensor == nullptr) return false;
     values->resize(static_cast<size_t>(tensor->dims[0]));
-    return ReadRowAsF32(tensor->type, files_.DataOf(*tensor), tensor->dims[0], values->data()) || NotFinite(*tensor);
+    return ReadRowAsF32(tensor->type, files_.DataOf(*tensor), tensor->dims[0], values->data()) ||
+           NotFinite(*tensor);
   }
 
   bool Pack(AlignedBuffer* arena) {
@@ -75,7 +77,8 @@ class Loader {
   };
 
   bool NotFinite(const TensorInfo& tensor) {
-    *error_ = "tensor " + tensor.name + " holds a value that is not finite: the model file is corrupt";
+    *error_ =
+        "tensor " + tensor.name + " holds a value that is not finite: the model file is corrupt";
     return false;
   }
 
@@ -86,14 +89,15 @@ class Loader {
       return nullptr;
     }
     if (!IsSupported(tensor->type)) {
-      *error_ = "tensor " + name + " has the type " + InfoOf(tensor->type).name + ", which this engine does not support yet";
+      *error_ = "tensor " + name + " has the type " + InfoOf(tensor->type).name +
+                ", which this engine does not support yet";
       return nullptr;
     }
     return tensor;
   }
 
-  // Where output row `row` stands in the file. Interleaved heads hold pair i's halves in rows 2 i and 2 i + 1;
-  // half-split order wants them at i and i + head_dim / 2.
+  // Where output row `row` stands in the file. Interleaved heads hold pair i's halves in rows 2 i
+  // and 2 i + 1; half-split order wants them at i and i + head_dim / 2.
   int64_t SourceRow(const PackJob& job, int64_t row) const {
     if (!job.interleaved) return row;
     const int64_t dim = manifest_.params.head_dim;
@@ -116,9 +120,10 @@ class Loader {
         uint8_t* row = rows.get() + static_cast<size_t>(i) * canonical_bytes;
         const uint8_t* source =
             data + static_cast<size_t>(SourceRow(job, int64_t{panel} * kPanelRows + i)) * row_bytes;
-        const bool ok = target.format == kWeightF32
-                            ? ReadRowAsF32(job.tensor->type, source, target.k, reinterpret_cast<float*>(row))
-                            : ReadRowCanonical(job.tensor->type, source, target.k, row, scratch.get());
+        const bool ok =
+            target.format == kWeightF32
+                ? ReadRowAsF32(job.tensor->type, source, target.k, reinterpret_cast<float*>(row))
+                : ReadRowCanonical(job.tensor->type, source, target.k, row, scratch.get());
         if (!ok) finite.store(false, std::memory_order_relaxed);
         pointers[i] = row;
       }
@@ -137,8 +142,8 @@ class Loader {
 
 }  // namespace
 
-bool Model::Load(const Manifest& manifest, const Backend& backend, const Workers& workers, bool as_f32,
-                 std::string* error) {
+bool Model::Load(const Manifest& manifest, const Backend& backend, const Workers& workers,
+                 bool as_f32, std::string* error) {
   params_ = manifest.params;
   is_f32_ = as_f32;
   Loader loader(manifest, backend, workers, error);
@@ -155,7 +160,8 @@ bool Model::Load(const Manifest& manifest, const Backend& backend, const Workers
                        loader.ReadVector(prefix + "ffn_norm", &layer->ffn_norm) &&
                        loader.Add(prefix + "q", as_f32, &layer->qkv, interleaved) &&
                        loader.Add(prefix + "k", as_f32, &layer->qkv, interleaved) &&
-                       loader.Add(prefix + "v", as_f32, &layer->qkv) && loader.Add(prefix + "o", as_f32, &layer->o) &&
+                       loader.Add(prefix + "v", as_f32, &layer->qkv) &&
+                       loader.Add(prefix + "o", as_f32, &layer->o) &&
                        loader.Add(prefix + "gate", as_f32, &layer->gate_up) &&
                        loader.Add(prefix + "up", as_f32, &layer->gate_up) &&
                        loader.Add(prefix + "down", as_f32, &layer->down);

@@ -1,5 +1,6 @@
-// Owns the weights of an opened model in the backend's packed form, and nothing of how they are used (llama.h).
-// Invariant: after Load every matrix and norm is set and the model files are no longer needed.
+// Owns the weights of an opened model in the backend's packed form, and nothing of how they are
+// used (llama.h). Invariant: after Load every matrix and norm is set and the model files are no
+// longer needed.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +14,8 @@
 
 namespace fairlane {
 
-// Up to three matrices with the same input, used as one: q, k, v and gate, up. Output columns follow each other.
+// Up to three matrices with the same input, used as one: q, k, v and gate, up. Output columns
+// follow each other.
 struct Linear {
   std::vector<GemmWeights> parts;
   int32_t k = 0;
@@ -42,7 +44,8 @@ struct LayerWeights {
 class Model {
  public:
   // Reads all tensors of a manifest that CheckLlama accepted. False with *error set on failure.
-  bool Load(const Manifest& manifest, const Backend& backend, const Workers& workers, bool as_f32, std::string* error);
+  bool Load(const Manifest& manifest, const Backend& backend, const Workers& workers, bool as_f32,
+            std::string* error);
 
   const ModelParams& params() const { return params_; }
   bool is_f32() const { return is_f32_; }

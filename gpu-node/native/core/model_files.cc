@@ -12,7 +12,8 @@
 namespace fairlane {
 
 ModelFiles::~ModelFiles() {
-  for (const Map& map : maps_) munmap(const_cast<uint8_t*>(map.data), static_cast<size_t>(map.bytes));
+  for (const Map& map : maps_)
+    munmap(const_cast<uint8_t*>(map.data), static_cast<size_t>(map.bytes));
 }
 
 bool ModelFiles::Open(const Manifest& manifest, std::string* error) {
@@ -24,12 +25,13 @@ bool ModelFiles::Open(const Manifest& manifest, std::string* error) {
     }
     struct stat status = {};
     if (fstat(descriptor, &status) != 0 || status.st_size != file.bytes) {
-      *error = "the model file " + file.path + " has " + std::to_string(status.st_size) + " bytes, the manifest says " +
-               std::to_string(file.bytes);
+      *error = "the model file " + file.path + " has " + std::to_string(status.st_size) +
+               " bytes, the manifest says " + std::to_string(file.bytes);
       close(descriptor);
       return false;
     }
-    void* data = mmap(nullptr, static_cast<size_t>(file.bytes), PROT_READ, MAP_PRIVATE, descriptor, 0);
+    void* data =
+        mmap(nullptr, static_cast<size_t>(file.bytes), PROT_READ, MAP_PRIVATE, descriptor, 0);
     const int map_error = errno;
     close(descriptor);
     if (data == MAP_FAILED) {

@@ -1,5 +1,5 @@
-// Owns the read-only memory maps of a model's files. Invariant: each map is exactly as long as the manifest says,
-// so every tensor that the manifest accepted lies inside its map.
+// Owns the read-only memory maps of a model's files. Invariant: each map is exactly as long as the
+// manifest says, so every tensor that the manifest accepted lies inside its map.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// Owns the bytes of all pages: page_count pages of page_bytes each, 64-byte aligned. Who uses a page for what is
-// decided in TypeScript; this knows addresses only.
+// Owns the bytes of all pages: page_count pages of page_bytes each, 64-byte aligned. Who uses a
+// page for what is decided in TypeScript; this knows addresses only.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,9 @@ class PagePool {
 
   int32_t page_count() const { return page_count_; }
   size_t page_bytes() const { return page_bytes_; }
-  uint8_t* DataOf(int32_t page) const { return buffer_.As<uint8_t>() + static_cast<size_t>(page) * page_bytes_; }
+  uint8_t* DataOf(int32_t page) const {
+    return buffer_.As<uint8_t>() + static_cast<size_t>(page) * page_bytes_;
+  }
 
  private:
   AlignedBuffer buffer_;

@@ -1,4 +1,5 @@
-// Owns the small step from a lambda to the backend's parallel run. The lambda takes an item and must not throw.
+// Owns the small step from a lambda to the backend's parallel run. The lambda takes an item and
+// must not throw.
 #pragma once
 
 #include <algorithm>
@@ -29,8 +30,11 @@ class Workers {
 
   template <typename Function>
   void For(int32_t items, Function&& function) const {
-    const auto call = [](void* context, int32_t item) { (*static_cast<std::remove_reference_t<Function>*>(context))(item); };
-    backend_->run_parallel(pool_, items, call, const_cast<void*>(static_cast<const void*>(&function)));
+    const auto call = [](void* context, int32_t item) {
+      (*static_cast<std::remove_reference_t<Function>*>(context))(item);
+    };
+    backend_->run_parallel(pool_, items, call,
+                           const_cast<void*>(static_cast<const void*>(&function)));
   }
 
   // Splits [0, count) in pieces of `piece` and calls function(begin, end) for each.

@@ -11,10 +11,11 @@ std::vector<std::string> SupportedIsas() {
   std::vector<std::string> isas;
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
-  const bool vnni = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                    __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-                    __builtin_cpu_supports("avx512vnni");
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                    __builtin_cpu_supports("f16c");
+  const bool vnni = avx2 && __builtin_cpu_supports("avx512f") &&
+                    __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+                    __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
   if (vnni) isas.emplace_back("avx512vnni");
   if (avx2) isas.emplace_back("avx2");
 #endif
@@ -26,7 +27,8 @@ Plugin::~Plugin() {
   if (handle_ != nullptr) dlclose(handle_);
 }
 
-bool Plugin::Open(const std::string& folder, const std::string& isa, bool needs_f32, std::string* error) {
+bool Plugin::Open(const std::string& folder, const std::string& isa, bool needs_f32,
+                  std::string* error) {
   const std::vector<std::string> supported = SupportedIsas();
   // f32 is the oracle's numerics and only the generic plug-in has it.
   const std::string chosen = isa != "auto" ? isa : needs_f32 ? "generic" : supported.front();
@@ -50,12 +52,14 @@ bool Plugin::Load(const std::string& path, std::string* error) {
   handle_ = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle_ == nullptr) {
     const char* reason = dlerror();
-    *error = "cannot load the plug-in " + path + ": " + (reason == nullptr ? "unknown reason" : reason);
+    *error =
+        "cannot load the plug-in " + path + ": " + (reason == nullptr ? "unknown reason" : reason);
     return false;
   }
   const auto function = reinterpret_cast<BackendFn>(dlsym(handle_, kBackendSymbol));
   backend_ = function == nullptr ? nullptr : function();
-  if (backend_ == nullptr || backend_->abi_version != kBackendAbiVersion || backend_->table_bytes != sizeof(Backend)) {
+  if (backend_ == nullptr || backend_->abi_version != kBackendAbiVersion ||
+      backend_->table_bytes != sizeof(Backend)) {
     *error = "the plug-in " + path + " was built for another version of the core: build again";
     return false;
   }

@@ -1,4 +1,5 @@
-// Owns the choice and loading of a CPU plug-in: what this CPU can run, and the table of ops of one shared object.
+// Owns the choice and loading of a CPU plug-in: what this CPU can run, and the table of ops of one
+// shared object.
 #pragma once
 
 #include <string>
@@ -18,7 +19,8 @@ class Plugin {
   Plugin(const Plugin&) = delete;
   Plugin& operator=(const Plugin&) = delete;
 
-  // Loads cpu_<isa>.so from `folder`. "auto" takes the best supported one that computes in the asked numerics.
+  // Loads cpu_<isa>.so from `folder`. "auto" takes the best supported one that computes in the
+  // asked numerics.
   bool Open(const std::string& folder, const std::string& isa, bool needs_f32, std::string* error);
   const Backend& backend() const { return *backend_; }
 

@@ -6,7 +6,8 @@
 namespace fairlane {
 namespace {
 
-// Query tokens of one attention item: enough to share the reading of K and V, few enough to balance threads.
+// Query tokens of one attention item: enough to share the reading of K and V, few enough to balance
+// threads.
 constexpr int32_t kTokensPerItem = 16;
 
 }  // namespace
@@ -34,18 +35,21 @@ StepCheck RowResolver::CheckRow(const PlanView& plan, int32_t row, RowShape* sha
   const int32_t logit_rows = plan.row_n_logit_rows[row];
   const bool plain = plan.row_adapter[row] == kNone && plan.row_draft_len[row] == 0 &&
                      plan.row_mask_slot[row] == kNone && (logit_rows == 0 || logit_rows == 1);
-  if (!plain || shape->tokens < 1 || shape->tokens > options_.capacity.tokens) return {kStepBadRow, row};
+  if (!plain || shape->tokens < 1 || shape->tokens > options_.capacity.tokens)
+    return {kStepBadRow, row};
 
   const Slot& slot = options_.slots->slot(shape->slot);
   const bool own_position = plan.row_first_pos[row] == kFromDevice;
   shape->first_pos = own_position ? slot.next_pos : plan.row_first_pos[row];
-  if (shape->first_pos < 0 || shape->first_pos > options_.context - shape->tokens) return {kStepBadRow, row};
+  if (shape->first_pos < 0 || shape->first_pos > options_.context - shape->tokens)
+    return {kStepBadRow, row};
   if (shape->token_offset == kFromDevice) {
     const bool has_sample = slot.last_token != kNone && shape->tokens == 1;
     return has_sample ? StepCheck{} : StepCheck{kStepBadRow, row};
   }
   const int32_t host_tokens = plan.header[kPlanTokens];
-  if (shape->token_offset < 0 || shape->token_offset > host_tokens - shape->tokens) return {kStepBadRow, row};
+  if (shape->token_offset < 0 || shape->token_offset > host_tokens - shape->tokens)
+    return {kStepBadRow, row};
   for (int32_t i = 0; i < shape->tokens; ++i) {
     const int32_t token = plan.token[shape->token_offset + i];
     if (token < 0 || token >= options_.vocab) return {kStepBadToken, row};
@@ -60,14 +64,17 @@ StepStatus RowResolver::OrderEntries(const RowShape& shape) {
   for (int32_t i = 0; i < count; ++i) {
     ordered_.push_back({i, entries[i].page, entries[i].first_pos, entries[i].n_valid, kPageTokens});
   }
-  const auto before = [](const OrderedEntry& a, const OrderedEntry& b) { return a.first_pos < b.first_pos; };
+  const auto before = [](const OrderedEntry& a, const OrderedEntry& b) {
+    return a.first_pos < b.first_pos;
+  };
   if (!std::is_sorted(ordered_.begin(), ordered_.end(), before)) {
     std::sort(ordered_.begin(), ordered_.end(), before);
   }
   for (size_t i = 0; i + 1 < ordered_.size(); ++i) {
     const int32_t distance = ordered_[i + 1].first_pos - ordered_[i].first_pos;
     ordered_[i].limit = std::min(kPageTokens, distance);
-    if (distance == 0 || ordered_[i].n_valid > ordered_[i].limit) return kStepBadPage;  // two keys at one position
+    if (distance == 0 || ordered_[i].n_valid > ordered_[i].limit)
+      return kStepBadPage;  // two keys at one position
   }
   return kStepOk;
 }
@@ -76,7 +83,9 @@ StepStatus RowResolver::PlaceTokens(const PlanView& plan, const RowShape& shape,
   const Slot& slot = options_.slots->slot(shape.slot);
   auto* page_serial = page_serial_.As<uint32_t>();
   // The entry of a position is the last one that begins at or before it.
-  const auto after = [](int32_t position, const OrderedEntry& entry) { return position < entry.first_pos; };
+  const auto after = [](int32_t position, const OrderedEntry& entry) {
+    return position < entry.first_pos;
+  };
   auto entry = std::upper_bound(ordered_.begin(), ordered_.end(), shape.first_pos, after);
   if (entry == ordered_.begin()) return kStepUnmapped;
   --entry;
@@ -97,7 +106,8 @@ StepStatus RowResolver::PlaceTokens(const PlanView& plan, const RowShape& shape,
     }
     entry->n_valid = std::max(entry->n_valid, offset + 1);
     const auto at = static_cast<size_t>(batch->token_count + i);
-    batch->token[at] = shape.token_offset == kFromDevice ? slot.last_token : plan.token[shape.token_offset + i];
+    batch->token[at] =
+        shape.token_offset == kFromDevice ? slot.last_token : plan.token[shape.token_offset + i];
     batch->position[at] = position;
     batch->page[at] = options_.pages->DataOf(entry->page);
     batch->page_offset[at] = offset;
@@ -124,7 +134,8 @@ void RowResolver::ListBlocks(const RowShape& shape, StepBatch* batch) {
         ++batch->block_count;
         ++row.block_count;
       }
-      batch->runs()[batch->run_count++] = {options_.pages->DataOf(entry.page), position - entry.first_pos, lane, count};
+      batch->runs()[batch->run_count++] = {options_.pages->DataOf(entry.page),
+                                           position - entry.first_pos, lane, count};
       position += count;
     }
   }
@@ -169,16 +180,19 @@ StepCheck RowResolver::Resolve(const PlanView& plan, StepBatch* batch) {
 void RowResolver::ListRaises(const RowShape& shape) {
   const PageEntry* entries = options_.slots->entries(shape.slot);
   for (const OrderedEntry& entry : ordered_) {
-    if (entry.n_valid != entries[entry.index].n_valid) raises_.push_back({shape.slot, entry.index, entry.n_valid});
+    if (entry.n_valid != entries[entry.index].n_valid)
+      raises_.push_back({shape.slot, entry.index, entry.n_valid});
   }
 }
 
 void RowResolver::Commit(const PlanView& plan, const StepBatch& batch) {
-  for (const Raise& raise : raises_) options_.slots->entries(raise.slot)[raise.entry].n_valid = raise.n_valid;
+  for (const Raise& raise : raises_)
+    options_.slots->entries(raise.slot)[raise.entry].n_valid = raise.n_valid;
   for (int32_t row = 0; row < batch.row_count; ++row) {
     const AttentionRow& tokens = batch.rows[static_cast<size_t>(row)];
     const int32_t last = tokens.token_begin + tokens.token_count - 1;
-    options_.slots->slot(plan.row_slot[row]).next_pos = batch.position[static_cast<size_t>(last)] + 1;
+    options_.slots->slot(plan.row_slot[row]).next_pos =
+        batch.position[static_cast<size_t>(last)] + 1;
   }
 }
 

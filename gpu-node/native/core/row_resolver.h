@@ -1,6 +1,6 @@
-// Owns the checking of a plan's rows against the slots and their translation into a StepBatch. It changes no slot:
-// Commit does, after every row has passed.
-// Invariant: a resolved row writes each page position at most once and reads only positions that hold a key.
+// Owns the checking of a plan's rows against the slots and their translation into a StepBatch. It
+// changes no slot: Commit does, after every row has passed. Invariant: a resolved row writes each
+// page position at most once and reads only positions that hold a key.
 #pragma once
 
 #include <cstdint>
@@ -34,11 +34,11 @@ class RowResolver {
  private:
   // A page-table entry in the order of positions.
   struct OrderedEntry {
-    int32_t index;      // in the slot's table
+    int32_t index;  // in the slot's table
     int32_t page;
     int32_t first_pos;
-    int32_t n_valid;    // after this row
-    int32_t limit;      // tokens it may hold before the next entry begins
+    int32_t n_valid;  // after this row
+    int32_t limit;    // tokens it may hold before the next entry begins
   };
 
   // The new fill of a page that a row writes.

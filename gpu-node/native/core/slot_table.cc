@@ -13,14 +13,16 @@ bool SlotTable::Open(const SlotTableOptions& options, std::string* error) {
   context_ = options.context;
   // Twice the pages of a full context, because a table may hold part-filled pages.
   max_entries_ = 2 * ((context_ + kPageTokens - 1) / kPageTokens) + 2;
-  const int64_t bytes = static_cast<int64_t>(options.slot_count) * max_entries_ * static_cast<int64_t>(sizeof(PageEntry));
+  const int64_t bytes = static_cast<int64_t>(options.slot_count) * max_entries_ *
+                        static_cast<int64_t>(sizeof(PageEntry));
   if (bytes > kMaxScratchBytes || !entries_.Allocate(static_cast<size_t>(bytes))) {
     *error = "no memory for the page tables of " + std::to_string(options.slot_count) + " slots";
     return false;
   }
   slots_.assign(static_cast<size_t>(options.slot_count), Slot());
   const StepCapacity& capacity = options.capacity;
-  saved_slots_.reserve(static_cast<size_t>(capacity.slot_resets) + static_cast<size_t>(capacity.page_updates) +
+  saved_slots_.reserve(static_cast<size_t>(capacity.slot_resets) +
+                       static_cast<size_t>(capacity.page_updates) +
                        static_cast<size_t>(capacity.sampling_updates));
   saved_entries_.reserve(static_cast<size_t>(capacity.page_updates));
   return true;
@@ -46,9 +48,11 @@ StepCheck SlotTable::ApplyPages(const PlanView& plan) {
     if (!IsSlot(index)) return {kStepBadSlot, i};
     Slot& target = slot(index);
     const bool entry_fits = entry >= 0 && entry <= target.entry_count && entry < max_entries_;
-    const bool page_fits = value.page >= 0 && value.page < page_count_ && plan.page_kv_group[i] == 0;
-    const bool positions_fit = value.first_pos >= 0 && value.first_pos < context_ && value.n_valid >= 0 &&
-                               value.n_valid <= kPageTokens && value.n_valid <= context_ - value.first_pos;
+    const bool page_fits =
+        value.page >= 0 && value.page < page_count_ && plan.page_kv_group[i] == 0;
+    const bool positions_fit = value.first_pos >= 0 && value.first_pos < context_ &&
+                               value.n_valid >= 0 && value.n_valid <= kPageTokens &&
+                               value.n_valid <= context_ - value.first_pos;
     if (!entry_fits || !page_fits || !positions_fit) return {kStepBadPage, i};
     PageEntry& place = entries(index)[entry];
     if (entry == target.entry_count) {
@@ -67,8 +71,8 @@ StepCheck SlotTable::ApplySampling(const PlanView& plan) {
     if (!IsSlot(index)) return {kStepBadSlot, i};
     const float temperature = plan.sampling_temperature[i];
     const float top_p = plan.sampling_top_p[i];
-    const bool valid = std::isfinite(temperature) && temperature >= 0.0F && top_p > 0.0F && top_p <= 1.0F &&
-                       plan.sampling_top_k[i] >= 0;
+    const bool valid = std::isfinite(temperature) && temperature >= 0.0F && top_p > 0.0F &&
+                       top_p <= 1.0F && plan.sampling_top_k[i] >= 0;
     if (!valid) return {kStepBadSampling, i};
     Slot& target = slot(index);
     saved_slots_.push_back({index, target});
@@ -76,7 +80,8 @@ StepCheck SlotTable::ApplySampling(const PlanView& plan) {
     target.sampling.top_p = top_p;
     target.sampling.top_k = plan.sampling_top_k[i];
     target.sampling.seed = static_cast<uint64_t>(static_cast<uint32_t>(plan.sampling_seed_lo[i])) |
-                           static_cast<uint64_t>(static_cast<uint32_t>(plan.sampling_seed_hi[i])) << 32;
+                           static_cast<uint64_t>(static_cast<uint32_t>(plan.sampling_seed_hi[i]))
+                               << 32;
   }
   return {};
 }

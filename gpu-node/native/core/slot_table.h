@@ -1,6 +1,6 @@
-// Owns the state of all slots on the device side of the border: page table, position counter, last sample and
-// sampling parameters. A plan's deltas are applied with an undo log, so that a refused plan leaves no trace.
-// Invariant: entries 0 .. entry_count - 1 of a slot were all set by a plan.
+// Owns the state of all slots on the device side of the border: page table, position counter, last
+// sample and sampling parameters. A plan's deltas are applied with an undo log, so that a refused
+// plan leaves no trace. Invariant: entries 0 .. entry_count - 1 of a slot were all set by a plan.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +21,8 @@ struct PageEntry {
 
 struct Slot {
   int32_t entry_count = 0;
-  int32_t next_pos = 0;         // one past the last computed position
-  int32_t last_token = kNone;   // last sample
+  int32_t next_pos = 0;        // one past the last computed position
+  int32_t last_token = kNone;  // last sample
   SamplingParams sampling;
 };
 
@@ -49,7 +49,8 @@ class SlotTable {
   int32_t max_entries() const { return max_entries_; }
   Slot& slot(int32_t index) { return slots_[static_cast<size_t>(index)]; }
   PageEntry* entries(int32_t index) {
-    return entries_.As<PageEntry>() + static_cast<size_t>(index) * static_cast<size_t>(max_entries_);
+    return entries_.As<PageEntry>() +
+           static_cast<size_t>(index) * static_cast<size_t>(max_entries_);
   }
 
   // Applies slot resets, page updates and sampling updates. On a failure everything is undone.

@@ -24,18 +24,23 @@ bool StepRunner::Open(const StepRunnerOptions& options, std::string* error) {
   options_ = options;
   const ModelParams& params = options.model->params();
   const StepCapacity& capacity = options.capacity;
-  kv_ = {options.model->is_f32() ? kKvF32 : kKvF16, params.layers, params.kv_heads, params.head_dim};
-  const int32_t logit_rows = options.keep_logits ? capacity.tokens : std::min(capacity.rows, capacity.tokens);
-  const int64_t order_bytes = int64_t{capacity.rows} * params.vocab * static_cast<int64_t>(sizeof(int32_t));
+  kv_ = {options.model->is_f32() ? kKvF32 : kKvF16, params.layers, params.kv_heads,
+         params.head_dim};
+  const int32_t logit_rows =
+      options.keep_logits ? capacity.tokens : std::min(capacity.rows, capacity.tokens);
+  const int64_t order_bytes =
+      int64_t{capacity.rows} * params.vocab * static_cast<int64_t>(sizeof(int32_t));
   if (order_bytes > kMaxScratchBytes || !orders_.Allocate(static_cast<size_t>(order_bytes))) {
     *error = "no memory to sample " + std::to_string(capacity.rows) + " rows";
     return false;
   }
-  const bool opened = pages_.Open(options.page_count, options.backend->kv_page_bytes(&kv_), error) &&
-                      slots_.Open({options.slot_count, options.page_count, params.context, capacity}, error) &&
-                      batch_.Open({capacity, slots_.max_entries(), params.kv_heads}, error) &&
-                      resolver_.Open({&slots_, &pages_, capacity, params.vocab, params.context, params.kv_heads}, error) &&
-                      activations_.Open({params, capacity.tokens, logit_rows}, error);
+  const bool opened =
+      pages_.Open(options.page_count, options.backend->kv_page_bytes(&kv_), error) &&
+      slots_.Open({options.slot_count, options.page_count, params.context, capacity}, error) &&
+      batch_.Open({capacity, slots_.max_entries(), params.kv_heads}, error) &&
+      resolver_.Open({&slots_, &pages_, capacity, params.vocab, params.context, params.kv_heads},
+                     error) &&
+      activations_.Open({params, capacity.tokens, logit_rows}, error);
   if (!opened) return false;
   llama_ = std::make_unique<Llama>(
       Llama::Parts{options.model, options.backend, options.workers, &activations_, kv_});

@@ -1,6 +1,6 @@
-// Owns one step from plan to result: check the plan, apply its deltas, run the layers over the table of ops, sample,
-// write the result. Runs on the launcher thread only.
-// Invariant: a plan that is refused changes nothing; its result carries the status and the row at fault.
+// Owns one step from plan to result: check the plan, apply its deltas, run the layers over the
+// table of ops, sample, write the result. Runs on the launcher thread only. Invariant: a plan that
+// is refused changes nothing; its result carries the status and the row at fault.
 #pragma once
 
 #include <memory>

@@ -23,7 +23,8 @@ bool StepBatch::Open(const StepBatchOptions& options, std::string* error) {
                     items * sizeof(AttentionItem) <= static_cast<size_t>(kMaxScratchBytes);
   if (!fits || !blocks_.Allocate(runs * sizeof(KvBlock)) || !runs_.Allocate(runs * sizeof(KvRun)) ||
       !items_.Allocate(items * sizeof(AttentionItem))) {
-    *error = "no memory for the page lists of a step with " + std::to_string(row_capacity) + " rows";
+    *error =
+        "no memory for the page lists of a step with " + std::to_string(row_capacity) + " rows";
     return false;
   }
   return true;

@@ -1,5 +1,6 @@
-// Owns the arrays that describe one step to the model: its tokens, their places in pages, and what each row attends
-// to. Sized once at start for the largest step; filled by row_resolver.h, read by llama.h.
+// Owns the arrays that describe one step to the model: its tokens, their places in pages, and what
+// each row attends to. Sized once at start for the largest step; filled by row_resolver.h, read by
+// llama.h.
 #pragma once
 
 #include <cstdint>

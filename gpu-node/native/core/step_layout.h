@@ -1,9 +1,10 @@
-// The columns of a step plan and of a step result, as they lie in two flat buffers that cross the border.
-// gpu-node/src/engine/step-layout.ts describes the same columns; test/tidy/step-layout.test.ts compares both.
-// Versioned: later versions add columns at the end of a list and never rename or move one.
+// The columns of a step plan and of a step result, as they lie in two flat buffers that cross the
+// border. gpu-node/src/engine/step-layout.ts describes the same columns;
+// test/tidy/step-layout.test.ts compares both. Versioned: later versions add columns at the end of
+// a list and never rename or move one.
 //
-// A buffer is a header of kHeaderWords int32 words, then the columns in list order. A column holds `capacity`
-// elements of 4 bytes (i32 or f32) and starts at the next multiple of kColumnAlignBytes.
+// A buffer is a header of kHeaderWords int32 words, then the columns in list order. A column holds
+// `capacity` elements of 4 bytes (i32 or f32) and starts at the next multiple of kColumnAlignBytes.
 #pragma once
 
 #include <cstdint>
@@ -34,8 +35,8 @@ enum PlanHeader : int32_t {
   kPlanSlotResets = 6,       // slot resets in use
 };
 
-// X(name, element type, capacity field). Deltas apply in this order: slot resets, page updates, sampling
-// updates; then the rows run.
+// X(name, element type, capacity field). Deltas apply in this order: slot resets, page updates,
+// sampling updates; then the rows run.
 //   slot_reset         slot whose page table, position counter and last sample are cleared
 //   page_slot          slot whose page table changes
 //   page_entry         index of the entry in that table (entries are dense: 0 .. n - 1)
@@ -51,36 +52,36 @@ enum PlanHeader : int32_t {
 //   sampling_top_p     1 = off
 //   row_slot           slot of the row; a slot appears in at most one row of a step
 //   row_n_tokens       tokens computed for the row in this step, >= 1
-//   row_first_pos      position of the first of them; kFromDevice = one past the slot's last position
-//   row_token_offset   offset of the row's tokens in `token`; kFromDevice = the slot's own last sample
-//                      (then row_n_tokens is 1)
+//   row_first_pos      position of the first of them; kFromDevice = one past the slot's last one
+//   row_token_offset   offset of the row's tokens in `token`; kFromDevice = the slot's own last
+//                      sample (then row_n_tokens is 1)
 //   row_adapter        adapter id, kNone without
-//   row_n_logit_rows   trailing positions that are sampled: 0 (a chunk before the prompt's last) or 1
+//   row_n_logit_rows   trailing positions that are sampled: 1, or 0 before the prompt's last chunk
 //   row_draft_len      draft tokens to verify, 0 without speculation
 //   row_mask_slot      grammar mask slot, kNone without
 //   token              host tokens, rows' tokens one after another
-#define FAIRLANE_PLAN_COLUMNS(X)              \
-  X(slot_reset, i32, slot_resets)             \
-  X(page_slot, i32, page_updates)             \
-  X(page_entry, i32, page_updates)            \
-  X(page_kv_group, i32, page_updates)         \
-  X(page_id, i32, page_updates)               \
-  X(page_first_pos, i32, page_updates)        \
-  X(page_n_valid, i32, page_updates)          \
-  X(sampling_slot, i32, sampling_updates)     \
-  X(sampling_top_k, i32, sampling_updates)    \
-  X(sampling_seed_lo, i32, sampling_updates)  \
-  X(sampling_seed_hi, i32, sampling_updates)  \
+#define FAIRLANE_PLAN_COLUMNS(X)                 \
+  X(slot_reset, i32, slot_resets)                \
+  X(page_slot, i32, page_updates)                \
+  X(page_entry, i32, page_updates)               \
+  X(page_kv_group, i32, page_updates)            \
+  X(page_id, i32, page_updates)                  \
+  X(page_first_pos, i32, page_updates)           \
+  X(page_n_valid, i32, page_updates)             \
+  X(sampling_slot, i32, sampling_updates)        \
+  X(sampling_top_k, i32, sampling_updates)       \
+  X(sampling_seed_lo, i32, sampling_updates)     \
+  X(sampling_seed_hi, i32, sampling_updates)     \
   X(sampling_temperature, f32, sampling_updates) \
-  X(sampling_top_p, f32, sampling_updates)    \
-  X(row_slot, i32, rows)                      \
-  X(row_n_tokens, i32, rows)                  \
-  X(row_first_pos, i32, rows)                 \
-  X(row_token_offset, i32, rows)              \
-  X(row_adapter, i32, rows)                   \
-  X(row_n_logit_rows, i32, rows)              \
-  X(row_draft_len, i32, rows)                 \
-  X(row_mask_slot, i32, rows)                 \
+  X(sampling_top_p, f32, sampling_updates)       \
+  X(row_slot, i32, rows)                         \
+  X(row_n_tokens, i32, rows)                     \
+  X(row_first_pos, i32, rows)                    \
+  X(row_token_offset, i32, rows)                 \
+  X(row_adapter, i32, rows)                      \
+  X(row_n_logit_rows, i32, rows)                 \
+  X(row_draft_len, i32, rows)                    \
+  X(row_mask_slot, i32, rows)                    \
   X(token, i32, tokens)
 
 inline constexpr int32_t kFromDevice = -1;
@@ -100,21 +101,21 @@ enum ResultHeader : int32_t {
 enum StepStatus : int32_t {
   kStepOk = 0,
   kStepBadVersion = 1,
-  kStepBadCount = 2,      // a count in the header is negative or above its capacity
+  kStepBadCount = 2,  // a count in the header is negative or above its capacity
   kStepBadSlot = 3,
-  kStepBadPage = 4,       // page id, entry, group or positions out of range
-  kStepBadRow = 5,        // token count, offset, position or duplicate slot
-  kStepBadToken = 6,      // token id outside the vocabulary
-  kStepUnmapped = 7,      // a position that the row computes or reads has no page
-  kStepBadSampling = 8,   // NaN, negative temperature, top_p outside (0, 1], negative top_k
+  kStepBadPage = 4,      // page id, entry, group or positions out of range
+  kStepBadRow = 5,       // token count, offset, position or duplicate slot
+  kStepBadToken = 6,     // token id outside the vocabulary
+  kStepUnmapped = 7,     // a position that the row computes or reads has no page
+  kStepBadSampling = 8,  // NaN, negative temperature, top_p outside (0, 1], negative top_k
 };
 
 // Ragged: row r of the plan produced result_n_out[r] tokens starting at result_offset[r].
-#define FAIRLANE_RESULT_COLUMNS(X)  \
-  X(result_row, i32, rows)          \
-  X(result_n_out, i32, rows)        \
-  X(result_offset, i32, rows)       \
-  X(result_token, i32, rows)        \
+#define FAIRLANE_RESULT_COLUMNS(X) \
+  X(result_row, i32, rows)         \
+  X(result_n_out, i32, rows)       \
+  X(result_offset, i32, rows)      \
+  X(result_token, i32, rows)       \
   X(result_logprob, f32, rows)
 
 }  // namespace fairlane

@@ -1,4 +1,5 @@
-// Owns the views of the columns inside plan and result buffers, generated from the lists of step_layout.h.
+// Owns the views of the columns inside plan and result buffers, generated from the lists of
+// step_layout.h.
 #pragma once
 
 #include <cstddef>
@@ -31,7 +32,8 @@ struct ResultView {
 
 inline size_t PlanBytes(const StepCapacity& capacity) {
   size_t offset = kHeaderWords * sizeof(int32_t);
-#define FAIRLANE_ADD(name, type, field) offset = AlignColumn(offset) + sizeof(type) * static_cast<size_t>(capacity.field);
+#define FAIRLANE_ADD(name, type, field) \
+  offset = AlignColumn(offset) + sizeof(type) * static_cast<size_t>(capacity.field);
   FAIRLANE_PLAN_COLUMNS(FAIRLANE_ADD)
 #undef FAIRLANE_ADD
   return AlignColumn(offset);
@@ -39,7 +41,8 @@ inline size_t PlanBytes(const StepCapacity& capacity) {
 
 inline size_t ResultBytes(const StepCapacity& capacity) {
   size_t offset = kHeaderWords * sizeof(int32_t);
-#define FAIRLANE_ADD(name, type, field) offset = AlignColumn(offset) + sizeof(type) * static_cast<size_t>(capacity.field);
+#define FAIRLANE_ADD(name, type, field) \
+  offset = AlignColumn(offset) + sizeof(type) * static_cast<size_t>(capacity.field);
   FAIRLANE_RESULT_COLUMNS(FAIRLANE_ADD)
 #undef FAIRLANE_ADD
   return AlignColumn(offset);
@@ -49,9 +52,9 @@ inline PlanView ViewPlan(const StepCapacity& capacity, const uint8_t* buffer) {
   PlanView view;
   view.header = reinterpret_cast<const int32_t*>(buffer);
   size_t offset = kHeaderWords * sizeof(int32_t);
-#define FAIRLANE_SET(name, type, field)                           \
-  offset = AlignColumn(offset);                                   \
-  view.name = reinterpret_cast<const type*>(buffer + offset);     \
+#define FAIRLANE_SET(name, type, field)                       \
+  offset = AlignColumn(offset);                               \
+  view.name = reinterpret_cast<const type*>(buffer + offset); \
   offset += sizeof(type) * static_cast<size_t>(capacity.field);
   FAIRLANE_PLAN_COLUMNS(FAIRLANE_SET)
 #undef FAIRLANE_SET
@@ -62,9 +65,9 @@ inline ResultView ViewResult(const StepCapacity& capacity, uint8_t* buffer) {
   ResultView view;
   view.header = reinterpret_cast<int32_t*>(buffer);
   size_t offset = kHeaderWords * sizeof(int32_t);
-#define FAIRLANE_SET(name, type, field)                       \
-  offset = AlignColumn(offset);                               \
-  view.name = reinterpret_cast<type*>(buffer + offset);       \
+#define FAIRLANE_SET(name, type, field)                 \
+  offset = AlignColumn(offset);                         \
+  view.name = reinterpret_cast<type*>(buffer + offset); \
   offset += sizeof(type) * static_cast<size_t>(capacity.field);
   FAIRLANE_RESULT_COLUMNS(FAIRLANE_SET)
 #undef FAIRLANE_SET

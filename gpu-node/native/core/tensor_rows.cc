@@ -27,7 +27,8 @@ void UnpackNibbles(const uint8_t* nibbles, const uint8_t* high_bits, int32_t* q)
   const uint32_t high = high_bits == nullptr ? 0 : Load<uint32_t>(high_bits);
   for (int32_t j = 0; j < kBlock / 2; ++j) {
     q[j] = (nibbles[j] & 15) | static_cast<int32_t>((high >> j & 1U) << 4);
-    q[j + kBlock / 2] = (nibbles[j] >> 4) | static_cast<int32_t>((high >> (j + kBlock / 2) & 1U) << 4);
+    q[j + kBlock / 2] =
+        (nibbles[j] >> 4) | static_cast<int32_t>((high >> (j + kBlock / 2) & 1U) << 4);
   }
 }
 
@@ -112,7 +113,8 @@ size_t RowBytes(TensorType type, int64_t values) {
 
 size_t CanonicalRowBytes(WeightFormat format, int64_t values) {
   if (format == kWeightF32) return static_cast<size_t>(values) * sizeof(float);
-  return static_cast<size_t>(values / kGroup) * (format == kWeightQ4 ? sizeof(Q4Group) : sizeof(Q8Group));
+  return static_cast<size_t>(values / kGroup) *
+         (format == kWeightQ4 ? sizeof(Q4Group) : sizeof(Q8Group));
 }
 
 bool ReadRowAsF32(TensorType type, const uint8_t* row, int64_t values, float* out) {
@@ -128,7 +130,8 @@ bool ReadRowAsF32(TensorType type, const uint8_t* row, int64_t values, float* ou
       break;
     default: {
       const int64_t block_bytes = InfoOf(type).block_bytes;
-      for (int64_t b = 0; b < values / kBlock; ++b) ReadBlock(type, row + b * block_bytes, out + b * kBlock);
+      for (int64_t b = 0; b < values / kBlock; ++b)
+        ReadBlock(type, row + b * block_bytes, out + b * kBlock);
     }
   }
   for (int64_t i = 0; i < values; ++i) {
@@ -137,7 +140,8 @@ bool ReadRowAsF32(TensorType type, const uint8_t* row, int64_t values, float* ou
   return true;
 }
 
-bool ReadRowCanonical(TensorType type, const uint8_t* row, int64_t values, void* out, float* scratch) {
+bool ReadRowCanonical(TensorType type, const uint8_t* row, int64_t values, void* out,
+                      float* scratch) {
   const int64_t groups = values / kGroup;
   const int64_t block_bytes = InfoOf(type).block_bytes;
   if (type == TensorType::kQ4_0 || type == TensorType::kQ4_1) {
@@ -153,7 +157,8 @@ bool ReadRowCanonical(TensorType type, const uint8_t* row, int64_t values, void*
     return true;
   }
   if (!ReadRowAsF32(type, row, values, scratch)) return false;
-  for (int64_t g = 0; g < groups; ++g) QuantizeGroup(scratch + g * kGroup, static_cast<Q8Group*>(out) + g);
+  for (int64_t g = 0; g < groups; ++g)
+    QuantizeGroup(scratch + g * kGroup, static_cast<Q8Group*>(out) + g);
   return true;
 }
 

@@ -1,5 +1,6 @@
-// Owns the reading of tensor rows in the types that model files use: back to f32, or into the canonical rows that
-// backends pack (ops/gemm.h). Exact where the types allow it; float sources become Q8 groups.
+// Owns the reading of tensor rows in the types that model files use: back to f32, or into the
+// canonical rows that backends pack (ops/gemm.h). Exact where the types allow it; float sources
+// become Q8 groups.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +22,9 @@ size_t CanonicalRowBytes(WeightFormat format, int64_t values);
 // De-quantises `values` values (whole blocks). False if a value is not finite.
 bool ReadRowAsF32(TensorType type, const uint8_t* row, int64_t values, float* out);
 
-// Writes a row of canonical groups; `scratch` holds `values` floats. False if a scale or value is not finite.
-bool ReadRowCanonical(TensorType type, const uint8_t* row, int64_t values, void* out, float* scratch);
+// Writes a row of canonical groups; `scratch` holds `values` floats. False if a scale or value is
+// not finite.
+bool ReadRowCanonical(TensorType type, const uint8_t* row, int64_t values, void* out,
+                      float* scratch);
 
 }  // namespace fairlane

@@ -1,6 +1,6 @@
-// Owns how an attention kernel gets at the K and V of one block of 16 absolute positions: straight in the page
-// where one aligned page holds the block, else gathered into scratch with empty lanes zeroed. Both ways give the
-// kernel the same numbers in the same lanes.
+// Owns how an attention kernel gets at the K and V of one block of 16 absolute positions: straight
+// in the page where one aligned page holds the block, else gathered into scratch with empty lanes
+// zeroed. Both ways give the kernel the same numbers in the same lanes.
 #pragma once
 
 #include <cstdint>
@@ -28,11 +28,13 @@ template <typename Element>
 inline void GatherRun(const KvRun& run, const AttentionArgs& args, int32_t kv_head,
                       KvScratch<Element>* scratch) {
   const int32_t dim = args.shape.head_dim;
-  const auto* keys = reinterpret_cast<const Element*>(KeysOf(run.page, args.shape, args.layer, kv_head));
+  const auto* keys =
+      reinterpret_cast<const Element*>(KeysOf(run.page, args.shape, args.layer, kv_head));
   const auto* values =
       reinterpret_cast<const Element*>(ValuesOf(run.page, args.shape, args.layer, kv_head));
   for (int32_t d = 0; d < dim; ++d) {
-    std::memcpy(&scratch->keys[d * kPageTokens + run.lane], &keys[d * kPageTokens + run.page_offset],
+    std::memcpy(&scratch->keys[d * kPageTokens + run.lane],
+                &keys[d * kPageTokens + run.page_offset],
                 static_cast<size_t>(run.count) * sizeof(Element));
   }
   std::memcpy(&scratch->values[run.lane * dim], &values[run.page_offset * dim],
@@ -40,8 +42,8 @@ inline void GatherRun(const KvRun& run, const AttentionArgs& args, int32_t kv_he
 }
 
 template <typename Element>
-inline KvBlockView<Element> ViewKvBlock(const KvBlock& block, const AttentionArgs& args, int32_t kv_head,
-                                        KvScratch<Element>* scratch) {
+inline KvBlockView<Element> ViewKvBlock(const KvBlock& block, const AttentionArgs& args,
+                                        int32_t kv_head, KvScratch<Element>* scratch) {
   const KvRun& first = args.runs[block.run_begin];
   if (block.run_count == 1 && first.lane == 0 && first.page_offset == 0) {
     return {reinterpret_cast<const Element*>(KeysOf(first.page, args.shape, args.layer, kv_head)),

@@ -1,4 +1,5 @@
-// See thread_pool.h. The futex is used directly because std::atomic::wait spins for a time of its own choosing.
+// See thread_pool.h. The futex is used directly because std::atomic::wait spins for a time of its
+// own choosing.
 #include "cpu/thread_pool.h"
 
 #include <linux/futex.h>
@@ -13,17 +14,20 @@ namespace {
 
 constexpr uint64_t kClosed = uint64_t{1} << 31;
 constexpr uint64_t kInsideMask = kClosed - 1;
-// Pauses before sleeping: 2 to 10 microseconds on the CPUs of today, about one barrier between two ops.
+// Pauses before sleeping: 2 to 10 microseconds on the CPUs of today, about one barrier between two
+// ops.
 constexpr int32_t kSpinPauses = 200;
 
 static_assert(sizeof(std::atomic<uint32_t>) == sizeof(uint32_t));
 
 void FutexWait(std::atomic<uint32_t>* word, uint32_t expected) {
-  syscall(SYS_futex, reinterpret_cast<uint32_t*>(word), FUTEX_WAIT_PRIVATE, expected, nullptr, nullptr, 0);
+  syscall(SYS_futex, reinterpret_cast<uint32_t*>(word), FUTEX_WAIT_PRIVATE, expected, nullptr,
+          nullptr, 0);
 }
 
 void FutexWakeAll(std::atomic<uint32_t>* word) {
-  syscall(SYS_futex, reinterpret_cast<uint32_t*>(word), FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
+  syscall(SYS_futex, reinterpret_cast<uint32_t*>(word), FUTEX_WAKE_PRIVATE, INT_MAX, nullptr,
+          nullptr, 0);
 }
 
 inline void Pause() {
@@ -85,7 +89,8 @@ void ThreadPool::Run(int32_t items, ParallelItemFn run, void* context) {
       Pause();
     } else {
       const uint32_t signal = idle_signal_.load(std::memory_order_seq_cst);
-      if ((state_.load(std::memory_order_seq_cst) & kInsideMask) != 0) FutexWait(&idle_signal_, signal);
+      if ((state_.load(std::memory_order_seq_cst) & kInsideMask) != 0)
+        FutexWait(&idle_signal_, signal);
     }
     state = state_.load(std::memory_order_acquire);
   }

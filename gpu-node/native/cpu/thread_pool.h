@@ -1,6 +1,6 @@
-// Owns the worker threads of a CPU backend. Items are claimed one by one from an atomic counter; an idle thread
-// spins for a few microseconds and then sleeps on a futex. The caller of Run works too and waits only for
-// threads that have entered the job, so a descheduled thread delays nobody.
+// Owns the worker threads of a CPU backend. Items are claimed one by one from an atomic counter; an
+// idle thread spins for a few microseconds and then sleeps on a futex. The caller of Run works too
+// and waits only for threads that have entered the job, so a descheduled thread delays nobody.
 // Invariant: Run is called by one thread at a time.
 #pragma once
 
@@ -31,8 +31,8 @@ class ThreadPool {
   // Waits until a job other than `epoch` is open or the pool stops.
   void AwaitJob(uint32_t epoch);
 
-  // Job state in one word: low half counts threads inside the job, kClosed bars more from entering; the high
-  // half is the job's epoch.
+  // Job state in one word: low half counts threads inside the job, kClosed bars more from entering;
+  // the high half is the job's epoch.
   std::atomic<uint64_t> state_;
   // Futex words: bumped with each job, and when the last thread leaves a closed job.
   std::atomic<uint32_t> job_signal_{0};

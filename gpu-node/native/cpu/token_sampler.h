@@ -1,5 +1,6 @@
-// Owns what every CPU plug-in does alike to sample a token: the draw among the kept candidates. A plug-in
-// brings the two passes over all logits (the maximum, and the sum of exponentials) as `Passes`.
+// Owns what every CPU plug-in does alike to sample a token: the draw among the kept candidates. A
+// plug-in brings the two passes over all logits (the maximum, and the sum of exponentials) as
+// `Passes`.
 #pragma once
 
 #include <algorithm>
@@ -11,7 +12,8 @@
 
 namespace fairlane {
 
-// A number in [0, 1) that depends on seed and position only: splitmix64's finaliser over both, twice.
+// A number in [0, 1) that depends on seed and position only: splitmix64's finaliser over both,
+// twice.
 inline double UniformAt(uint64_t seed, int32_t position) {
   const auto mix = [](uint64_t z) {
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL;
@@ -27,7 +29,8 @@ inline float OrMinusInfinity(float logit) {
   return std::isnan(logit) ? -std::numeric_limits<float>::infinity() : logit;
 }
 
-// Draws among `count` candidates in the order given, each with weight exp((logit - max) / temperature).
+// Draws among `count` candidates in the order given, each with weight exp((logit - max) /
+// temperature).
 inline int32_t DrawInOrder(const SampleTokenArgs& args, float max, int32_t count, double total) {
   const double inverse = 1.0 / static_cast<double>(args.params.temperature);
   const double target = UniformAt(args.params.seed, args.position) * total;
@@ -82,7 +85,8 @@ inline Candidates KeepCandidates(const SampleTokenArgs& args, float max) {
 }
 
 // Passes::Max(logits, vocab, &id) -> largest logit and the lowest id that has it;
-// Passes::SumExp(logits, vocab, max) -> sum of exp(logit - max). NaN counts as minus infinity in both.
+// Passes::SumExp(logits, vocab, max) -> sum of exp(logit - max). NaN counts as minus infinity in
+// both.
 template <typename Passes>
 inline void SampleTokenWith(SampleTokenArgs* args) {
   int32_t best = 0;
@@ -96,7 +100,8 @@ inline void SampleTokenWith(SampleTokenArgs* args) {
     if (all) {
       const double inverse = 1.0 / static_cast<double>(args->params.temperature);
       for (int32_t id = 0; id < args->vocab; ++id) {
-        kept.total += std::exp(static_cast<double>(OrMinusInfinity(args->logits[id]) - max) * inverse);
+        kept.total +=
+            std::exp(static_cast<double>(OrMinusInfinity(args->logits[id]) - max) * inverse);
       }
     } else {
       kept = KeepCandidates(*args, max);

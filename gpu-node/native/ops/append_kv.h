@@ -1,5 +1,6 @@
-// Contract of writing the K and V of new tokens into their pages, rounded to the KV type. A page holds 16 tokens
-// of all layers; how they lie inside it is the backend's own (kv_page_bytes says how many bytes that takes).
+// Contract of writing the K and V of new tokens into their pages, rounded to the KV type. A page
+// holds 16 tokens of all layers; how they lie inside it is the backend's own (kv_page_bytes says
+// how many bytes that takes).
 #pragma once
 
 #include <cstddef>
@@ -22,11 +23,11 @@ struct KvShape {
 struct AppendKvArgs {
   KvShape shape;
   int32_t layer;
-  const float* k;             // token t's K at k + t * stride, [kv_heads, head_dim]
-  const float* v;             // likewise
+  const float* k;  // token t's K at k + t * stride, [kv_heads, head_dim]
+  const float* v;  // likewise
   int64_t stride;
-  uint8_t* const* page;       // [tokens] start of the page that receives token t
-  const int32_t* page_offset; // [tokens] place of token t in its page, 0 .. 15
+  uint8_t* const* page;        // [tokens] start of the page that receives token t
+  const int32_t* page_offset;  // [tokens] place of token t in its page, 0 .. 15
 };
 
 using KvPageBytesFn = size_t (*)(const KvShape* shape);

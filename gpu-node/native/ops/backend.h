@@ -1,6 +1,7 @@
-// The table of ops: the C ABI of a backend. A plug-in is a shared object that exports kBackendSymbol, a function
-// without parameters that returns its table; core/step.cc runs the layers over it.
-// Invariants: every pointer is set; ops keep no state, allocate nothing and throw nothing.
+// The table of ops: the C ABI of a backend. A plug-in is a shared object that exports
+// kBackendSymbol, a function without parameters that returns its table; core/step.cc runs the
+// layers over it. Invariants: every pointer is set; ops keep no state, allocate nothing and throw
+// nothing.
 #pragma once
 
 #include <cstdint>

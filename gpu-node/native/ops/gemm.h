@@ -1,7 +1,8 @@
 // Contract of the linear layer y = x W^T (or y += x W^T): packing of weights and the product.
-// Weights are split in panels of kPanelRows output rows, the unit of work; what a panel looks like inside is
-// the backend's own. Every output element is reduced in ascending order of k with the same f32 operations
-// whatever the number of tokens, so results do not depend on how tokens are batched.
+// Weights are split in panels of kPanelRows output rows, the unit of work; what a panel looks like
+// inside is the backend's own. Every output element is reduced in ascending order of k with the
+// same f32 operations whatever the number of tokens, so results do not depend on how tokens are
+// batched.
 #pragma once
 
 #include <cstddef>
@@ -24,8 +25,8 @@ struct Q8Group {
   int8_t q[kGroup];
 };
 struct Q4Group {
-  uint16_t d;         // f16
-  uint16_t m;         // f16
+  uint16_t d;             // f16
+  uint16_t m;             // f16
   uint8_t q[kGroup / 2];  // byte j: value j in the low nibble, value j + 16 in the high one
 };
 static_assert(sizeof(Q8Group) == 34 && sizeof(Q4Group) == 20);
@@ -42,14 +43,14 @@ inline int32_t PanelCount(int32_t rows) { return (rows + kPanelRows - 1) / kPane
 // Activations of `tokens` rows, written by quantize_rows; `x` alone is used with kWeightF32.
 struct GemmInput {
   int32_t tokens;
-  const float* x;           // [tokens, k]
-  const int8_t* q;          // [tokens, k]
-  const float* scale;       // [tokens, k / kGroup]
-  const int32_t* sum;       // [tokens, k / kGroup], sum of the group's q
+  const float* x;      // [tokens, k]
+  const int8_t* q;     // [tokens, k]
+  const float* scale;  // [tokens, k / kGroup]
+  const int32_t* sum;  // [tokens, k / kGroup], sum of the group's q
 };
 
 struct GemmOutput {
-  float* y;         // element (t, r) at y[t * stride + r]
+  float* y;  // element (t, r) at y[t * stride + r]
   int64_t stride;
   bool accumulate;  // adds to y instead of writing it
 };

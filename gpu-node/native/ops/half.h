@@ -1,6 +1,7 @@
-// Owns the conversions between float and the two 16-bit float types, bit by bit and without ISA extensions.
-// Plug-ins may convert with instructions where those give the same results. Conversion to f16 rounds to
-// nearest even and saturates at the largest finite value, so a stored half is never infinite.
+// Owns the conversions between float and the two 16-bit float types, bit by bit and without ISA
+// extensions. Plug-ins may convert with instructions where those give the same results. Conversion
+// to f16 rounds to nearest even and saturates at the largest finite value, so a stored half is
+// never infinite.
 #pragma once
 
 #include <bit>

@@ -1,7 +1,8 @@
 // Contract of causal attention over paged K and V with grouped query heads.
-// The keys of a row are listed in blocks of 16 absolute positions, [16 b, 16 b + 16), in ascending order; a query
-// at position p sees the listed keys at positions <= p. Reduction goes block by block, so a result depends on the
-// positions of the keys and not on the pages, page offsets or chunks that brought them.
+// The keys of a row are listed in blocks of 16 absolute positions, [16 b, 16 b + 16), in ascending
+// order; a query at position p sees the listed keys at positions <= p. Reduction goes block by
+// block, so a result depends on the positions of the keys and not on the pages, page offsets or
+// chunks that brought them.
 #pragma once
 
 #include <cstdint>
@@ -43,11 +44,11 @@ struct AttentionItem {
 struct AttentionArgs {
   KvShape shape;
   int32_t layer;
-  int32_t heads;             // query heads, a multiple of kv_heads
-  const float* q;            // token t's queries at q + t * q_stride, [heads, head_dim]
+  int32_t heads;   // query heads, a multiple of kv_heads
+  const float* q;  // token t's queries at q + t * q_stride, [heads, head_dim]
   int64_t q_stride;
-  float* out;                // [tokens, heads, head_dim]
-  const int32_t* position;   // [tokens]
+  float* out;               // [tokens, heads, head_dim]
+  const int32_t* position;  // [tokens]
   const AttentionRow* rows;
   const KvBlock* blocks;
   const KvRun* runs;

@@ -1,5 +1,5 @@
-// Contract of the dynamic quantisation of activations: per group of kGroup values of a row, scale = max|x| / 127
-// and q = round-half-even(x / scale) in -127 .. 127; a group of zeros gets scale 0.
+// Contract of the dynamic quantisation of activations: per group of kGroup values of a row, scale =
+// max|x| / 127 and q = round-half-even(x / scale) in -127 .. 127; a group of zeros gets scale 0.
 #pragma once
 
 #include <cstdint>

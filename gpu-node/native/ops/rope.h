@@ -1,5 +1,6 @@
-// Contract of rotary position embedding in half-split form: within a head, elements i and i + head_dim / 2 are
-// the pair that is turned by the token's angle i. Angles come as tables of cosines and sines per token.
+// Contract of rotary position embedding in half-split form: within a head, elements i and i +
+// head_dim / 2 are the pair that is turned by the token's angle i. Angles come as tables of cosines
+// and sines per token.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +8,7 @@
 namespace fairlane {
 
 struct RopeArgs {
-  float* x;             // token t's heads start at x + t * stride; [heads, head_dim] there, turned in place
+  float* x;  // token t's heads start at x + t * stride; [heads, head_dim] there, turned in place
   int64_t stride;
   int32_t heads;
   int32_t head_dim;     // a multiple of 8

@@ -1,8 +1,9 @@
 // Contract of sampling one token from one row of logits.
-// Temperature 0 takes the largest logit, the lowest id winning ties. Otherwise: keep the top_k largest logits, then
-// the smallest set of them whose probability at this temperature reaches top_p, and draw with a number that is a
-// hash of (seed, position): the result does not depend on the batch. The log-probability is that of the token
-// under the unmodified distribution (temperature 1, all tokens). A NaN logit counts as minus infinity.
+// Temperature 0 takes the largest logit, the lowest id winning ties. Otherwise: keep the top_k
+// largest logits, then the smallest set of them whose probability at this temperature reaches
+// top_p, and draw with a number that is a hash of (seed, position): the result does not depend on
+// the batch. The log-probability is that of the token under the unmodified distribution
+// (temperature 1, all tokens). A NaN logit counts as minus infinity.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// Owns the little a native test needs: checks that count failures and say where, seeded random numbers, and a loop
-// over the plug-ins that this CPU can run, which prints the ones it skips.
+// Owns the little a native test needs: checks that count failures and say where, seeded random
+// numbers, and a loop over the plug-ins that this CPU can run, which prints the ones it skips.
 #pragma once
 
 #include <cmath>
@@ -22,29 +22,31 @@ inline void Fail(const char* file, int line, const std::string& message) {
   if (++Failures() <= 20) std::printf("%s:%d: %s\n", file, line, message.c_str());
 }
 
-#define CHECK(condition)                                                               \
-  do {                                                                                 \
+#define CHECK(condition)                                                                 \
+  do {                                                                                   \
     if (!(condition)) ::fairlane::test::Fail(__FILE__, __LINE__, "failed: " #condition); \
   } while (false)
 
-#define CHECK_EQ(actual, expected)                                                                 \
-  do {                                                                                             \
-    const auto actual_value = (actual);                                                            \
-    const auto expected_value = (expected);                                                        \
-    if (!(actual_value == expected_value)) {                                                       \
-      ::fairlane::test::Fail(__FILE__, __LINE__, std::string(#actual " is ") + std::to_string(actual_value) + \
-                                                     ", expected " + std::to_string(expected_value)); \
-    }                                                                                              \
+#define CHECK_EQ(actual, expected)                                                        \
+  do {                                                                                    \
+    const auto actual_value = (actual);                                                   \
+    const auto expected_value = (expected);                                               \
+    if (!(actual_value == expected_value)) {                                              \
+      ::fairlane::test::Fail(__FILE__, __LINE__,                                          \
+                             std::string(#actual " is ") + std::to_string(actual_value) + \
+                                 ", expected " + std::to_string(expected_value));         \
+    }                                                                                     \
   } while (false)
 
-#define CHECK_NEAR(actual, expected, tolerance)                                                     \
-  do {                                                                                              \
-    const double actual_value = (actual);                                                           \
-    const double expected_value = (expected);                                                       \
-    if (!(std::fabs(actual_value - expected_value) <= (tolerance))) {                               \
-      ::fairlane::test::Fail(__FILE__, __LINE__, std::string(#actual " is ") + std::to_string(actual_value) +  \
-                                                     ", expected " + std::to_string(expected_value)); \
-    }                                                                                               \
+#define CHECK_NEAR(actual, expected, tolerance)                                           \
+  do {                                                                                    \
+    const double actual_value = (actual);                                                 \
+    const double expected_value = (expected);                                             \
+    if (!(std::fabs(actual_value - expected_value) <= (tolerance))) {                     \
+      ::fairlane::test::Fail(__FILE__, __LINE__,                                          \
+                             std::string(#actual " is ") + std::to_string(actual_value) + \
+                                 ", expected " + std::to_string(expected_value));         \
+    }                                                                                     \
   } while (false)
 
 // Ends a test's main: prints the outcome and gives the exit status.
@@ -61,7 +63,9 @@ class Random {
     state_ = state_ * 6364136223846793005ULL + 1442695040888963407ULL;
     return static_cast<uint32_t>(state_ >> 33);
   }
-  int32_t Below(int32_t limit) { return static_cast<int32_t>(Bits() % static_cast<uint32_t>(limit)); }
+  int32_t Below(int32_t limit) {
+    return static_cast<int32_t>(Bits() % static_cast<uint32_t>(limit));
+  }
   // In [-1, 1).
   float Float() { return static_cast<float>(Bits()) / 1073741824.0F - 1.0F; }
   std::vector<float> Floats(size_t count) {

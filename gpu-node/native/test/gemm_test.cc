@@ -1,5 +1,5 @@
-// The linear layer of every plug-in against double arithmetic, and the promise that a token's result does not depend
-// on how many tokens it is computed with.
+// The linear layer of every plug-in against double arithmetic, and the promise that a token's
+// result does not depend on how many tokens it is computed with.
 #include "ops/gemm.h"
 
 #include <algorithm>
@@ -41,7 +41,8 @@ Weights RandomWeights(const Case& c, Random* random) {
       Q8Group group;
       group.d = FloatToHalf(0.01F + 0.02F * std::fabs(random->Float()));
       for (int8_t& q : group.q) q = static_cast<int8_t>(random->Below(256) - 128);
-      for (const int8_t q : group.q) weights.values.push_back(static_cast<double>(HalfToFloat(group.d)) * q);
+      for (const int8_t q : group.q)
+        weights.values.push_back(static_cast<double>(HalfToFloat(group.d)) * q);
       const auto* from = reinterpret_cast<const uint8_t*>(&group);
       bytes.insert(bytes.end(), from, from + sizeof(group));
     }
@@ -52,7 +53,8 @@ Weights RandomWeights(const Case& c, Random* random) {
       for (uint8_t& q : group.q) q = static_cast<uint8_t>(random->Below(256));
       for (int32_t i = 0; i < kGroup; ++i) {
         const int32_t q = i < 16 ? group.q[i] & 15 : group.q[i - 16] >> 4;
-        weights.values.push_back(static_cast<double>(HalfToFloat(group.d)) * q + static_cast<double>(HalfToFloat(group.m)));
+        weights.values.push_back(static_cast<double>(HalfToFloat(group.d)) * q +
+                                 static_cast<double>(HalfToFloat(group.m)));
       }
       const auto* from = reinterpret_cast<const uint8_t*>(&group);
       bytes.insert(bytes.end(), from, from + sizeof(group));
@@ -74,7 +76,8 @@ struct Inputs {
   }
   // The value that the weights' format sees.
   double At(WeightFormat format, size_t i) const {
-    return format == kWeightF32 ? static_cast<double>(x[i]) : static_cast<double>(scale[i / kGroup]) * q[i];
+    return format == kWeightF32 ? static_cast<double>(x[i])
+                                : static_cast<double>(scale[i / kGroup]) * q[i];
   }
 };
 
@@ -94,20 +97,25 @@ Inputs RandomInputs(int32_t k, Random* random) {
   return inputs;
 }
 
-void CheckOutput(const Case& c, const Weights& weights, const Inputs& inputs, const std::vector<float>& y, float start) {
+void CheckOutput(const Case& c, const Weights& weights, const Inputs& inputs,
+                 const std::vector<float>& y, float start) {
   for (int32_t t = 0; t < kTokens; ++t) {
     for (int32_t row = 0; row < c.rows; ++row) {
       double expected = static_cast<double>(start);
       double magnitude = std::fabs(expected);
       for (int32_t i = 0; i < c.k; ++i) {
-        const double term = weights.values[static_cast<size_t>(row) * static_cast<size_t>(c.k) + static_cast<size_t>(i)] *
-                            inputs.At(c.format, static_cast<size_t>(t) * static_cast<size_t>(c.k) + static_cast<size_t>(i));
+        const double term = weights.values[static_cast<size_t>(row) * static_cast<size_t>(c.k) +
+                                           static_cast<size_t>(i)] *
+                            inputs.At(c.format, static_cast<size_t>(t) * static_cast<size_t>(c.k) +
+                                                    static_cast<size_t>(i));
         expected += term;
         magnitude += std::fabs(term);
       }
-      CHECK_NEAR(static_cast<double>(y[static_cast<size_t>(t * (c.rows + 3) + row)]), expected, 2e-6 * magnitude + 1e-9);
+      CHECK_NEAR(static_cast<double>(y[static_cast<size_t>(t * (c.rows + 3) + row)]), expected,
+                 2e-6 * magnitude + 1e-9);
     }
-    for (int32_t i = 0; i < 3; ++i) CHECK(y[static_cast<size_t>(t * (c.rows + 3) + c.rows + i)] == kUntouched);
+    for (int32_t i = 0; i < 3; ++i)
+      CHECK(y[static_cast<size_t>(t * (c.rows + 3) + c.rows + i)] == kUntouched);
   }
 }
 
@@ -139,11 +147,13 @@ void RunCase(const Backend& backend, const Case& c, uint64_t seed) {
     const GemmInput some = inputs.From(kTokens - count, count, c.k);
     const GemmOutput part_output = {part.data(), stride, false};
     backend.gemm(&packed, &some, &part_output, 0, PanelCount(c.rows));
-    CHECK(std::memcmp(part.data(), &y[static_cast<size_t>((kTokens - count) * stride)], part.size() * sizeof(float)) == 0);
+    CHECK(std::memcmp(part.data(), &y[static_cast<size_t>((kTokens - count) * stride)],
+                      part.size() * sizeof(float)) == 0);
   }
 
   std::vector<float> sum(size, 0.5F);
-  for (int32_t t = 0; t < kTokens; ++t) std::fill_n(&sum[static_cast<size_t>(t * stride + c.rows)], 3, kUntouched);
+  for (int32_t t = 0; t < kTokens; ++t)
+    std::fill_n(&sum[static_cast<size_t>(t * stride + c.rows)], 3, kUntouched);
   const GemmOutput accumulating = {sum.data(), stride, true};
   backend.gemm(&packed, &all, &accumulating, 0, PanelCount(c.rows));
   CheckOutput(c, weights, inputs, sum, 0.5F);
@@ -154,7 +164,8 @@ void RunCase(const Backend& backend, const Case& c, uint64_t seed) {
   backend.embed_tokens(&embed, 0, 2);
   for (size_t i = 0; i < embedded.size(); ++i) {
     const size_t row = static_cast<size_t>(tokens[i / static_cast<size_t>(c.k)]);
-    const double expected = weights.values[row * static_cast<size_t>(c.k) + i % static_cast<size_t>(c.k)];
+    const double expected =
+        weights.values[row * static_cast<size_t>(c.k) + i % static_cast<size_t>(c.k)];
     CHECK_NEAR(static_cast<double>(embedded[i]), expected, 1e-6 * std::fabs(expected) + 2e-7);
   }
   std::free(data);
@@ -176,7 +187,8 @@ int main() {
         for (const int32_t k : {32, 96, 576}) test::RunCase(backend, {format, rows, k}, seed++);
       }
     }
-    std::printf("gemm, embed_tokens on %s: %llu cases\n", backend.name, static_cast<unsigned long long>(seed - 1));
+    std::printf("gemm, embed_tokens on %s: %llu cases\n", backend.name,
+                static_cast<unsigned long long>(seed - 1));
   });
   return test::Report("gemm_test");
 }

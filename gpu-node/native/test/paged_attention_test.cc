@@ -1,5 +1,6 @@
-// append_kv and paged_attention of every plug-in: against double arithmetic on rounded keys and values, and bit by bit
-// the same for shuffled pages, shifted page offsets, gaps, chunks and stale page content.
+// append_kv and paged_attention of every plug-in: against double arithmetic on rounded keys and
+// values, and bit by bit the same for shuffled pages, shifted page offsets, gaps, chunks and stale
+// page content.
 #include "ops/paged_attention.h"
 
 #include <algorithm>
@@ -27,8 +28,8 @@ struct Scene {
 struct Placement {
   int32_t first_page_offset = 0;  // position 0 of a page is this much below a multiple of 16
   bool is_shuffled = false;
-  uint8_t stale_byte = 0;         // what unused page bytes hold
-  int32_t chunk = 1 << 20;        // query tokens per item
+  uint8_t stale_byte = 0;   // what unused page bytes hold
+  int32_t chunk = 1 << 20;  // query tokens per item
 };
 
 Scene MakeScene(const KvShape& shape, int32_t heads, const std::vector<int32_t>& positions) {
@@ -87,7 +88,8 @@ std::vector<float> Run(const Backend& backend, const Scene& scene, const Placeme
 
   const int64_t kv_stride = int64_t{shape.kv_heads} * shape.head_dim;
   const int32_t layer = shape.layers - 1;
-  const AppendKvArgs append = {shape, layer, scene.k.data(), scene.v.data(), kv_stride, page.data(), offset.data()};
+  const AppendKvArgs append = {shape,     layer,       scene.k.data(), scene.v.data(),
+                               kv_stride, page.data(), offset.data()};
   backend.append_kv(&append, 0, static_cast<int32_t>(scene.tokens()));
   const auto tokens = static_cast<int32_t>(scene.tokens());
   const AttentionRow row = {0, tokens, 0, static_cast<int32_t>(blocks.size())};
@@ -98,8 +100,17 @@ std::vector<float> Run(const Backend& backend, const Scene& scene, const Placeme
     }
   }
   std::vector<float> out(scene.q.size(), 77.0F);
-  const AttentionArgs args = {shape, layer, scene.heads, scene.q.data(), int64_t{scene.heads} * shape.head_dim,
-                              out.data(), scene.positions.data(), &row, blocks.data(), runs.data(), items.data()};
+  const AttentionArgs args = {shape,
+                              layer,
+                              scene.heads,
+                              scene.q.data(),
+                              int64_t{scene.heads} * shape.head_dim,
+                              out.data(),
+                              scene.positions.data(),
+                              &row,
+                              blocks.data(),
+                              runs.data(),
+                              items.data()};
   backend.paged_attention(&args, 0, static_cast<int32_t>(items.size()));
   return out;
 }
@@ -121,14 +132,16 @@ void CheckAgainstDouble(const Scene& scene, const std::vector<float>& out) {
       for (size_t s = 0; s <= t; ++s) {
         double dot = 0.0;
         for (size_t d = 0; d < dim; ++d) {
-          dot += static_cast<double>(scene.q[(t * heads + h) * dim + d]) * Rounded(shape, scene.k[(s * kv_heads + kv) * dim + d]);
+          dot += static_cast<double>(scene.q[(t * heads + h) * dim + d]) *
+                 Rounded(shape, scene.k[(s * kv_heads + kv) * dim + d]);
         }
         weights.push_back(std::exp(dot / std::sqrt(static_cast<double>(dim))));
         total += weights.back();
       }
       for (size_t d = 0; d < dim; ++d) {
         double expected = 0.0;
-        for (size_t s = 0; s <= t; ++s) expected += weights[s] / total * Rounded(shape, scene.v[(s * kv_heads + kv) * dim + d]);
+        for (size_t s = 0; s <= t; ++s)
+          expected += weights[s] / total * Rounded(shape, scene.v[(s * kv_heads + kv) * dim + d]);
         CHECK_NEAR(static_cast<double>(out[(t * heads + h) * dim + d]), expected, 3e-6);
       }
     }

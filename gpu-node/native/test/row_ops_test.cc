@@ -1,4 +1,5 @@
-// The row-wise ops of every plug-in (quantisation, norm, rotary embedding, gated activation) against double arithmetic.
+// The row-wise ops of every plug-in (quantisation, norm, rotary embedding, gated activation)
+// against double arithmetic.
 #include <algorithm>
 
 #include "ops/backend.h"
@@ -30,7 +31,8 @@ void QuantizeRowsTest(const Backend& backend) {
       largest = std::max(largest, std::fabs(x[i]));
       expected_sum += q[i];
       CHECK(q[i] >= -127);
-      CHECK_NEAR(static_cast<double>(scale[g]) * q[i], static_cast<double>(x[i]), 0.5001 * static_cast<double>(scale[g]));
+      CHECK_NEAR(static_cast<double>(scale[g]) * q[i], static_cast<double>(x[i]),
+                 0.5001 * static_cast<double>(scale[g]));
     }
     CHECK_NEAR(static_cast<double>(scale[g]), static_cast<double>(largest) / 127.0, 1e-8);
     CHECK_EQ(sum[g], expected_sum);
@@ -47,7 +49,8 @@ void RmsNormTest(const Backend& backend) {
   std::vector<double> expected;
   for (int32_t t = 0; t < kTokens; ++t) {
     double squares = 0.0;
-    for (int32_t i = 0; i < kWidth; ++i) squares += std::pow(static_cast<double>(x[static_cast<size_t>(t * kWidth + i)]), 2);
+    for (int32_t i = 0; i < kWidth; ++i)
+      squares += std::pow(static_cast<double>(x[static_cast<size_t>(t * kWidth + i)]), 2);
     const double factor = 1.0 / std::sqrt(squares / kWidth + 1e-5);
     for (int32_t i = 0; i < kWidth; ++i) {
       expected.push_back(static_cast<double>(x[static_cast<size_t>(t * kWidth + i)]) * factor *
@@ -88,7 +91,8 @@ void RopeTest(const Backend& backend) {
       }
     }
     for (int32_t i = kHeads * kDim; i < kStride; ++i) {
-      CHECK(x[static_cast<size_t>(t * kStride + i)] == before[static_cast<size_t>(t * kStride + i)]);
+      CHECK(x[static_cast<size_t>(t * kStride + i)] ==
+            before[static_cast<size_t>(t * kStride + i)]);
     }
   }
 }
@@ -106,9 +110,11 @@ void SiluMulTest(const Backend& backend) {
   for (int32_t t = 0; t < kTokens; ++t) {
     for (int32_t i = 0; i < kWidth; ++i) {
       const auto gate = static_cast<double>(gate_up[static_cast<size_t>(t * 2 * kWidth + i)]);
-      const auto up = static_cast<double>(gate_up[static_cast<size_t>(t * 2 * kWidth + kWidth + i)]);
+      const auto up =
+          static_cast<double>(gate_up[static_cast<size_t>(t * 2 * kWidth + kWidth + i)]);
       const double expected = gate / (1.0 + std::exp(-gate)) * up;
-      CHECK_NEAR(static_cast<double>(y[static_cast<size_t>(t * kWidth + i)]), expected, 1e-6 * std::fabs(expected) + 1e-5);
+      CHECK_NEAR(static_cast<double>(y[static_cast<size_t>(t * kWidth + i)]), expected,
+                 1e-6 * std::fabs(expected) + 1e-5);
     }
   }
 }

@@ -1,4 +1,5 @@
-// Sampling of every plug-in: greedy ties, log-probabilities, top-k and top-p sets, frequencies, and NaN.
+// Sampling of every plug-in: greedy ties, log-probabilities, top-k and top-p sets, frequencies, and
+// NaN.
 #include "ops/sample_token.h"
 
 #include <limits>
@@ -14,7 +15,8 @@ struct Sampled {
   double logprob;
 };
 
-Sampled Sample(const Backend& backend, const std::vector<float>& logits, const SamplingParams& params, int32_t position = 0) {
+Sampled Sample(const Backend& backend, const std::vector<float>& logits,
+               const SamplingParams& params, int32_t position = 0) {
   std::vector<int32_t> order(logits.size());
   SampleTokenArgs args = {};
   args.logits = logits.data();
@@ -57,7 +59,8 @@ void NanTest(const Backend& backend) {
 }
 
 // Draws at many positions and compares frequencies with probabilities.
-void DrawTest(const Backend& backend, const SamplingParams& base, const std::vector<double>& expected) {
+void DrawTest(const Backend& backend, const SamplingParams& base,
+              const std::vector<double>& expected) {
   const std::vector<float> logits = {1.0F, 3.0F, 2.0F, 0.0F, 2.5F, -4.0F, 3.0F, 1.5F, -30.0F};
   double all = 0.0;
   for (const float logit : logits) all += std::exp(static_cast<double>(logit));
@@ -88,9 +91,11 @@ int main() {
     fairlane::test::DrawTest(backend, {1.0F, 1.0F, 0, 42},
                              {0.0394, 0.2914, 0.1072, 0.0145, 0.1767, 0.0003, 0.2914, 0.0650, 0.0});
     // The three largest: two of e^3 and one of e^2.5 over 52.35.
-    fairlane::test::DrawTest(backend, {1.0F, 1.0F, 3, 42}, {0, 0.3837, 0, 0, 0.2327, 0, 0.3837, 0, 0});
+    fairlane::test::DrawTest(backend, {1.0F, 1.0F, 3, 42},
+                             {0, 0.3837, 0, 0, 0.2327, 0, 0.3837, 0, 0});
     // e^3 twice is 0.583, with e^2.5 0.759: the smallest set that reaches 0.7.
-    fairlane::test::DrawTest(backend, {1.0F, 0.7F, 0, 42}, {0, 0.3837, 0, 0, 0.2327, 0, 0.3837, 0, 0});
+    fairlane::test::DrawTest(backend, {1.0F, 0.7F, 0, 42},
+                             {0, 0.3837, 0, 0, 0.2327, 0, 0.3837, 0, 0});
     // top_p 0.5 of the three largest: 0.767 with both of e^3.
     fairlane::test::DrawTest(backend, {1.0F, 0.5F, 3, 42}, {0, 0.5, 0, 0, 0, 0, 0.5, 0, 0});
     // top_k 1 takes the lowest id of a tie, at any temperature.

@@ -1,5 +1,5 @@
-// Reading of tensor rows: hand-made blocks of every type with the values they stand for, conversions of halves over all
-// bit patterns, and values that are not finite.
+// Reading of tensor rows: hand-made blocks of every type with the values they stand for,
+// conversions of halves over all bit patterns, and values that are not finite.
 #include "core/tensor_rows.h"
 
 #include <cstring>
@@ -12,8 +12,10 @@ namespace fairlane::test {
 namespace {
 
 void HalfTest() {
-  CHECK(HalfToFloat(0x3C00) == 1.0F && HalfToFloat(0xC000) == -2.0F && HalfToFloat(0x7BFF) == 65504.0F);
-  CHECK(HalfToFloat(0x0001) == 0x1.0p-24F && HalfToFloat(0x03FF) == 1023 * 0x1.0p-24F && HalfToFloat(0x0400) == 0x1.0p-14F);
+  CHECK(HalfToFloat(0x3C00) == 1.0F && HalfToFloat(0xC000) == -2.0F &&
+        HalfToFloat(0x7BFF) == 65504.0F);
+  CHECK(HalfToFloat(0x0001) == 0x1.0p-24F && HalfToFloat(0x03FF) == 1023 * 0x1.0p-24F &&
+        HalfToFloat(0x0400) == 0x1.0p-14F);
   CHECK(std::isinf(HalfToFloat(0x7C00)) && std::isnan(HalfToFloat(0x7C01)));
   for (uint32_t bits = 0; bits < 0x10000; ++bits) {  // every finite half comes back from its float
     const auto half = static_cast<uint16_t>(bits);
@@ -29,7 +31,8 @@ void HalfTest() {
   CHECK(BfloatToFloat(0x3FC0) == 1.5F);
 }
 
-std::vector<uint8_t> Block(std::initializer_list<uint16_t> halves, const std::vector<uint8_t>& rest) {
+std::vector<uint8_t> Block(std::initializer_list<uint16_t> halves,
+                           const std::vector<uint8_t>& rest) {
   std::vector<uint8_t> bytes;
   for (const uint16_t half : halves) {
     bytes.push_back(static_cast<uint8_t>(half & 255));
@@ -40,7 +43,8 @@ std::vector<uint8_t> Block(std::initializer_list<uint16_t> halves, const std::ve
 }
 
 // Checks single values of a 32-value block, and that the canonical form stands for the same ones.
-void CheckBlock(TensorType type, const std::vector<uint8_t>& block, const std::vector<std::pair<int, float>>& expected) {
+void CheckBlock(TensorType type, const std::vector<uint8_t>& block,
+                const std::vector<std::pair<int, float>>& expected) {
   CHECK_EQ(block.size(), RowBytes(type, 32));
   float values[32];
   CHECK(ReadRowAsF32(type, block.data(), 32, values));
@@ -54,7 +58,8 @@ void CheckBlock(TensorType type, const std::vector<uint8_t>& block, const std::v
   for (int i = 0; i < 32; ++i) {
     if (Int8FormatOf(type) == kWeightQ4) {
       const int q = i < 16 ? group.q4.q[i] & 15 : group.q4.q[i - 16] >> 4;
-      CHECK_EQ(HalfToFloat(group.q4.d) * static_cast<float>(q) + HalfToFloat(group.q4.m), values[i]);
+      CHECK_EQ(HalfToFloat(group.q4.d) * static_cast<float>(q) + HalfToFloat(group.q4.m),
+               values[i]);
     } else {
       const bool is_exact = type == TensorType::kQ8_0 || type == TensorType::kQ5_0;
       const float scale = HalfToFloat(group.q8.d);
@@ -69,13 +74,17 @@ void BlockTest() {
   std::vector<uint8_t> nibbles(16, 0x88);
   nibbles[0] = 0xA3;
   nibbles[15] = 0x0F;
-  CheckBlock(TensorType::kQ4_0, Block({0x3800}, nibbles), {{0, -2.5F}, {1, 0.0F}, {15, 3.5F}, {16, 1.0F}, {31, -4.0F}});
-  CheckBlock(TensorType::kQ4_1, Block({0x3800, 0xC000}, nibbles), {{0, -0.5F}, {1, 2.0F}, {15, 5.5F}, {16, 3.0F}, {31, -2.0F}});
+  CheckBlock(TensorType::kQ4_0, Block({0x3800}, nibbles),
+             {{0, -2.5F}, {1, 0.0F}, {15, 3.5F}, {16, 1.0F}, {31, -4.0F}});
+  CheckBlock(TensorType::kQ4_1, Block({0x3800, 0xC000}, nibbles),
+             {{0, -0.5F}, {1, 2.0F}, {15, 5.5F}, {16, 3.0F}, {31, -2.0F}});
   // Fifth bits: value 0 and value 31 have theirs set.
   std::vector<uint8_t> fives = {0x01, 0x00, 0x00, 0x80};
   fives.insert(fives.end(), nibbles.begin(), nibbles.end());
-  CheckBlock(TensorType::kQ5_0, Block({0x3800}, fives), {{0, 1.5F}, {1, -4.0F}, {15, -0.5F}, {16, -3.0F}, {31, 0.0F}});
-  CheckBlock(TensorType::kQ5_1, Block({0x3800, 0xC000}, fives), {{0, 7.5F}, {1, 2.0F}, {15, 5.5F}, {16, 3.0F}, {31, 6.0F}});
+  CheckBlock(TensorType::kQ5_0, Block({0x3800}, fives),
+             {{0, 1.5F}, {1, -4.0F}, {15, -0.5F}, {16, -3.0F}, {31, 0.0F}});
+  CheckBlock(TensorType::kQ5_1, Block({0x3800, 0xC000}, fives),
+             {{0, 7.5F}, {1, 2.0F}, {15, 5.5F}, {16, 3.0F}, {31, 6.0F}});
   std::vector<uint8_t> bytes(32, 2);
   bytes[0] = 0x80;
   bytes[31] = 127;
@@ -83,7 +92,7 @@ void BlockTest() {
   std::vector<uint8_t> halves;
   std::vector<uint8_t> bfloats;
   for (int i = 0; i < 32; ++i) {
-    halves.insert(halves.end(), {0x00, static_cast<uint8_t>(i == 3 ? 0xC0 : 0x3C)});   // -2 and 1
+    halves.insert(halves.end(), {0x00, static_cast<uint8_t>(i == 3 ? 0xC0 : 0x3C)});    // -2 and 1
     bfloats.insert(bfloats.end(), {0x80, static_cast<uint8_t>(i == 3 ? 0xBF : 0x3F)});  // -1 and 1
   }
   CheckBlock(TensorType::kF16, halves, {{0, 1.0F}, {3, -2.0F}});
@@ -100,10 +109,15 @@ void NotFiniteTest() {
   CHECK(!ReadRowCanonical(TensorType::kF32, bytes, 32, &group, scratch));
   CHECK(!ReadRowAsF32(TensorType::kF32, bytes, 32, scratch));
   Q4Group q4;
-  CHECK(!ReadRowCanonical(TensorType::kQ4_1, Block({0x3C00, 0x7E00}, std::vector<uint8_t>(16)).data(), 32, &q4, scratch));
-  CHECK(!ReadRowCanonical(TensorType::kQ4_0, Block({0x7000}, std::vector<uint8_t>(16)).data(), 32, &q4, scratch));
-  CHECK(!ReadRowCanonical(TensorType::kQ8_0, Block({0x7C00}, std::vector<uint8_t>(32)).data(), 32, &group, scratch));
-  CHECK(!IsSupported(TensorType::kQ4_K) && !IsSupported(TensorType::kQ6_K) && IsSupported(TensorType::kQ5_1));
+  CHECK(!ReadRowCanonical(TensorType::kQ4_1,
+                          Block({0x3C00, 0x7E00}, std::vector<uint8_t>(16)).data(), 32, &q4,
+                          scratch));
+  CHECK(!ReadRowCanonical(TensorType::kQ4_0, Block({0x7000}, std::vector<uint8_t>(16)).data(), 32,
+                          &q4, scratch));
+  CHECK(!ReadRowCanonical(TensorType::kQ8_0, Block({0x7C00}, std::vector<uint8_t>(32)).data(), 32,
+                          &group, scratch));
+  CHECK(!IsSupported(TensorType::kQ4_K) && !IsSupported(TensorType::kQ6_K) &&
+        IsSupported(TensorType::kQ5_1));
 }
 
 }  // namespace

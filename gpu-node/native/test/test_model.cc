@@ -28,11 +28,15 @@ constexpr int32_t kFfn = 96;
 std::string RandomBytes(const std::string& type, int32_t rows, int32_t columns, Random* random) {
   const float spread = 1.5F / std::sqrt(static_cast<float>(columns));
   std::string bytes;
-  const auto append = [&](const void* data, size_t size) { bytes.append(static_cast<const char*>(data), size); };
+  const auto append = [&](const void* data, size_t size) {
+    bytes.append(static_cast<const char*>(data), size);
+  };
   if (type == "f32" || type == "f16" || type == "bf16") {
     for (int64_t i = 0; i < int64_t{rows} * columns; ++i) {
       const float value = spread * random->Float();
-      const uint16_t half = type == "f16" ? FloatToHalf(value) : static_cast<uint16_t>(std::bit_cast<uint32_t>(value) >> 16);
+      const uint16_t half = type == "f16"
+                                ? FloatToHalf(value)
+                                : static_cast<uint16_t>(std::bit_cast<uint32_t>(value) >> 16);
       if (type == "f32") append(&value, sizeof(value));
       if (type != "f32") append(&half, sizeof(half));
     }
@@ -70,7 +74,8 @@ class Writer {
   void Matrix(const std::string& name, const std::string& type, int32_t rows, int32_t columns) {
     std::string bytes = RandomBytes(type, rows, columns, &random_);
     const std::string last = name.substr(name.rfind('.') + 1);
-    if (options_.is_interleaved && (last == "q" || last == "k")) bytes = Interleave(bytes, bytes.size() / static_cast<size_t>(rows));
+    if (options_.is_interleaved && (last == "q" || last == "k"))
+      bytes = Interleave(bytes, bytes.size() / static_cast<size_t>(rows));
     if (options_.has_nan && name == "layers.1.up") {
       const float nan = std::numeric_limits<float>::quiet_NaN();
       std::memcpy(&bytes[1000], &nan, sizeof(nan));
@@ -88,14 +93,19 @@ class Writer {
   }
 
   std::string Manifest(const std::string& data_path) const {
-    const auto param = [](const char* name, const std::string& value) { return "param " + std::string(name) + " " + value + "\n"; };
+    const auto param = [](const char* name, const std::string& value) {
+      return "param " + std::string(name) + " " + value + "\n";
+    };
     return "fairlane-manifest 1\narch llama\n" + param("hidden", std::to_string(kHidden)) +
            param("layers", std::to_string(kLayers)) + param("heads", std::to_string(kHeads)) +
-           param("kv_heads", std::to_string(kKvHeads)) + param("head_dim", std::to_string(kHeadDim)) +
-           param("ffn", std::to_string(kFfn)) + param("vocab", std::to_string(TestModel::kVocab)) +
+           param("kv_heads", std::to_string(kKvHeads)) +
+           param("head_dim", std::to_string(kHeadDim)) + param("ffn", std::to_string(kFfn)) +
+           param("vocab", std::to_string(TestModel::kVocab)) +
            param("context", std::to_string(TestModel::kContext)) + param("rope_base", "10000") +
-           param("rms_eps", "1e-05") + param("qk_interleaved", options_.is_interleaved ? "1" : "0") + "file 0 " +
-           std::to_string(data_.size()) + " " + data_path + "\n" + tensors_ + "end " + std::to_string(count_) + "\n";
+           param("rms_eps", "1e-05") +
+           param("qk_interleaved", options_.is_interleaved ? "1" : "0") + "file 0 " +
+           std::to_string(data_.size()) + " " + data_path + "\n" + tensors_ + "end " +
+           std::to_string(count_) + "\n";
   }
 
   const std::string& data() const { return data_; }
@@ -103,7 +113,8 @@ class Writer {
  private:
   void Add(const std::string& name, const std::string& shape, const std::string& bytes) {
     data_ += "x";  // an odd offset: nothing may rely on alignment
-    tensors_ += "tensor " + name + " " + shape + " 0 " + std::to_string(data_.size()) + " " + std::to_string(bytes.size()) + "\n";
+    tensors_ += "tensor " + name + " " + shape + " 0 " + std::to_string(data_.size()) + " " +
+                std::to_string(bytes.size()) + "\n";
     data_ += bytes;
     ++count_;
   }

@@ -1,5 +1,6 @@
-// Owns a small random Llama for native tests: writes its weights and manifest into a fresh temporary folder, which goes
-// with the object. Sizes are fixed; the types of the matrices can be chosen.
+// Owns a small random Llama for native tests: writes its weights and manifest into a fresh
+// temporary folder, which goes with the object. Sizes are fixed; the types of the matrices can be
+// chosen.
 #pragma once
 
 #include <cstdint>
@@ -10,9 +11,9 @@ namespace fairlane::test {
 
 struct TestModelOptions {
   std::string matrix_type = "f32";  // any type the engine reads, but q and k stay f32
-  bool is_interleaved = false;      // writes q and k rows as rotary pairs; the model computes the same
+  bool is_interleaved = false;  // writes q and k rows as rotary pairs; the model computes the same
   bool is_tied = true;
-  bool has_nan = false;             // one value of layers.1.up is NaN
+  bool has_nan = false;  // one value of layers.1.up is NaN
 };
 
 class TestModel {

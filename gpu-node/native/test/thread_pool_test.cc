@@ -1,4 +1,5 @@
-// The thread pool of every plug-in: each item once, whatever the thread count, over many short jobs.
+// The thread pool of every plug-in: each item once, whatever the thread count, over many short
+// jobs.
 #include <atomic>
 #include <chrono>
 #include <thread>
@@ -16,7 +17,8 @@ void EachItemOnce(const Backend& backend, int32_t threads) {
     const int32_t items = round % 17;
     std::vector<std::atomic<int32_t>> counts(17);
     workers.For(items, [&](int32_t item) { counts[static_cast<size_t>(item)].fetch_add(1); });
-    for (int32_t item = 0; item < 17; ++item) CHECK_EQ(counts[static_cast<size_t>(item)].load(), item < items ? 1 : 0);
+    for (int32_t item = 0; item < 17; ++item)
+      CHECK_EQ(counts[static_cast<size_t>(item)].load(), item < items ? 1 : 0);
   }
 }
 

@@ -1,7 +1,7 @@
-// The linear layer on AVX2. Q4: maddubs of nibbles and activations; the eight products of a group fit 16 bits
-// (8 * 2 * 15 * 127 = 30,480), so one maddwd per group widens them. Q8: maddubs of |w| and the activation with w's
-// sign, widened at once. Then one conversion, one scale and fused multiply-adds in f32, the same sequence for an
-// output element whatever the token count.
+// The linear layer on AVX2. Q4: maddubs of nibbles and activations; the eight products of a group
+// fit 16 bits (8 * 2 * 15 * 127 = 30,480), so one maddwd per group widens them. Q8: maddubs of |w|
+// and the activation with w's sign, widened at once. Then one conversion, one scale and fused
+// multiply-adds in f32, the same sequence for an output element whatever the token count.
 #include <immintrin.h>
 
 #include "cpu/avx2/ops.h"
@@ -33,8 +33,12 @@ struct Place {
   int32_t rows;  // of the matrix
 
   const int8_t* q(int t) const { return input->q + static_cast<int64_t>(token + t) * k; }
-  float scale(int t, int32_t g) const { return input->scale[static_cast<int64_t>(token + t) * (k / kGroup) + g]; }
-  int32_t sum(int t, int32_t g) const { return input->sum[static_cast<int64_t>(token + t) * (k / kGroup) + g]; }
+  float scale(int t, int32_t g) const {
+    return input->scale[static_cast<int64_t>(token + t) * (k / kGroup) + g];
+  }
+  int32_t sum(int t, int32_t g) const {
+    return input->sum[static_cast<int64_t>(token + t) * (k / kGroup) + g];
+  }
 };
 
 inline void StoreEight(const Place& place, int t, int32_t row, __m256 y) {
@@ -62,7 +66,8 @@ void Q4Tile(const uint8_t* group, const Place& place) {
     for (int t = 0; t < T; ++t) sum[t][0] = sum[t][1] = _mm256_setzero_si256();
 #pragma GCC unroll 8
     for (int32_t quad = 0; quad < kQuadsPerGroup; ++quad) {
-      const __m256i both = _mm256_load_si256(reinterpret_cast<const __m256i*>(group + kQ4QuadsAt + quad * 32));
+      const __m256i both =
+          _mm256_load_si256(reinterpret_cast<const __m256i*>(group + kQ4QuadsAt + quad * 32));
       const __m256i low = _mm256_and_si256(both, nibble);
       const __m256i high = _mm256_and_si256(_mm256_srli_epi16(both, 4), nibble);
 #pragma GCC unroll 3
@@ -78,7 +83,8 @@ void Q4Tile(const uint8_t* group, const Place& place) {
       const __m256 m = LoadHalves(group + 32 + half * 16);
       for (int t = 0; t < T; ++t) {
         const __m256 scale = _mm256_set1_ps(place.scale(t, g));
-        const __m256 offset = _mm256_mul_ps(scale, _mm256_set1_ps(static_cast<float>(place.sum(t, g))));
+        const __m256 offset =
+            _mm256_mul_ps(scale, _mm256_set1_ps(static_cast<float>(place.sum(t, g))));
         const __m256 dot = _mm256_cvtepi32_ps(_mm256_madd_epi16(sum[t][half], ones));
         y[t][half] = _mm256_fmadd_ps(_mm256_mul_ps(d, scale), dot, y[t][half]);
         y[t][half] = _mm256_fmadd_ps(m, offset, y[t][half]);
@@ -101,12 +107,14 @@ void Q8Tile(const uint8_t* group, const Place& place) {
     for (int t = 0; t < T; ++t) sum[t] = _mm256_setzero_si256();
 #pragma GCC unroll 8
     for (int32_t quad = 0; quad < kQuadsPerGroup; ++quad) {
-      const __m256i w = _mm256_load_si256(reinterpret_cast<const __m256i*>(group + kQ8QuadsAt + quad * 32));
+      const __m256i w =
+          _mm256_load_si256(reinterpret_cast<const __m256i*>(group + kQ8QuadsAt + quad * 32));
       const __m256i magnitude = _mm256_abs_epi8(w);
 #pragma GCC unroll 4
       for (int t = 0; t < T; ++t) {
         const __m256i x = _mm256_sign_epi8(BroadcastQuad(place.q(t) + g * kGroup + quad * 4), w);
-        sum[t] = _mm256_add_epi32(sum[t], _mm256_madd_epi16(_mm256_maddubs_epi16(magnitude, x), ones));
+        sum[t] =
+            _mm256_add_epi32(sum[t], _mm256_madd_epi16(_mm256_maddubs_epi16(magnitude, x), ones));
       }
     }
     const __m256 d = LoadHalves(group);
@@ -137,8 +145,8 @@ void Q8Part(const uint8_t* part, Place place) {
 
 }  // namespace
 
-void Gemm(const GemmWeights* weights, const GemmInput* input, const GemmOutput* output, int32_t panel_begin,
-          int32_t panel_end) {
+void Gemm(const GemmWeights* weights, const GemmInput* input, const GemmOutput* output,
+          int32_t panel_begin, int32_t panel_end) {
   const int32_t part_rows = PartRows(weights->format);
   for (int32_t panel = panel_begin; panel < panel_end; ++panel) {
     for (int32_t row = 0; row < kPanelRows; row += part_rows) {

@@ -11,7 +11,8 @@ namespace {
 void PackQ8Row(const Q8Group& source, int32_t row, uint8_t* group) {
   std::memcpy(group + static_cast<size_t>(row) * 2, &source.d, 2);
   for (int32_t i = 0; i < kGroup; ++i) {
-    group[kQ8QuadsAt + static_cast<size_t>((i / 4) * 32 + row * 4 + i % 4)] = static_cast<uint8_t>(source.q[i]);
+    group[kQ8QuadsAt + static_cast<size_t>((i / 4) * 32 + row * 4 + i % 4)] =
+        static_cast<uint8_t>(source.q[i]);
   }
 }
 
@@ -45,9 +46,11 @@ void ReadRow(const GemmWeights& table, int32_t token, float* y) {
     for (int32_t i = 0; i < kGroup; ++i) {
       if (table.format == kWeightQ4) {
         const uint8_t byte = group[NibbleAt(row, i)];
-        y[g * kGroup + i] = d * static_cast<float>(row < 8 ? byte & 15 : byte >> 4) + HalfAt(group, kQ4Rows + row);
+        y[g * kGroup + i] =
+            d * static_cast<float>(row < 8 ? byte & 15 : byte >> 4) + HalfAt(group, kQ4Rows + row);
       } else {
-        const auto q = static_cast<int8_t>(group[kQ8QuadsAt + static_cast<size_t>((i / 4) * 32 + row * 4 + i % 4)]);
+        const auto q = static_cast<int8_t>(
+            group[kQ8QuadsAt + static_cast<size_t>((i / 4) * 32 + row * 4 + i % 4)]);
         y[g * kGroup + i] = d * static_cast<float>(q);
       }
     }
@@ -58,7 +61,8 @@ void ReadRow(const GemmWeights& table, int32_t token, float* y) {
 
 size_t PackedBytes(WeightFormat format, int32_t rows, int32_t k) {
   if (format == kWeightF32) return 0;
-  const auto parts = static_cast<size_t>(PanelCount(rows)) * static_cast<size_t>(kPanelRows / PartRows(format));
+  const auto parts =
+      static_cast<size_t>(PanelCount(rows)) * static_cast<size_t>(kPanelRows / PartRows(format));
   return parts * PartBytes(format, k);
 }
 

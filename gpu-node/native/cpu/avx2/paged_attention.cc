@@ -1,5 +1,5 @@
-// Paged attention with the 16 keys of a block in two registers. Up to 4 queries share the loads of K and V; each
-// query keeps its own running maximum, sum and output, so sharing changes no result.
+// Paged attention with the 16 keys of a block in two registers. Up to 4 queries share the loads of
+// K and V; each query keeps its own running maximum, sum and output, so sharing changes no result.
 #include <immintrin.h>
 
 #include <cmath>
@@ -54,13 +54,17 @@ inline void Scores(const Query* queries, const uint16_t* keys, int32_t dim, __m2
   }
 }
 
-// Weights of the visible keys under the running softmax; returns the correction of what was summed before.
-inline float Fold(Query* query, const __m256* scores, uint32_t visible, float scale, float* weights) {
+// Weights of the visible keys under the running softmax; returns the correction of what was summed
+// before.
+inline float Fold(Query* query, const __m256* scores, uint32_t visible, float scale,
+                  float* weights) {
   const __m256 minus_infinity = _mm256_set1_ps(-std::numeric_limits<float>::infinity());
   const __m256 mask0 = LaneMask(visible);
   const __m256 mask1 = LaneMask(visible >> 8);
-  const __m256 s0 = _mm256_blendv_ps(minus_infinity, _mm256_mul_ps(scores[0], _mm256_set1_ps(scale)), mask0);
-  const __m256 s1 = _mm256_blendv_ps(minus_infinity, _mm256_mul_ps(scores[1], _mm256_set1_ps(scale)), mask1);
+  const __m256 s0 =
+      _mm256_blendv_ps(minus_infinity, _mm256_mul_ps(scores[0], _mm256_set1_ps(scale)), mask0);
+  const __m256 s1 =
+      _mm256_blendv_ps(minus_infinity, _mm256_mul_ps(scores[1], _mm256_set1_ps(scale)), mask1);
   const float largest = ReduceMax(_mm256_max_ps(s0, s1));
   const float max = largest > query->max ? largest : query->max;
   const float correction = _mm256_cvtss_f32(Exp(_mm256_set1_ps(query->max - max)));
@@ -79,18 +83,21 @@ inline void AddValues(Query* queries, const uint16_t* values, int32_t dim, int32
                       const float (*weights)[kPageTokens], const float* correction) {
   for (int32_t d = 0; d < dim; d += 8) {
     __m256 out[N];
-    for (int i = 0; i < N; ++i) out[i] = _mm256_mul_ps(_mm256_loadu_ps(queries[i].out + d), _mm256_set1_ps(correction[i]));
+    for (int i = 0; i < N; ++i)
+      out[i] = _mm256_mul_ps(_mm256_loadu_ps(queries[i].out + d), _mm256_set1_ps(correction[i]));
     for (int32_t lane = 0; lane < lanes; ++lane) {
       const __m256 v = LoadHalves(values + lane * dim + d);
 #pragma GCC unroll 4
-      for (int i = 0; i < N; ++i) out[i] = _mm256_fmadd_ps(_mm256_set1_ps(weights[i][lane]), v, out[i]);
+      for (int i = 0; i < N; ++i)
+        out[i] = _mm256_fmadd_ps(_mm256_set1_ps(weights[i][lane]), v, out[i]);
     }
     for (int i = 0; i < N; ++i) _mm256_storeu_ps(queries[i].out + d, out[i]);
   }
 }
 
 template <int N>
-void RunBlock(Query* queries, const KvBlockView<uint16_t>& view, const uint32_t* visible, int32_t dim) {
+void RunBlock(Query* queries, const KvBlockView<uint16_t>& view, const uint32_t* visible,
+              int32_t dim) {
   __m256 scores[N][2];
   float weights[N][kPageTokens];
   float correction[N];
@@ -104,7 +111,8 @@ void RunBlock(Query* queries, const KvBlockView<uint16_t>& view, const uint32_t*
   AddValues<N>(queries, view.values, dim, LaneCount(any), weights, correction);
 }
 
-void RunBlockFor(int count, Query* queries, const KvBlockView<uint16_t>& view, const uint32_t* visible, int32_t dim) {
+void RunBlockFor(int count, Query* queries, const KvBlockView<uint16_t>& view,
+                 const uint32_t* visible, int32_t dim) {
   switch (count) {
     case 4:
       return RunBlock<4>(queries, view, visible, dim);
@@ -132,16 +140,19 @@ void RunQueries(const AttentionArgs& args, const AttentionItem& item, Query* que
     const KvBlockView<uint16_t> view = ViewKvBlock<uint16_t>(block, args, item.kv_head, scratch);
     // Queries that see nothing of the block come first, because positions ascend.
     int first = 0;
-    while (first < count && VisibleLanes(view.lanes, block.first_pos, queries[first].position) == 0) ++first;
+    while (first < count && VisibleLanes(view.lanes, block.first_pos, queries[first].position) == 0)
+      ++first;
     if (first == count) break;
     uint32_t visible[kQueriesAtOnce];
-    for (int i = first; i < count; ++i) visible[i - first] = VisibleLanes(view.lanes, block.first_pos, queries[i].position);
+    for (int i = first; i < count; ++i)
+      visible[i - first] = VisibleLanes(view.lanes, block.first_pos, queries[i].position);
     RunBlockFor(count - first, queries + first, view, visible, dim);
   }
   for (int i = 0; i < count; ++i) {
     const __m256 inverse = _mm256_set1_ps(queries[i].sum > 0.0F ? 1.0F / queries[i].sum : 0.0F);
     for (int32_t d = 0; d < dim; d += 8) {
-      _mm256_storeu_ps(queries[i].out + d, _mm256_mul_ps(_mm256_loadu_ps(queries[i].out + d), inverse));
+      _mm256_storeu_ps(queries[i].out + d,
+                       _mm256_mul_ps(_mm256_loadu_ps(queries[i].out + d), inverse));
     }
   }
 }
@@ -158,7 +169,8 @@ void RunItem(const AttentionArgs& args, const AttentionItem& item) {
     const int64_t token = row.token_begin + item.token_begin + t;
     for (int32_t head = item.kv_head * group; head < (item.kv_head + 1) * group; ++head) {
       queries[count++] = {args.q + token * args.q_stride + static_cast<int64_t>(head) * dim,
-                          args.out + (token * args.heads + head) * dim, args.position[token], 0.0F, 0.0F};
+                          args.out + (token * args.heads + head) * dim, args.position[token], 0.0F,
+                          0.0F};
       if (count == kQueriesAtOnce) {
         RunQueries(args, item, queries, count, &scratch);
         count = 0;

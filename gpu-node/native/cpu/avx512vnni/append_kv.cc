@@ -1,4 +1,5 @@
-// Writes K and V into f16 pages: converted 16 at a time, K scattered into its lane. This plug-in has no f32 pages.
+// Writes K and V into f16 pages: converted 16 at a time, K scattered into its lane. This plug-in
+// has no f32 pages.
 #include <immintrin.h>
 
 #include "cpu/avx512vnni/ops.h"
@@ -11,7 +12,8 @@ namespace {
 inline __m256i ToHalves(const float* x, __mmask16 mask) {
   const __m512 limit = _mm512_set1_ps(kHalfMax);
   const __m512 v = _mm512_maskz_loadu_ps(mask, x);
-  const __m512 clamped = _mm512_max_ps(_mm512_min_ps(v, limit), _mm512_sub_ps(_mm512_setzero_ps(), limit));
+  const __m512 clamped =
+      _mm512_max_ps(_mm512_min_ps(v, limit), _mm512_sub_ps(_mm512_setzero_ps(), limit));
   return _mm512_cvtps_ph(clamped, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
 
@@ -24,8 +26,10 @@ void AppendKv(const AppendKvArgs* args, int32_t token_begin, int32_t token_end) 
     for (int32_t head = 0; head < args->shape.kv_heads; ++head) {
       const float* k = args->k + token * args->stride + static_cast<int64_t>(head) * dim;
       const float* v = args->v + token * args->stride + static_cast<int64_t>(head) * dim;
-      auto* keys = reinterpret_cast<uint16_t*>(KeysOf(args->page[token], args->shape, args->layer, head));
-      auto* values = reinterpret_cast<uint16_t*>(ValuesOf(args->page[token], args->shape, args->layer, head));
+      auto* keys =
+          reinterpret_cast<uint16_t*>(KeysOf(args->page[token], args->shape, args->layer, head));
+      auto* values =
+          reinterpret_cast<uint16_t*>(ValuesOf(args->page[token], args->shape, args->layer, head));
       for (int32_t d = 0; d < dim; d += 16) {
         const int32_t count = dim - d < 16 ? dim - d : 16;
         const auto mask = static_cast<__mmask16>((1U << count) - 1U);

@@ -1,4 +1,5 @@
-// The AVX-512 VNNI plug-in. Rope and the page size are the generic code, compiled with this ISA's flags.
+// The AVX-512 VNNI plug-in. Rope and the page size are the generic code, compiled with this ISA's
+// flags.
 #include "cpu/avx512vnni/ops.h"
 #include "cpu/generic/ops.h"
 #include "cpu/kv_page.h"

@@ -1,5 +1,5 @@
-// Owns exp on 16 floats: 2^n times a polynomial of degree 6 on [-ln 2 / 2, ln 2 / 2], relative error below 2e-7.
-// Inputs below -87.3 give 0, above 88.7 infinity; NaN stays NaN.
+// Owns exp on 16 floats: 2^n times a polynomial of degree 6 on [-ln 2 / 2, ln 2 / 2], relative
+// error below 2e-7. Inputs below -87.3 give 0, above 88.7 infinity; NaN stays NaN.
 #pragma once
 
 #include <immintrin.h>

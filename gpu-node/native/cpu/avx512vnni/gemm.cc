@@ -1,6 +1,7 @@
-// The linear layer on VNNI: 32 rows by up to 6 tokens at a time, unsigned weights times signed activations. Per group
-// of 32 k the int32 sums are exact; then one conversion, one scale and one or two fused multiply-adds in f32. Every
-// token count runs the same sequence for an output element.
+// The linear layer on VNNI: 32 rows by up to 6 tokens at a time, unsigned weights times signed
+// activations. Per group of 32 k the int32 sums are exact; then one conversion, one scale and one
+// or two fused multiply-adds in f32. Every token count runs the same sequence for an output
+// element.
 #include <immintrin.h>
 
 #include "cpu/avx512vnni/ops.h"
@@ -41,9 +42,12 @@ inline Tokens<T> TokensAt(const GemmInput& input, int32_t token, int32_t k) {
 }
 
 template <int T>
-inline void StoreRows(const __m512 (*y)[2], const GemmOutput& output, int32_t token, int32_t first_row, int32_t rows) {
+inline void StoreRows(const __m512 (*y)[2], const GemmOutput& output, int32_t token,
+                      int32_t first_row, int32_t rows) {
   const __mmask16 low = static_cast<__mmask16>(rows >= 16 ? 0xFFFF : (1U << rows) - 1U);
-  const __mmask16 high = static_cast<__mmask16>(rows >= 32 ? 0xFFFF : rows <= 16 ? 0 : (1U << (rows - 16)) - 1U);
+  const __mmask16 high = static_cast<__mmask16>(rows >= 32   ? 0xFFFF
+                                                : rows <= 16 ? 0
+                                                             : (1U << (rows - 16)) - 1U);
   for (int t = 0; t < T; ++t) {
     float* to = output.y + static_cast<int64_t>(token + t) * output.stride + first_row;
     __m512 first = y[t][0];
@@ -58,7 +62,8 @@ inline void StoreRows(const __m512 (*y)[2], const GemmOutput& output, int32_t to
 }
 
 template <int T>
-void Q4Panel(const uint8_t* group, const GemmInput& input, int32_t token, int32_t k, __m512 (*y)[2]) {
+void Q4Panel(const uint8_t* group, const GemmInput& input, int32_t token, int32_t k,
+             __m512 (*y)[2]) {
   const Tokens<T> tokens = TokensAt<T>(input, token, k);
   const __m512i nibble = _mm512_set1_epi8(15);
   for (int t = 0; t < T; ++t) y[t][0] = y[t][1] = _mm512_setzero_ps();
@@ -86,7 +91,8 @@ void Q4Panel(const uint8_t* group, const GemmInput& input, int32_t token, int32_
 #pragma GCC unroll 6
     for (int t = 0; t < T; ++t) {
       const __m512 scale = _mm512_set1_ps(tokens.scale[t][g]);
-      const __m512 offset = _mm512_mul_ps(scale, _mm512_set1_ps(static_cast<float>(tokens.sum[t][g])));
+      const __m512 offset =
+          _mm512_mul_ps(scale, _mm512_set1_ps(static_cast<float>(tokens.sum[t][g])));
       y[t][0] = _mm512_fmadd_ps(_mm512_mul_ps(d0, scale), _mm512_cvtepi32_ps(sum[t][0]), y[t][0]);
       y[t][1] = _mm512_fmadd_ps(_mm512_mul_ps(d1, scale), _mm512_cvtepi32_ps(sum[t][1]), y[t][1]);
       y[t][0] = _mm512_fmadd_ps(m0, offset, y[t][0]);
@@ -96,7 +102,8 @@ void Q4Panel(const uint8_t* group, const GemmInput& input, int32_t token, int32_
 }
 
 template <int T>
-void Q8Panel(const uint8_t* group, const GemmInput& input, int32_t token, int32_t k, __m512 (*y)[2]) {
+void Q8Panel(const uint8_t* group, const GemmInput& input, int32_t token, int32_t k,
+             __m512 (*y)[2]) {
   const Tokens<T> tokens = TokensAt<T>(input, token, k);
   for (int t = 0; t < T; ++t) y[t][0] = y[t][1] = _mm512_setzero_ps();
   for (int32_t g = 0; g < k / kGroup; ++g, group += kQ8GroupBytes) {
@@ -128,7 +135,8 @@ void Q8Panel(const uint8_t* group, const GemmInput& input, int32_t token, int32_
 }
 
 template <int T>
-void Tile(const GemmWeights& weights, const GemmInput& input, const GemmOutput& output, int32_t panel, int32_t token) {
+void Tile(const GemmWeights& weights, const GemmInput& input, const GemmOutput& output,
+          int32_t panel, int32_t token) {
   const uint8_t* data = PanelOf(weights, panel);
   __m512 y[T][2];
   if (weights.format == kWeightQ4) {
@@ -137,11 +145,13 @@ void Tile(const GemmWeights& weights, const GemmInput& input, const GemmOutput& 
     Q8Panel<T>(data, input, token, weights.k, y);
   }
   const int32_t first_row = panel * kPanelRows;
-  const int32_t rows = weights.rows - first_row < kPanelRows ? weights.rows - first_row : kPanelRows;
+  const int32_t rows =
+      weights.rows - first_row < kPanelRows ? weights.rows - first_row : kPanelRows;
   StoreRows<T>(y, output, token, first_row, rows);
 }
 
-void Panel(const GemmWeights& weights, const GemmInput& input, const GemmOutput& output, int32_t panel) {
+void Panel(const GemmWeights& weights, const GemmInput& input, const GemmOutput& output,
+           int32_t panel) {
   int32_t token = 0;
   for (; token + kTokensAtOnce <= input.tokens; token += kTokensAtOnce) {
     Tile<kTokensAtOnce>(weights, input, output, panel, token);
@@ -169,9 +179,10 @@ void Panel(const GemmWeights& weights, const GemmInput& input, const GemmOutput&
 
 }  // namespace
 
-void Gemm(const GemmWeights* weights, const GemmInput* input, const GemmOutput* output, int32_t panel_begin,
-          int32_t panel_end) {
-  for (int32_t panel = panel_begin; panel < panel_end; ++panel) Panel(*weights, *input, *output, panel);
+void Gemm(const GemmWeights* weights, const GemmInput* input, const GemmOutput* output,
+          int32_t panel_begin, int32_t panel_end) {
+  for (int32_t panel = panel_begin; panel < panel_end; ++panel)
+    Panel(*weights, *input, *output, panel);
 }
 
 }  // namespace fairlane::avx512vnni

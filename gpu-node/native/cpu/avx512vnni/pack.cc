@@ -27,7 +27,8 @@ void PackQ4Row(const Q4Group& source, int32_t row, uint8_t* group) {
   std::memcpy(group + kScaleBytes + static_cast<size_t>(row) * 2, &source.m, 2);
   for (int32_t i = 0; i < kGroup; ++i) {
     const int32_t q = i < kGroup / 2 ? source.q[i] & 15 : source.q[i - kGroup / 2] >> 4;
-    uint8_t* byte = group + 2 * kScaleBytes + static_cast<size_t>((i / 4) * 64 + (row % 16) * 4 + i % 4);
+    uint8_t* byte =
+        group + 2 * kScaleBytes + static_cast<size_t>((i / 4) * 64 + (row % 16) * 4 + i % 4);
     *byte = static_cast<uint8_t>(*byte | (row < 16 ? q : q << 4));
   }
 }
@@ -37,11 +38,13 @@ void ReadRow(const GemmWeights& table, int32_t token, float* y) {
   const uint8_t* group = PanelOf(table, token / kPanelRows);
   for (int32_t g = 0; g < table.k / kGroup; ++g, group += GroupBytes(table.format)) {
     const float d = HalfToFloat(LoadHalfAt(group, 0, row));
-    const float m = table.format == kWeightQ4 ? HalfToFloat(LoadHalfAt(group, kScaleBytes, row)) : -128.0F * d;
+    const float m =
+        table.format == kWeightQ4 ? HalfToFloat(LoadHalfAt(group, kScaleBytes, row)) : -128.0F * d;
     for (int32_t i = 0; i < kGroup; ++i) {
       int32_t q;
       if (table.format == kWeightQ4) {
-        const uint8_t byte = group[2 * kScaleBytes + static_cast<size_t>((i / 4) * 64 + (row % 16) * 4 + i % 4)];
+        const uint8_t byte =
+            group[2 * kScaleBytes + static_cast<size_t>((i / 4) * 64 + (row % 16) * 4 + i % 4)];
         q = row < 16 ? byte & 15 : byte >> 4;
       } else {
         q = group[kScaleBytes + static_cast<size_t>((i / 4) * kPanelRows * 4 + row * 4 + i % 4)];

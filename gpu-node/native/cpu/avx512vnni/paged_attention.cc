@@ -1,5 +1,5 @@
-// Paged attention with 16 keys of a block in one register. Up to 6 queries share the loads of K and V; each query
-// keeps its own running maximum, sum and output, so sharing changes no result.
+// Paged attention with 16 keys of a block in one register. Up to 6 queries share the loads of K and
+// V; each query keeps its own running maximum, sum and output, so sharing changes no result.
 #include <immintrin.h>
 
 #include <cmath>
@@ -35,12 +35,14 @@ inline void Scores(const Query* queries, const uint16_t* keys, int32_t dim, __m5
   for (int32_t d = 0; d < dim; ++d) {
     const __m512 k = LoadHalves(keys + d * kPageTokens);
 #pragma GCC unroll 6
-    for (int i = 0; i < N; ++i) sum[i] = _mm512_fmadd_ps(_mm512_set1_ps(queries[i].q[d]), k, sum[i]);
+    for (int i = 0; i < N; ++i)
+      sum[i] = _mm512_fmadd_ps(_mm512_set1_ps(queries[i].q[d]), k, sum[i]);
   }
   for (int i = 0; i < N; ++i) scores[i] = sum[i];
 }
 
-// Weights of the visible keys under the running softmax; returns the correction of what was summed before.
+// Weights of the visible keys under the running softmax; returns the correction of what was summed
+// before.
 inline float Fold(Query* query, __m512 scores, __mmask16 visible, float scale, float* weights) {
   const __m512 scaled = _mm512_mul_ps(scores, _mm512_set1_ps(scale));
   const __m512 minus_infinity = _mm512_set1_ps(-std::numeric_limits<float>::infinity());
@@ -64,19 +66,22 @@ inline void AddValues(Query* queries, const uint16_t* values, int32_t dim, int32
     const auto mask = static_cast<__mmask16>(dim - d >= 16 ? 0xFFFF : (1U << (dim - d)) - 1U);
     __m512 out[N];
     for (int i = 0; i < N; ++i) {
-      out[i] = _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, queries[i].out + d), _mm512_set1_ps(correction[i]));
+      out[i] = _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, queries[i].out + d),
+                             _mm512_set1_ps(correction[i]));
     }
     for (int32_t lane = 0; lane < lanes; ++lane) {
       const __m512 v = _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(mask, values + lane * dim + d));
 #pragma GCC unroll 6
-      for (int i = 0; i < N; ++i) out[i] = _mm512_fmadd_ps(_mm512_set1_ps(weights[i][lane]), v, out[i]);
+      for (int i = 0; i < N; ++i)
+        out[i] = _mm512_fmadd_ps(_mm512_set1_ps(weights[i][lane]), v, out[i]);
     }
     for (int i = 0; i < N; ++i) _mm512_mask_storeu_ps(queries[i].out + d, mask, out[i]);
   }
 }
 
 template <int N>
-void RunBlock(Query* queries, const KvBlockView<uint16_t>& view, const uint32_t* visible, int32_t dim) {
+void RunBlock(Query* queries, const KvBlockView<uint16_t>& view, const uint32_t* visible,
+              int32_t dim) {
   __m512 scores[N];
   float weights[N][kPageTokens];
   float correction[N];
@@ -84,13 +89,15 @@ void RunBlock(Query* queries, const KvBlockView<uint16_t>& view, const uint32_t*
   Scores<N>(queries, view.keys, dim, scores);
   uint32_t any = 0;
   for (int i = 0; i < N; ++i) {
-    correction[i] = Fold(&queries[i], scores[i], static_cast<__mmask16>(visible[i]), scale, weights[i]);
+    correction[i] =
+        Fold(&queries[i], scores[i], static_cast<__mmask16>(visible[i]), scale, weights[i]);
     any |= visible[i];
   }
   AddValues<N>(queries, view.values, dim, LaneCount(any), weights, correction);
 }
 
-void RunBlockFor(int count, Query* queries, const KvBlockView<uint16_t>& view, const uint32_t* visible, int32_t dim) {
+void RunBlockFor(int count, Query* queries, const KvBlockView<uint16_t>& view,
+                 const uint32_t* visible, int32_t dim) {
   switch (count) {
     case 6:
       return RunBlock<6>(queries, view, visible, dim);
@@ -122,18 +129,21 @@ void RunQueries(const AttentionArgs& args, const AttentionItem& item, Query* que
     const KvBlockView<uint16_t> view = ViewKvBlock<uint16_t>(block, args, item.kv_head, scratch);
     // Queries that see nothing of the block come first, because positions ascend.
     int first = 0;
-    while (first < count && VisibleLanes(view.lanes, block.first_pos, queries[first].position) == 0) ++first;
+    while (first < count && VisibleLanes(view.lanes, block.first_pos, queries[first].position) == 0)
+      ++first;
     if (first == count) break;
     uint32_t visible[kQueriesAtOnce];
-    for (int i = first; i < count; ++i) visible[i - first] = VisibleLanes(view.lanes, block.first_pos, queries[i].position);
+    for (int i = first; i < count; ++i)
+      visible[i - first] = VisibleLanes(view.lanes, block.first_pos, queries[i].position);
     RunBlockFor(count - first, queries + first, view, visible, dim);
   }
   for (int i = 0; i < count; ++i) {
     const __m512 inverse = _mm512_set1_ps(queries[i].sum > 0.0F ? 1.0F / queries[i].sum : 0.0F);
     for (int32_t d = 0; d < dim; d += 16) {
       const auto mask = static_cast<__mmask16>(dim - d >= 16 ? 0xFFFF : (1U << (dim - d)) - 1U);
-      _mm512_mask_storeu_ps(queries[i].out + d, mask,
-                            _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, queries[i].out + d), inverse));
+      _mm512_mask_storeu_ps(
+          queries[i].out + d, mask,
+          _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, queries[i].out + d), inverse));
     }
   }
 }
@@ -150,7 +160,8 @@ void RunItem(const AttentionArgs& args, const AttentionItem& item) {
     const int64_t token = row.token_begin + item.token_begin + t;
     for (int32_t head = item.kv_head * group; head < (item.kv_head + 1) * group; ++head) {
       queries[count++] = {args.q + token * args.q_stride + static_cast<int64_t>(head) * dim,
-                          args.out + (token * args.heads + head) * dim, args.position[token], 0.0F, 0.0F};
+                          args.out + (token * args.heads + head) * dim, args.position[token], 0.0F,
+                          0.0F};
       if (count == kQueriesAtOnce) {
         RunQueries(args, item, queries, count, &scratch);
         count = 0;

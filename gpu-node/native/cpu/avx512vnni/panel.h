@@ -1,7 +1,10 @@
-// Owns the layout of a packed panel of 32 rows for AVX-512 VNNI. Group by group of 32 k:
-//   Q8: scales [32] f16, then for each quad of 4 k: 32 rows x 4 bytes of q + 128 (two registers: rows 0-15, 16-31)
-//   Q4: scales [32] f16, minima [32] f16, then for each quad: 64 bytes whose low nibbles are the quad of rows 0-15
-//       and whose high nibbles that of rows 16-31
+// Owns the layout of a packed panel of 32 rows for AVX-512 VNNI, group by group of 32 k.
+//
+// Q8: scales [32] f16, then for each quad of 4 k: 32 rows x 4 bytes of q + 128 (two registers:
+// rows 0-15, rows 16-31).
+//
+// Q4: scales [32] f16, minima [32] f16, then for each quad 64 bytes, whose low nibbles are the quad
+// of rows 0-15 and whose high nibbles that of rows 16-31.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +20,9 @@ inline constexpr size_t kQ8GroupBytes = kScaleBytes + size_t{kGroup} * kPanelRow
 inline constexpr size_t kQ4GroupBytes = 2 * kScaleBytes + size_t{kGroup} * kPanelRows / 2;
 static_assert(kQ8GroupBytes % 64 == 0 && kQ4GroupBytes % 64 == 0);
 
-inline size_t GroupBytes(WeightFormat format) { return format == kWeightQ4 ? kQ4GroupBytes : kQ8GroupBytes; }
+inline size_t GroupBytes(WeightFormat format) {
+  return format == kWeightQ4 ? kQ4GroupBytes : kQ8GroupBytes;
+}
 
 inline size_t PanelBytes(WeightFormat format, int32_t k) {
   return GroupBytes(format) * static_cast<size_t>(k / kGroup);

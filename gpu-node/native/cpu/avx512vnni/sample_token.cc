@@ -18,7 +18,8 @@ inline __mmask16 MaskAt(int32_t i, int32_t vocab) {
 
 // Logits i .. i + 15; minus infinity past the end and for NaN.
 inline __m512 LoadLogits(const float* logits, int32_t i, int32_t vocab) {
-  const __m512 v = _mm512_mask_loadu_ps(_mm512_set1_ps(kMinusInfinity), MaskAt(i, vocab), logits + i);
+  const __m512 v =
+      _mm512_mask_loadu_ps(_mm512_set1_ps(kMinusInfinity), MaskAt(i, vocab), logits + i);
   const __mmask16 nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
   return _mm512_mask_mov_ps(v, nan, _mm512_set1_ps(kMinusInfinity));
 }
@@ -26,12 +27,13 @@ inline __m512 LoadLogits(const float* logits, int32_t i, int32_t vocab) {
 struct Passes {
   static float Max(const float* logits, int32_t vocab, int32_t* id) {
     __m512 best = _mm512_set1_ps(kMinusInfinity);
-    for (int32_t i = 0; i < vocab; i += 16) best = _mm512_max_ps(best, LoadLogits(logits, i, vocab));
+    for (int32_t i = 0; i < vocab; i += 16)
+      best = _mm512_max_ps(best, LoadLogits(logits, i, vocab));
     const float max = _mm512_reduce_max_ps(best);
     *id = 0;
     for (int32_t i = 0; i < vocab; i += 16) {
-      const __mmask16 equal =
-          _mm512_mask_cmp_ps_mask(MaskAt(i, vocab), LoadLogits(logits, i, vocab), _mm512_set1_ps(max), _CMP_EQ_OQ);
+      const __mmask16 equal = _mm512_mask_cmp_ps_mask(
+          MaskAt(i, vocab), LoadLogits(logits, i, vocab), _mm512_set1_ps(max), _CMP_EQ_OQ);
       if (equal == 0) continue;
       *id = i + __builtin_ctz(equal);
       break;

@@ -25,7 +25,8 @@ void AppendToken(const AppendKvArgs& args, int32_t token) {
     const float* k = args.k + token * args.stride + static_cast<int64_t>(head) * dim;
     const float* v = args.v + token * args.stride + static_cast<int64_t>(head) * dim;
     auto* keys = reinterpret_cast<Element*>(KeysOf(args.page[token], args.shape, args.layer, head));
-    auto* values = reinterpret_cast<Element*>(ValuesOf(args.page[token], args.shape, args.layer, head));
+    auto* values =
+        reinterpret_cast<Element*>(ValuesOf(args.page[token], args.shape, args.layer, head));
     for (int32_t d = 0; d < dim; ++d) keys[d * kPageTokens + lane] = Convert<Element>(k[d]);
     for (int32_t d = 0; d < dim; ++d) values[lane * dim + d] = Convert<Element>(v[d]);
   }

@@ -1,4 +1,5 @@
-// The generic plug-in: every op without ISA extensions, and the f32 mode that the other plug-ins are held to.
+// The generic plug-in: every op without ISA extensions, and the f32 mode that the other plug-ins
+// are held to.
 #include "cpu/generic/ops.h"
 #include "cpu/thread_pool.h"
 

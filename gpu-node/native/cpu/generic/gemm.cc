@@ -1,10 +1,9 @@
-// The linear layer without ISA extensions: f32 on de-quantised weights (the oracle) and scalar int8.
-// f32 panels: two half-panels of [k][16 rows]. int8 panels: row by row, groups of {d, m, 32 bytes}; a Q8 group
-// has m = 0, so both formats run through one kernel.
-#include "cpu/generic/ops.h"
-
+// The linear layer without ISA extensions: f32 on de-quantised weights (the oracle) and scalar
+// int8. f32 panels: two half-panels of [k][16 rows]. int8 panels: row by row, groups of {d, m, 32
+// bytes}; a Q8 group has m = 0, so both formats run through one kernel.
 #include <cstring>
 
+#include "cpu/generic/ops.h"
 #include "ops/half.h"
 
 namespace fairlane::generic {
@@ -34,10 +33,12 @@ uint8_t* PanelOf(const GemmWeights& weights, int32_t panel) {
 
 void PackF32(float* panel, int32_t k, const void* const* rows) {
   for (int32_t row = 0; row < kPanelRows; ++row) {
-    float* half = panel + static_cast<size_t>(row / kHalfPanel) * kHalfPanel * static_cast<size_t>(k);
+    float* half =
+        panel + static_cast<size_t>(row / kHalfPanel) * kHalfPanel * static_cast<size_t>(k);
     const auto* source = static_cast<const float*>(rows[row]);
     for (int32_t i = 0; i < k; ++i) {
-      half[static_cast<size_t>(i) * kHalfPanel + row % kHalfPanel] = source == nullptr ? 0.0F : source[i];
+      half[static_cast<size_t>(i) * kHalfPanel + row % kHalfPanel] =
+          source == nullptr ? 0.0F : source[i];
     }
   }
 }
@@ -80,7 +81,8 @@ void F32HalfPanel(const float* half, const GemmWeights& weights, const GemmInput
       for (int j = 0; j < 4; ++j) sum[t][j] += w[j] * value;
     }
   }
-  const int32_t rows = weights.rows - first_row < kHalfPanel ? weights.rows - first_row : kHalfPanel;
+  const int32_t rows =
+      weights.rows - first_row < kHalfPanel ? weights.rows - first_row : kHalfPanel;
   for (int t = 0; t < T; ++t) {
     for (int32_t row = 0; row < rows; ++row) {
       Store(output, token + t, first_row + row, sum[t][row / 4][row % 4]);
@@ -88,7 +90,8 @@ void F32HalfPanel(const float* half, const GemmWeights& weights, const GemmInput
   }
 }
 
-void F32Panel(const GemmWeights& weights, const GemmInput& input, const GemmOutput& output, int32_t panel) {
+void F32Panel(const GemmWeights& weights, const GemmInput& input, const GemmOutput& output,
+              int32_t panel) {
   const auto* data = reinterpret_cast<const float*>(PanelOf(weights, panel));
   for (int32_t half = 0; half < kPanelRows / kHalfPanel; ++half) {
     const int32_t first_row = panel * kPanelRows + half * kHalfPanel;
@@ -104,16 +107,19 @@ void F32Panel(const GemmWeights& weights, const GemmInput& input, const GemmOutp
   }
 }
 
-// Exact in 32 bits. Sixteen-bit factors let the compiler use a multiply-add of pairs where there is one.
+// Exact in 32 bits. Sixteen-bit factors let the compiler use a multiply-add of pairs where there is
+// one.
 int32_t DotGroup(const int16_t* w, const int8_t* x) {
   int32_t dot = 0;
-  for (int32_t i = 0; i < kGroup; ++i) dot += static_cast<int32_t>(w[i]) * static_cast<int16_t>(x[i]);
+  for (int32_t i = 0; i < kGroup; ++i)
+    dot += static_cast<int32_t>(w[i]) * static_cast<int16_t>(x[i]);
   return dot;
 }
 
 // One row against tokens [token, token + T).
 template <int T>
-void ByteRow(const ByteGroup* row, const GemmInput& input, int32_t token, int32_t groups, float* total) {
+void ByteRow(const ByteGroup* row, const GemmInput& input, int32_t token, int32_t groups,
+             float* total) {
   for (int t = 0; t < T; ++t) total[t] = 0.0F;
   for (int32_t group = 0; group < groups; ++group) {
     int16_t w[kGroup];
@@ -128,12 +134,14 @@ void ByteRow(const ByteGroup* row, const GemmInput& input, int32_t token, int32_
   }
 }
 
-void BytePanel(const GemmWeights& weights, const GemmInput& input, const GemmOutput& output, int32_t panel) {
+void BytePanel(const GemmWeights& weights, const GemmInput& input, const GemmOutput& output,
+               int32_t panel) {
   constexpr int kTokensAtOnce = 4;
   const int32_t groups = weights.k / kGroup;
   const auto* data = reinterpret_cast<const ByteGroup*>(PanelOf(weights, panel));
   const int32_t first_row = panel * kPanelRows;
-  const int32_t rows = weights.rows - first_row < kPanelRows ? weights.rows - first_row : kPanelRows;
+  const int32_t rows =
+      weights.rows - first_row < kPanelRows ? weights.rows - first_row : kPanelRows;
   for (int32_t row = 0; row < rows; ++row) {
     const ByteGroup* groups_of_row = data + static_cast<size_t>(row) * static_cast<size_t>(groups);
     float total[kTokensAtOnce];
@@ -164,7 +172,8 @@ void PackPanel(const GemmWeights* weights, int32_t panel, const void* const* row
   const int32_t groups = weights->k / kGroup;
   auto* out = reinterpret_cast<ByteGroup*>(data);
   for (int32_t row = 0; row < kPanelRows; ++row) {
-    for (int32_t group = 0; group < groups; ++group) *out++ = Unpack(weights->format, rows[row], group);
+    for (int32_t group = 0; group < groups; ++group)
+      *out++ = Unpack(weights->format, rows[row], group);
   }
 }
 
@@ -186,13 +195,16 @@ void EmbedTokens(const EmbedTokensArgs* args, int32_t token_begin, int32_t token
     const uint8_t* panel = PanelOf(table, args->token[t] / kPanelRows);
     float* y = args->y + static_cast<int64_t>(t) * table.k;
     if (table.format == kWeightF32) {
-      const float* half = reinterpret_cast<const float*>(panel) +
-                          static_cast<size_t>(row / kHalfPanel) * kHalfPanel * static_cast<size_t>(table.k);
-      for (int32_t i = 0; i < table.k; ++i) y[i] = half[static_cast<size_t>(i) * kHalfPanel + row % kHalfPanel];
+      const float* half =
+          reinterpret_cast<const float*>(panel) +
+          static_cast<size_t>(row / kHalfPanel) * kHalfPanel * static_cast<size_t>(table.k);
+      for (int32_t i = 0; i < table.k; ++i)
+        y[i] = half[static_cast<size_t>(i) * kHalfPanel + row % kHalfPanel];
       continue;
     }
     const int32_t groups = table.k / kGroup;
-    const ByteGroup* group = reinterpret_cast<const ByteGroup*>(panel) + static_cast<size_t>(row) * static_cast<size_t>(groups);
+    const ByteGroup* group = reinterpret_cast<const ByteGroup*>(panel) +
+                             static_cast<size_t>(row) * static_cast<size_t>(groups);
     for (int32_t g = 0; g < groups; ++g) {
       for (int32_t i = 0; i < kGroup; ++i) {
         y[g * kGroup + i] = group[g].d * static_cast<float>(group[g].q[i]) + group[g].m;

@@ -1,5 +1,5 @@
-// The ops of the generic plug-in. Other CPU plug-ins compile some of them too, with their own flags, where an ISA
-// brings nothing to an op.
+// The ops of the generic plug-in. Other CPU plug-ins compile some of them too, with their own
+// flags, where an ISA brings nothing to an op.
 #pragma once
 
 #include "ops/backend.h"

@@ -1,4 +1,5 @@
-// Paged attention without ISA extensions, one query at a time: scores of a block, running maximum, weighted sum.
+// Paged attention without ISA extensions, one query at a time: scores of a block, running maximum,
+// weighted sum.
 #include <cmath>
 #include <limits>
 
@@ -10,7 +11,8 @@ namespace fairlane::generic {
 namespace {
 
 inline float ToFloat(float value) { return value; }
-// Stored halves are finite, so the branch for infinity in HalfToFloat is not needed and the loop vectorises.
+// Stored halves are finite, so the branch for infinity in HalfToFloat is not needed and the loop
+// vectorises.
 inline float ToFloat(uint16_t half) {
   const uint32_t sign = static_cast<uint32_t>(half & 0x8000U) << 16;
   const float scaled = std::bit_cast<float>(static_cast<uint32_t>(half & 0x7FFFU) << 13) *
@@ -34,8 +36,8 @@ void Scores(const KvBlockView<Element>& view, const float* q, int32_t dim, float
 
 // Folds one block into the running softmax and the weighted sum of values.
 template <typename Element>
-void FoldBlock(const KvBlockView<Element>& view, uint32_t visible, const float* q, const KvShape& shape,
-               Running* running, float* out) {
+void FoldBlock(const KvBlockView<Element>& view, uint32_t visible, const float* q,
+               const KvShape& shape, Running* running, float* out) {
   const int32_t dim = shape.head_dim;
   float scores[kPageTokens];
   Scores(view, q, dim, scores);

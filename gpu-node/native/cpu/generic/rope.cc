@@ -9,7 +9,8 @@ void Rope(const RopeArgs* args, int32_t token_begin, int32_t token_end) {
     const float* cosine = args->cosine + static_cast<int64_t>(token) * half;
     const float* sine = args->sine + static_cast<int64_t>(token) * half;
     for (int32_t head = 0; head < args->heads; ++head) {
-      float* __restrict low = args->x + token * args->stride + static_cast<int64_t>(head) * args->head_dim;
+      float* __restrict low =
+          args->x + token * args->stride + static_cast<int64_t>(head) * args->head_dim;
       float* __restrict high = low + half;
       for (int32_t i = 0; i < half; ++i) {
         const float a = low[i];

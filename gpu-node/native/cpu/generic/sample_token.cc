@@ -19,7 +19,8 @@ struct Passes {
   }
   static double SumExp(const float* logits, int32_t vocab, float max) {
     double sum = 0.0;
-    for (int32_t i = 0; i < vocab; ++i) sum += static_cast<double>(std::exp(OrMinusInfinity(logits[i]) - max));
+    for (int32_t i = 0; i < vocab; ++i)
+      sum += static_cast<double>(std::exp(OrMinusInfinity(logits[i]) - max));
     return sum;
   }
 };
