@@ -46,7 +46,7 @@ const DEFAULTS = {
   numerics: "int8",
   maxRunning: "64",
   stepBudgetTokens: "256",
-  drainTimeoutMs: "30000",
+  drainTimeoutMs: "20000",
 } as const;
 
 const OPTIONS = {

@@ -47,12 +47,10 @@ export class NodeMetrics {
   }
 
   /** Notes a report of the engine; `computeUs` is 0 when there was no step. */
-  step(computeUs: number, load: WorkerLoad): void {
-    if (computeUs > 0) {
-      this.#steps.inc();
-      this.#step.observe(computeUs / 1e6);
-    }
-    this.load(load);
+  step(computeUs: number): void {
+    if (computeUs === 0) return;
+    this.#steps.inc();
+    this.#step.observe(computeUs / 1e6);
   }
 
   /** Notes the tokens of a step. */

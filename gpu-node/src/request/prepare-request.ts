@@ -4,6 +4,7 @@
 import { err, ok, type Random, type Result } from "@fairlane/base";
 import {
   AppError,
+  messageText,
   requestedOutputTokens,
   type ChatMessage,
   type ChatRequest,
@@ -22,6 +23,8 @@ export interface ServedModel {
   /** Tokens that prompt and output of one request may have together: the model's context or the page pool. */
   readonly contextTokens: number;
   readonly outputTokensDefault: number;
+  /** Bytes of the longest token: a text of n bytes has at least n / tokenBytesMax tokens. */
+  readonly tokenBytesMax: number;
   readonly stopTokenIds: readonly number[];
   /** Token ids of a chat with the template applied. Throws AppError `invalid_messages` where the template refuses. */
   encodeChat(messages: readonly ChatMessage[]): Promise<Int32Array>;
@@ -72,6 +75,9 @@ async function encodePrompt(
   model: ServedModel,
   messages: readonly ChatMessage[],
 ): Promise<Result<Int32Array, ErrorValue>> {
+  // Far too long a prompt is refused without the seconds that tokenising it would take.
+  const atLeast = tokensAtLeast(messages, model);
+  if (atLeast >= model.contextTokens) return err(promptTooLong(`at least ${atLeast}`, model));
   try {
     const tokens = await model.encodeChat(messages);
     if (tokens.length > 0) return ok(tokens);
@@ -92,16 +98,31 @@ function outputRoom(
   model: ServedModel,
 ): Result<number, ErrorValue> {
   const { contextTokens } = model;
-  const intro = `This model's maximum context length is ${contextTokens} tokens. However, `;
-  if (promptTokens >= contextTokens) {
-    const message = `${intro}your messages resulted in ${promptTokens} tokens. Please reduce the length of the messages.`;
-    return err({ code: "context_length_exceeded", message, param: "messages" });
-  }
+  if (promptTokens >= contextTokens) return err(promptTooLong(String(promptTokens), model));
   if (askedTokens !== undefined && promptTokens + askedTokens > contextTokens) {
     const message =
-      `${intro}you requested ${promptTokens + askedTokens} tokens (${promptTokens} in the messages, ${askedTokens} ` +
+      `${contextIntro(model)} you requested ${promptTokens + askedTokens} tokens (${promptTokens} in the messages, ${askedTokens} ` +
       `in the completion). Please reduce the length of the messages or completion.`;
     return err({ code: "context_length_exceeded", message, param: "messages" });
   }
   return ok(askedTokens ?? Math.min(model.outputTokensDefault, contextTokens - promptTokens));
+}
+
+function promptTooLong(promptTokens: string, model: ServedModel): ErrorValue {
+  const message = `${contextIntro(model)} your messages resulted in ${promptTokens} tokens. Please reduce the length of the messages.`;
+  return { code: "context_length_exceeded", message, param: "messages" };
+}
+
+function contextIntro({ contextTokens }: ServedModel): string {
+  return `This model's maximum context length is ${contextTokens} tokens. However,`;
+}
+
+/** A lower bound of the prompt's tokens; templates may trim messages, and some tokenisers compose characters. */
+function tokensAtLeast(messages: readonly ChatMessage[], model: ServedModel): number {
+  const texts = messages.map(({ content }) => messageText(content));
+  const ofTexts = (all: readonly string[]) =>
+    Math.floor(all.reduce((sum, text) => sum + Buffer.byteLength(text), 0) / model.tokenBytesMax);
+  const atLeast = ofTexts(texts);
+  if (atLeast < model.contextTokens) return atLeast;
+  return ofTexts(texts.map((text) => text.trim().normalize("NFC")));
 }

@@ -8,6 +8,7 @@ export const LETTER_MODEL: ServedModel = {
   createdSeconds: 1_700_000_000,
   contextTokens: 64,
   outputTokensDefault: 16,
+  tokenBytesMax: 1,
   stopTokenIds: [0],
   encodeChat(messages) {
     const text = messages.map((message) => messageText(message.content)).join("");

@@ -1,0 +1,50 @@
+// Owns how the engine is opened for a configuration and a model: sizes that the operator left open are chosen here.
+import type { EngineOptions } from "../engine/engine.ts";
+import type { WorkerOptions } from "../engine/worker-messages.ts";
+import type { NodeConfig } from "../config.ts";
+import type { OpenedModel } from "../model/open-model.ts";
+import { stepCapacityFor } from "../scheduler/scheduler-parts.ts";
+import { defaultPageCount } from "./capacity.ts";
+
+/** What the machine offers this process. */
+export interface Machine {
+  readonly coreCount: number;
+  readonly availableBytes: number;
+}
+
+/** [DESIGN 3.5] KV tokens of one page. */
+const PAGE_TOKENS = 16;
+/** int8 keeps KV in f16, f32 in f32. */
+const KV_VALUE_BYTES = { int8: 2, f32: 4 } as const;
+
+/** Worker options for the model whose manifest lies at `manifestPath`. */
+export function workerOptions(parts: {
+  readonly config: NodeConfig;
+  readonly opened: Pick<OpenedModel, "config" | "contextTokens">;
+  readonly manifestPath: string;
+  readonly machine: Machine;
+}): WorkerOptions {
+  const { config, opened, manifestPath, machine } = parts;
+  const { layerCount, kvHeadCount, headDim } = opened.config;
+  const kvBytesPerToken = layerCount * 2 * kvHeadCount * headDim * KV_VALUE_BYTES[config.numerics];
+  const slotCount = config.runningRequestsMax;
+  const { stepBudgetTokens } = config;
+  const engine: EngineOptions = {
+    manifestPath,
+    isa: config.isa,
+    numerics: config.numerics,
+    pageCount:
+      config.pageCount ??
+      defaultPageCount({
+        kvBytesPerToken,
+        pageTokens: PAGE_TOKENS,
+        contextTokens: opened.contextTokens,
+        runningRequestsMax: slotCount,
+        availableBytes: machine.availableBytes,
+      }),
+    slotCount,
+    threadCount: config.threadCount ?? machine.coreCount,
+    capacity: stepCapacityFor({ slotCount, stepBudgetTokens, pageTokens: PAGE_TOKENS }),
+  };
+  return { engine, stepBudgetTokens };
+}

@@ -1,0 +1,51 @@
+// Owns the table of the node's routes: which handler answers which path, and which of them want the API key.
+import type { Readiness } from "../fleet/readiness.ts";
+import { makeAuthorize } from "./authorize.ts";
+import { chatCompletions, type ChatParts } from "./chat-completions.ts";
+import { health, ready } from "./health.ts";
+import type { NodeMetrics } from "./metrics.ts";
+import { listModels, retrieveModel } from "./models.ts";
+import type { Handler, Route } from "./router.ts";
+
+export interface RouteParts extends Omit<ChatParts, "refusal"> {
+  readonly readiness: Readiness;
+  readonly metrics: NodeMetrics;
+  /** Wanted on /v1 routes when set. */
+  readonly apiKey: string | undefined;
+}
+
+/** All routes of the node. */
+export function nodeRoutes(parts: RouteParts): readonly Route[] {
+  const { readiness, metrics, model, apiKey } = parts;
+  const authorize = makeAuthorize(apiKey);
+  const withKey =
+    (handler: Handler): Handler =>
+    async (exchange, argument) => {
+      await authorize(exchange.request.headers.authorization);
+      await handler(exchange, argument);
+    };
+  const chatParts: ChatParts = {
+    ...parts,
+    refusal: () => readiness.refusal({ isBilled: false }),
+  };
+  return [
+    {
+      method: "POST",
+      path: "/v1/chat/completions",
+      handler: withKey((exchange) => chatCompletions(exchange, chatParts)),
+    },
+    {
+      method: "GET",
+      path: "/v1/models",
+      handler: withKey((exchange) => listModels(exchange, model())),
+    },
+    {
+      method: "GET",
+      path: "/v1/models/*",
+      handler: withKey((exchange, id) => retrieveModel(exchange, id, model())),
+    },
+    { method: "GET", path: "/health", handler: (exchange) => health(exchange, readiness) },
+    { method: "GET", path: "/ready", handler: (exchange) => ready(exchange, readiness) },
+    { method: "GET", path: "/metrics", handler: (exchange) => metrics.serve(exchange) },
+  ];
+}

@@ -1,0 +1,112 @@
+// Owns where prompts are tokenised: short ones here, long ones on a thread of their own, so that a long prompt never
+// keeps the main thread from the tokens of others. What the tokens are is tokenize/'s. Invariant: every encode settles,
+// also when the thread dies.
+import { Worker } from "node:worker_threads";
+import { AppError, messageText, type ChatMessage, type ErrorValue } from "@fairlane/protocol";
+import type { ChatTemplate, ChatTemplateSource } from "../tokenize/chat-template.ts";
+import type { TokenizerSource } from "../tokenize/tokenizer-source.ts";
+import type { Tokenizer } from "../tokenize/tokenizer.ts";
+import { INLINE_CHARS_MAX, LONG_PROMPT_CHARS_MAX, LONG_PROMPTS_MAX } from "./limits.ts";
+
+/** What the thread is started with. */
+export interface EncoderSource {
+  readonly tokenizer: TokenizerSource;
+  readonly template: ChatTemplateSource;
+}
+
+export interface EncodeJob {
+  readonly jobId: number;
+  readonly messages: readonly ChatMessage[];
+}
+
+export type EncodeAnswer =
+  | { readonly jobId: number; readonly tokens: Int32Array }
+  | { readonly jobId: number; readonly error: ErrorValue };
+
+interface Waiting {
+  readonly chars: number;
+  readonly resolve: (tokens: Int32Array) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export class ChatEncoder {
+  readonly #tokenizer: Tokenizer;
+  readonly #template: ChatTemplate;
+  readonly #source: EncoderSource;
+  readonly #waiting = new Map<number, Waiting>();
+  #waitingChars = 0;
+  #worker: Worker | undefined;
+  #lastJobId = 0;
+
+  constructor(parts: {
+    readonly tokenizer: Tokenizer;
+    readonly template: ChatTemplate;
+    readonly source: EncoderSource;
+  }) {
+    this.#tokenizer = parts.tokenizer;
+    this.#template = parts.template;
+    this.#source = parts.source;
+  }
+
+  /** Token ids of a chat, ready for the answer. Throws AppError where the template refuses or the queue is full. */
+  async encode(messages: readonly ChatMessage[]): Promise<Int32Array> {
+    const chars = messages.reduce((sum, { content }) => sum + messageText(content).length, 0);
+    if (chars <= INLINE_CHARS_MAX) return this.#template.encode(this.#tokenizer, messages);
+    if (
+      this.#waiting.size >= LONG_PROMPTS_MAX ||
+      this.#waitingChars + chars > LONG_PROMPT_CHARS_MAX
+    ) {
+      throw new AppError("overloaded", `${this.#waiting.size} long prompts wait to be tokenised.`);
+    }
+    return this.#encodeOnThread(messages, chars);
+  }
+
+  /** Stops the thread; what waits is rejected. */
+  async close(): Promise<void> {
+    await this.#worker?.terminate();
+  }
+
+  #encodeOnThread(messages: readonly ChatMessage[], chars: number): Promise<Int32Array> {
+    this.#worker ??= this.#startWorker();
+    const worker = this.#worker;
+    this.#lastJobId += 1;
+    const jobId = this.#lastJobId;
+    this.#waitingChars += chars;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(jobId, { chars, resolve, reject });
+      const job: EncodeJob = { jobId, messages };
+      worker.postMessage(job);
+    });
+  }
+
+  #startWorker(): Worker {
+    const entry = new URL("./chat-encoder-worker.ts", import.meta.url);
+    const worker = new Worker(entry, { workerData: this.#source });
+    // The thread alone does not keep the process alive.
+    worker.unref();
+    worker.on("message", (answer: EncodeAnswer) => this.#answered(answer));
+    // An error is followed by the exit; its text could carry a prompt.
+    worker.on("error", () => {});
+    worker.on("exit", () => {
+      this.#worker = undefined;
+      for (const jobId of this.#waiting.keys()) {
+        this.#take(jobId)?.reject(new Error("the tokenising thread ended"));
+      }
+    });
+    return worker;
+  }
+
+  #answered(answer: EncodeAnswer): void {
+    const waiting = this.#take(answer.jobId);
+    if ("tokens" in answer) waiting?.resolve(answer.tokens);
+    else waiting?.reject(AppError.of(answer.error));
+  }
+
+  #take(jobId: number): Waiting | undefined {
+    const waiting = this.#waiting.get(jobId);
+    if (!waiting) return undefined;
+    this.#waiting.delete(jobId);
+    this.#waitingChars -= waiting.chars;
+    return waiting;
+  }
+}

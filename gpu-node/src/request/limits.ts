@@ -1,0 +1,8 @@
+// Owns every bound of request preparation, with unit and reason.
+
+/** Characters of messages that are tokenised on the main thread: about 5 ms at worst; more go to a thread. */
+export const INLINE_CHARS_MAX = 4_000;
+/** Long prompts that may wait for the tokenising thread: seconds of its work. */
+export const LONG_PROMPTS_MAX = 256;
+/** Characters of all long prompts that wait: a few bodies of the largest size. */
+export const LONG_PROMPT_CHARS_MAX = 32 * 1024 * 1024;

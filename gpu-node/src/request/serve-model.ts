@@ -1,0 +1,58 @@
+// Owns putting an opened model, its tokenizer and template, and the engine's bounds together into what both doors
+// serve. Invariant: contextTokens is what one request can really have: the model's context or the page pool.
+import type { Clock } from "@fairlane/base";
+import type { EngineInfo } from "../engine/engine.ts";
+import type { OpenedModel } from "../model/open-model.ts";
+import { ChatTemplate } from "../tokenize/chat-template.ts";
+import { Detokenizer } from "../tokenize/detokenizer.ts";
+import { Tokenizer } from "../tokenize/tokenizer.ts";
+import { ChatEncoder } from "./chat-encoder.ts";
+import type { ServedModel } from "./prepare-request.ts";
+
+/** [DESIGN 3.3] Output bound of a request that names none. */
+const OUTPUT_TOKENS_DEFAULT = 2_048;
+
+export interface ServedModelHandle {
+  readonly model: ServedModel;
+  close(): Promise<void>;
+}
+
+/** Makes the served model. Throws for one that cannot chat. */
+export function serveModel(parts: {
+  readonly opened: OpenedModel;
+  readonly createdSeconds: number;
+  readonly info: EngineInfo;
+  readonly clock: Clock;
+}): ServedModelHandle {
+  const { opened, createdSeconds, info, clock } = parts;
+  const { id, digest, tokenizerSource, eosTokenIds, chatTemplate } = opened;
+  if (!chatTemplate) {
+    throw new Error(`The model '${id}' has no chat template; this node serves chat only.`);
+  }
+  const tokenizer = new Tokenizer(tokenizerSource);
+  const encoder = new ChatEncoder({
+    tokenizer,
+    template: new ChatTemplate(chatTemplate, clock),
+    source: { tokenizer: tokenizerSource, template: chatTemplate },
+  });
+  const poolTokens = info.pageCount * info.pageTokens;
+  const contextTokens = Math.min(opened.contextTokens, info.contextTokens, poolTokens);
+  const model: ServedModel = {
+    id,
+    digest,
+    createdSeconds,
+    contextTokens,
+    outputTokensDefault: Math.min(OUTPUT_TOKENS_DEFAULT, contextTokens),
+    tokenBytesMax: tokenizer.maxTokenBytes,
+    stopTokenIds: eosTokenIds,
+    encodeChat: (messages) => encoder.encode(messages),
+    makeDetokenizer: () => {
+      const detokenizer = new Detokenizer(tokenizer);
+      return {
+        push: (tokens) => detokenizer.pushAll(tokens),
+        flush: () => detokenizer.flush(),
+      };
+    },
+  };
+  return { model, close: () => encoder.close() };
+}

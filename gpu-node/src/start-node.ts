@@ -1,0 +1,244 @@
+// Owns how the parts of a node are put together and in which order they start and stop. It holds no logic of its own:
+// requests flow http|link -> request -> stream -> engine, steps flow engine -> stream -> usage -> http|link.
+// Invariant: what was started is stopped in the opposite order, also when the start fails half-way.
+import { mkdir } from "node:fs/promises";
+import type { Clock, Random } from "@fairlane/base";
+import type { NodeConfig } from "./config.ts";
+import { EngineHost } from "./engine/engine-host.ts";
+import type { EngineInfo } from "./engine/engine.ts";
+import type { FromWorker, WorkerLoad } from "./engine/worker-messages.ts";
+import { drainRequests } from "./fleet/drain.ts";
+import { workerOptions, type Machine } from "./fleet/engine-options.ts";
+import { heartbeatFrame } from "./fleet/heartbeat.ts";
+import { helloFrame } from "./fleet/hello.ts";
+import type { ModelOnDisk } from "./fleet/model-on-disk.ts";
+import { Readiness } from "./fleet/readiness.ts";
+import { NodeMetrics } from "./http/metrics.ts";
+import { nodeRoutes } from "./http/routes.ts";
+import { HttpServer } from "./http/server.ts";
+import { HubLinks } from "./link/hub-links.ts";
+import { SubmitIntake } from "./link/submit-intake.ts";
+import type { Log } from "./log.ts";
+import type { ServedModel } from "./request/prepare-request.ts";
+import { serveModel } from "./request/serve-model.ts";
+import { LiveStreams } from "./stream/live-streams.ts";
+import { UsageJournal } from "./usage/usage-journal.ts";
+import { UsageReport } from "./usage/usage-report.ts";
+
+export interface NodeParts {
+  readonly config: NodeConfig;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly machine: Machine;
+  /** Fetches (when need be) and opens the model; called once the HTTP server answers. */
+  readonly openModel: () => Promise<ModelOnDisk>;
+}
+
+export interface RunningNode {
+  /** Base URL of the HTTP server. */
+  readonly url: string;
+  readonly model: ServedModel;
+  readonly info: EngineInfo;
+  /** Finishes what runs within the drain timeout, then stops everything. Idempotent. */
+  drain(): Promise<void>;
+}
+
+/** Starts a node; resolves once it serves. */
+export async function startNode(parts: NodeParts): Promise<RunningNode> {
+  const node = new NodeRuntime(parts);
+  try {
+    return await node.start();
+  } catch (error) {
+    await node.stop();
+    throw error;
+  }
+}
+
+class NodeRuntime {
+  readonly #parts: NodeParts;
+  readonly #engine = new EngineHost();
+  readonly #readiness = new Readiness(() => this.#journal?.fullReason);
+  readonly #metrics: NodeMetrics;
+  readonly #streams: LiveStreams;
+  #load: WorkerLoad = { running: 0, waiting: 0, pagesFree: 0, pagesTotal: 0 };
+  #journal: UsageJournal | undefined;
+  #usage: UsageReport | undefined;
+  #links: HubLinks | undefined;
+  #server: HttpServer | undefined;
+  #model: ServedModel | null = null;
+  #closeModel: (() => Promise<void>) | undefined;
+  #drained: Promise<void> | undefined;
+
+  constructor(parts: NodeParts) {
+    this.#parts = parts;
+    this.#metrics = new NodeMetrics({
+      live: () => this.#streams.count,
+      unackedRecords: () => this.#journal?.unackedRecords ?? 0,
+      links: () => this.#links?.counts ?? { open: 0, wanted: 0 },
+      isReady: () => this.#readiness.notReady === undefined,
+    });
+    this.#streams = new LiveStreams({
+      // A node that serves alone bills nothing.
+      journal: { commitStep: (progress) => this.#journal?.commitStep(progress) },
+      clock: parts.clock,
+      cancelAtEngine: (ids) => this.#engine.cancel(ids),
+      observer: {
+        streamEnded: (stream, end) => this.#metrics.streamEnded(stream, end),
+        stepDelivered: (stepId, growth) => {
+          this.#links?.stepDelivered(stepId);
+          this.#usage?.recordsAdded();
+          this.#metrics.grew(growth);
+        },
+      },
+    });
+    this.#engine.on((message) => this.#heard(message));
+  }
+
+  async start(): Promise<RunningNode> {
+    const { config, clock, openModel, machine } = this.#parts;
+    // 1. the journal first: a state folder that cannot be used must not cost a download
+    if (config.hub) await this.#openJournal(config.hub);
+    // 2. HTTP, so that readiness can say that the rest is on its way
+    const url = await this.#listen();
+    // 3. the model
+    this.#readiness.loading("the model is being fetched or opened");
+    const { opened, manifestPath, createdSeconds } = await openModel();
+    // 4. the engine
+    this.#readiness.loading("the engine is loading the weights");
+    const info = await this.#engine.start(workerOptions({ config, opened, manifestPath, machine }));
+    this.#noteLoad({
+      running: 0,
+      waiting: 0,
+      pagesFree: info.pageCount,
+      pagesTotal: info.pageCount,
+    });
+    const { model, close } = serveModel({ opened, createdSeconds, info, clock });
+    this.#model = model;
+    this.#closeModel = close;
+    this.#readiness.opened();
+    // 5. work from the hub
+    if (this.#journal) this.#dialHub({ model, info, journal: this.#journal });
+    return { url, model, info, drain: () => (this.#drained ??= this.#drain()) };
+  }
+
+  async #openJournal(hub: NonNullable<NodeConfig["hub"]>): Promise<void> {
+    const { clock, log } = this.#parts;
+    await mkdir(hub.stateFolder, { recursive: true, mode: 0o700 });
+    const journal = new UsageJournal({ folder: hub.stateFolder, nodeId: hub.nodeName, clock });
+    this.#journal = journal;
+    this.#usage = new UsageReport({ journal, nodeId: hub.nodeName, log });
+    log.info("journal_open", { epoch: journal.epoch, unackedRecords: journal.unackedRecords });
+  }
+
+  #listen(): Promise<string> {
+    const { config, clock, random, log } = this.#parts;
+    const routes = nodeRoutes({
+      streams: this.#streams,
+      submitToEngine: (requests) => this.#engine.submit(requests),
+      clock,
+      random,
+      model: () => this.#model,
+      readiness: this.#readiness,
+      metrics: this.#metrics,
+      apiKey: config.apiKey,
+    });
+    const { host, port } = config;
+    this.#server = new HttpServer({ host, port, routes, clock, random, log });
+    return this.#server.listen();
+  }
+
+  #dialHub(opened: {
+    readonly model: ServedModel;
+    readonly info: EngineInfo;
+    readonly journal: UsageJournal;
+  }): void {
+    const { config, clock, random, log } = this.#parts;
+    const { model, info, journal } = opened;
+    const [hub, usage] = [config.hub, this.#usage];
+    if (!hub || !usage) return;
+    const intake = new SubmitIntake({
+      model,
+      streams: this.#streams,
+      journal,
+      submitToEngine: (requests) => this.#engine.submit(requests),
+      refusal: () => this.#readiness.refusal({ isBilled: true }),
+      clock,
+      random,
+      log,
+    });
+    const { region } = config;
+    this.#links = new HubLinks({
+      hubUrl: hub.url,
+      token: hub.token,
+      hello: helloFrame({ nodeId: hub.nodeName, epoch: journal.epoch, region, model, info }),
+      intake,
+      streams: this.#streams,
+      usage,
+      heartbeat: () => {
+        const takesWork = this.#readiness.refusal({ isBilled: true }) === null;
+        return heartbeatFrame({ load: this.#load, takesWork, nowMs: clock.nowMs() });
+      },
+      random,
+      log,
+    });
+    this.#links.start();
+  }
+
+  #heard(message: FromWorker): void {
+    const { log } = this.#parts;
+    switch (message.type) {
+      case "step":
+        this.#streams.step(message);
+        this.#noteLoad(message.load);
+        this.#metrics.step(message.computeUs);
+        return;
+      case "refused":
+        this.#streams.refused(message.requestId, message.error);
+        return;
+      case "stuck":
+        log.error("engine_stuck", { stuck: message.stuck });
+        this.#readiness.stuck(message.stuck);
+        this.#links?.sendHeartbeats();
+        return;
+      case "failed":
+        log.error("engine_failed", { reason: message.message });
+        this.#readiness.fail(`the engine failed: ${message.message}`);
+        this.#links?.sendHeartbeats();
+        return;
+      case "opened":
+      case "closed":
+        return;
+    }
+  }
+
+  #noteLoad(load: WorkerLoad): void {
+    this.#load = load;
+    this.#metrics.load(load);
+  }
+
+  async #drain(): Promise<void> {
+    const { config, log } = this.#parts;
+    log.info("drain_begun", { live: this.#streams.count, timeoutMs: config.drainTimeoutMs });
+    this.#readiness.drain();
+    this.#links?.sendHeartbeats();
+    const isClean = await drainRequests({
+      liveCount: () => this.#streams.count,
+      cancelAll: (error) => this.#streams.cancelAll(error),
+      unackedRecords: () =>
+        this.#links?.counts.open === 0 ? 0 : (this.#journal?.unackedRecords ?? 0),
+      timeoutMs: config.drainTimeoutMs,
+    });
+    log.info("drain_ended", { clean: isClean });
+    await this.stop();
+  }
+
+  /** Stops everything at once, newest first. */
+  async stop(): Promise<void> {
+    await this.#links?.close("the node is going down");
+    await this.#engine.close();
+    await this.#closeModel?.();
+    await this.#server?.close();
+    this.#journal?.close();
+  }
+}
