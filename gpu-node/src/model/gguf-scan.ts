@@ -10,6 +10,7 @@ import {
   GGUF_HEADER_BYTES_MAX,
   GGUF_STRING_BYTES_MAX,
   NAME_BYTES_MAX,
+  TENSOR_DIMENSION_MAX,
   TENSOR_DIMENSIONS_MAX,
   TENSORS_MAX,
 } from "./limits.ts";
@@ -78,8 +79,9 @@ function scanHeader(cursor: Cursor): GgufScan {
       const problem = `has ${dimensionCount} dimensions, 1 to ${TENSOR_DIMENSIONS_MAX} are possible`;
       throw cursor.error(name, problem);
     }
-    // Dims, then type, then offset.
-    cursor.skip(dimensionCount * 8 + 4 + 8, name);
+    for (let dim = 0; dim < dimensionCount; dim++) cursor.count(name, TENSOR_DIMENSION_MAX);
+    // Type, then offset.
+    cursor.skip(4 + 8, name);
   }
   return { version, entryCount, tensorCount, headerBytes: cursor.offset };
 }
@@ -148,7 +150,7 @@ class Cursor {
   count(subject: string, max: number): number {
     this.skip(8, subject);
     const value = this.view.getBigUint64(this.offset - 8, true);
-    if (value > BigInt(max)) throw this.error(subject, `length ${value} is above ${max}`);
+    if (value > BigInt(max)) throw this.error(subject, `${value} is above ${max}`);
     return Number(value);
   }
 

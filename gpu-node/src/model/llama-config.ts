@@ -56,12 +56,6 @@ export function llamaConfigOfGguf(
   const hiddenSize = needed("embedding_length");
   const headCount = needed("attention.head_count");
   const headDim = number("attention.key_length") ?? hiddenSize / headCount;
-  for (const key of ["attention.value_length", "rope.dimension_count"]) {
-    const value = number(key) ?? headDim;
-    if (value === headDim) continue;
-    const problem = `${value} differs from the head size ${headDim}; this variant is not supported`;
-    throw new ModelError(file, `llama.${key}`, problem);
-  }
   const vocabSize = metadata.required("token_embd.weight", tensors.embeddingRows);
   const declared = number("vocab_size");
   if (declared !== undefined && declared !== vocabSize) {
@@ -83,6 +77,12 @@ export function llamaConfigOfGguf(
     isTied: !tensors.hasOutput,
   };
   checkConfig(file, config, GGUF_KEYS);
+  for (const key of ["attention.value_length", "rope.dimension_count"]) {
+    const value = number(key) ?? headDim;
+    if (value === headDim) continue;
+    const problem = `${value} differs from the head size ${headDim}; this variant is not supported`;
+    throw new ModelError(file, `llama.${key}`, problem);
+  }
   return config;
 }
 
