@@ -5,8 +5,10 @@
 export const REQUEST_DEADLINE_MS = 10 * 60_000;
 /** A hold outlives the deadline by this much, so that a usage record on its way still finds it. */
 export const HOLD_LEASE_EXTRA_MS = 30_000;
-/** How long admission may take before it counts as unreachable: far above an intercontinental round trip. */
-export const ADMIT_TIMEOUT_MS = 5_000;
+/** What a client is told to wait before it tries again when a part cannot be reached: parts restart in seconds. */
+export const RETRY_AFTER_MS = 1_000;
+/** How long an account may take before it counts as unreachable: far above an intercontinental round trip. */
+export const ACCOUNT_TIMEOUT_MS = 5_000;
 /** How long a list of models may take before the hub counts as unreachable. */
 export const LIST_MODELS_TIMEOUT_MS = 5_000;
 /** How long /ready repeats its last answer, in milliseconds: it is public and must not load the hubs. */

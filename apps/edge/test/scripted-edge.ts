@@ -14,9 +14,11 @@ import { makeApiKey } from "@fairlane/protocol";
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { createApp } from "../src/app.ts";
-import type { RegionHubStub } from "../src/env.ts";
+import type { ObjectNamespace, RegionHubStub } from "../src/env.ts";
 
 export const PEPPER = "scripted-edge-pepper";
+/** The token of the live edge's tests, and its hash. */
+const ADMIN_TOKEN_HASH = "fa162d54d6bae01c3a35894f6f7a84a1122631b79dc6fd40345d4307f8f5a7a0";
 export const TENANT_ID = "ten_01jd0000000000000000000001";
 export const KEY_ID = "key_01jd0000000000000000000002";
 export const NOW_MS = 1_793_491_200_000;
@@ -49,6 +51,9 @@ export interface Script {
   readonly stream?: () => Promise<Response>;
   readonly listModels?: () => Promise<readonly ModelCard[]>;
   readonly release?: () => Promise<void>;
+  readonly configure?: () => Promise<void>;
+  readonly putKey?: () => Promise<boolean>;
+  readonly revokeKey?: () => Promise<boolean>;
 }
 
 const random = { fill: (target: Uint8Array<ArrayBuffer>) => crypto.getRandomValues(target) };
@@ -58,15 +63,16 @@ export async function scriptedKey(): Promise<string> {
   return (await makeApiKey({ tenantId: TENANT_ID, keyId: KEY_ID, pepper: PEPPER, random })).text;
 }
 
-export function scriptedEdge(script: Script = {}) {
-  const asked = {
-    accounts: [] as string[],
-    hubs: [] as string[],
-    admits: [] as AdmitInput[],
-    released: [] as string[],
-    hubRequests: [] as HubRequest[],
-  };
-  const account: TenantAccountRpc = {
+interface Asked {
+  readonly accounts: string[];
+  readonly hubs: string[];
+  readonly admits: AdmitInput[];
+  readonly released: string[];
+  readonly hubRequests: HubRequest[];
+}
+
+function scriptedAccount(script: Script, asked: Asked): TenantAccountRpc {
+  return {
     admit: (input) => {
       asked.admits.push(input);
       return script.admit?.() ?? Promise.resolve(ADMITTED);
@@ -75,36 +81,46 @@ export function scriptedEdge(script: Script = {}) {
       asked.released.push(requestId);
       return script.release?.() ?? Promise.resolve();
     },
-    configure: () => Promise.resolve(),
-    putKey: () => Promise.resolve(),
-    revokeKey: () => Promise.resolve(false),
+    configure: () => script.configure?.() ?? Promise.resolve(),
+    putKey: () => script.putKey?.() ?? Promise.resolve(true),
+    revokeKey: () => script.revokeKey?.() ?? Promise.resolve(true),
     settleMany: () => Promise.reject(new Error("not the edge's")),
   };
-  const hub: RegionHubStub = {
+}
+
+function scriptedHub(script: Script, asked: Asked): RegionHubStub {
+  return {
     complete: (request) => {
       asked.hubRequests.push(request);
       return script.complete?.() ?? Promise.reject(new Error("no script"));
     },
     listModels: () => script.listModels?.() ?? Promise.resolve([]),
     fetch: async (_url, init) => {
-      asked.hubRequests.push(JSON.parse(String(init.body)) as HubRequest);
+      asked.hubRequests.push(await new Response(init.body).json<HubRequest>());
       return script.stream?.() ?? Promise.reject(new Error("no script"));
     },
   };
-  const namespace = <Stub>(stub: Stub, names: string[]) => ({
-    getByName(name: string): Stub {
+}
+
+/** A namespace of one object that notes the names it was asked for. */
+function namespaceOf<Stub>(stub: Stub, names: string[]): ObjectNamespace<Stub> {
+  return {
+    getByName(name) {
       names.push(name);
       return stub;
     },
-  });
-  const app = createApp({
+  };
+}
+
+function scriptedApp(script: Script, asked: Asked) {
+  return createApp({
     config: {
       region: "local",
       hubShardCount: 2,
       keyPepper: PEPPER,
-      adminTokenHash: "0".repeat(64),
-      accounts: namespace(account, asked.accounts),
-      hubs: namespace(hub, asked.hubs),
+      adminTokenHash: ADMIN_TOKEN_HASH,
+      accounts: namespaceOf(scriptedAccount(script, asked), asked.accounts),
+      hubs: namespaceOf(scriptedHub(script, asked), asked.hubs),
       controlDb: env.CONTROL_DB,
       ledgerDb: env.LEDGER_DB,
     },
@@ -113,6 +129,12 @@ export function scriptedEdge(script: Script = {}) {
     controlDb: openControlDb(env.CONTROL_DB),
     ledgers: { fallback: openLedgerDb(env.LEDGER_DB), byTenant: new Map() },
   });
+}
+
+/** The app over this script, and what it asked of account and hub. */
+export function scriptedEdge(script: Script = {}) {
+  const asked: Asked = { accounts: [], hubs: [], admits: [], released: [], hubRequests: [] };
+  const app = scriptedApp(script, asked);
   return {
     asked,
     /** Sends a request with a good key and waits for what runs after the answer. */

@@ -25,7 +25,7 @@ beforeAll(async () => {
       cf: false,
     }),
   );
-  d1 = (await miniflare.getD1Database("CONTROL_DB")) as unknown as D1Database;
+  d1 = await miniflare.getD1Database("CONTROL_DB");
   db = openControlDb(d1);
   const files = (await readdir(MIGRATIONS)).filter((name) => name.endsWith(".sql")).toSorted();
   for (const file of files) {
@@ -77,7 +77,9 @@ describe("tenants", () => {
 
   it("are written together with their project or not at all", async () => {
     await createTenant(db, tenant("ten_b"), project("prj_b", "ten_b"));
-    await expect(createTenant(db, tenant("ten_c"), project("prj_b", "ten_c"))).rejects.toThrow();
+    await expect(createTenant(db, tenant("ten_c"), project("prj_b", "ten_c"))).rejects.toThrow(
+      "UNIQUE constraint failed: projects.id",
+    );
     expect(await findTenant(db, "ten_c")).toBeUndefined();
     await expect(createTenant(db, tenant("ten_d"), project("prj_d", "ten_b"))).rejects.toThrow(
       "the first project belongs to the new tenant",
@@ -86,7 +88,9 @@ describe("tenants", () => {
 
   it("need a price version that exists", async () => {
     const orphan = { ...tenant("ten_e"), priceVersionId: "plan_unknown" };
-    await expect(createTenant(db, orphan, project("prj_e", "ten_e"))).rejects.toThrow();
+    await expect(createTenant(db, orphan, project("prj_e", "ten_e"))).rejects.toThrow(
+      "FOREIGN KEY constraint failed",
+    );
   });
 
   it("do not see each other's projects", async () => {
@@ -120,7 +124,7 @@ describe("API keys", () => {
     await createTenant(db, tenant("ten_j"), project("prj_j", "ten_j"));
     await createApiKey(db, key("key_j", "ten_j", "prj_j"));
     const twin = { ...key("key_k", "ten_j", "prj_j"), secretHash: "hash of key_j" };
-    await expect(createApiKey(db, twin)).rejects.toThrow();
+    await expect(createApiKey(db, twin)).rejects.toThrow('Failed query: insert into "api_keys"');
   });
 });
 

@@ -62,6 +62,7 @@ export const ERROR_CODES = {
   no_capacity: system(503, "no node is linked to the region", true),
   draining: system(503, "the node is going down and takes nothing new", true),
   account_unavailable: system(503, "admission cannot be asked: fail closed", true),
+  storage_unavailable: system(503, "a database cannot be asked", true),
   queue_timeout: system(503, "the deadline would pass, or passed, in the queue", true),
 } as const satisfies Record<string, ErrorCodeSpec>;
 

@@ -11,8 +11,8 @@ import {
 import { wrongApiKey } from "../auth/authenticate.ts";
 import { accountOf, type EdgeContext, type EdgeDependencies } from "../edge-context.ts";
 import { logFailure } from "../errors/log-failure.ts";
-import { ADMIT_TIMEOUT_MS } from "../limits.ts";
-import { releaseHold } from "./release-hold.ts";
+import { ACCOUNT_TIMEOUT_MS, RETRY_AFTER_MS } from "../limits.ts";
+import { releaseHoldIf } from "./release-hold.ts";
 import { withTimeout } from "../with-timeout.ts";
 
 const UNAVAILABLE: AdmitOutcome = {
@@ -21,7 +21,7 @@ const UNAVAILABLE: AdmitOutcome = {
     code: "account_unavailable",
     message: "The tenant's account cannot be asked at the moment. Nothing was computed; try again.",
     param: null,
-    retryAfterMs: 1_000,
+    retryAfterMs: RETRY_AFTER_MS,
   },
   rates: null,
 };
@@ -38,14 +38,17 @@ export async function admit(
   context.set("rates", outcome.rates);
   if (outcome.ok) return outcome.principal;
   // The account may have held before its answer was lost; nothing was submitted, so the hold is given back.
-  if (outcome === UNAVAILABLE && ask.hold !== null) releaseHold(context, deps, ask.claim.tenantId);
+  if (outcome === UNAVAILABLE && ask.hold !== null) {
+    const { tenantId } = ask.claim;
+    releaseHoldIf(context, deps, { tenantId, isRefused: Promise.resolve(true) });
+  }
   throw AppError.of(hideKeyState(outcome.error));
 }
 
 async function askAccount(deps: EdgeDependencies, input: AdmitInput): Promise<AdmitOutcome> {
   try {
     const asked = accountOf(deps, input.tenantId).admit(input);
-    return await withTimeout(asked, ADMIT_TIMEOUT_MS);
+    return await withTimeout(asked, ACCOUNT_TIMEOUT_MS);
   } catch (error) {
     logFailure("admission_failed", input.requestId, error);
     return UNAVAILABLE;

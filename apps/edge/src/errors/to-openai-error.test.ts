@@ -29,6 +29,7 @@ const PUBLIC: Readonly<Record<ErrorCode, readonly [number, string, string | null
   model_not_found: [404, "invalid_request_error", null],
   method_not_allowed: [405, "invalid_request_error", null],
   already_exists: [409, "invalid_request_error", "false"],
+  too_many_keys: [409, "invalid_request_error", "false"],
   request_too_large: [413, "invalid_request_error", null],
   rate_limit_requests: [429, "rate_limit_exceeded", "true"],
   rate_limit_tokens: [429, "rate_limit_exceeded", "true"],
@@ -40,6 +41,7 @@ const PUBLIC: Readonly<Record<ErrorCode, readonly [number, string, string | null
   no_capacity: [503, "server_error", "true"],
   draining: [503, "server_error", "true"],
   account_unavailable: [503, "server_error", "true"],
+  storage_unavailable: [503, "server_error", "true"],
   queue_timeout: [503, "server_error", "true"],
 };
 
@@ -81,6 +83,18 @@ describe("toErrorValue", () => {
       message: "No such thing.",
       param: "id",
     });
+  });
+
+  it("tells a database that is away from a bug", () => {
+    const lines: string[] = [];
+    vi.spyOn(console, "error").mockImplementation((line: string) => void lines.push(line));
+    expect(toErrorValue(new Error("D1_ERROR: Network connection lost."), "req_1")).toEqual({
+      code: "storage_unavailable",
+      message: "A database cannot be asked at the moment; try again.",
+      param: null,
+      retryAfterMs: 1_000,
+    });
+    expect(JSON.parse(lines[0] ?? "")).toMatchObject({ event: "storage_failed" });
   });
 
   it.each([

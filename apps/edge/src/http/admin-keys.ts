@@ -8,13 +8,14 @@ import {
   markApiKeyRevoked,
   type Project,
 } from "@fairlane/db";
-import { AppError, protocolLimits } from "@fairlane/protocol";
+import { AppError, protocolLimits, type TenantAccountRpc } from "@fairlane/protocol";
 import { z } from "zod";
 import { issueApiKey, type IssuedApiKey } from "../auth/api-key.ts";
 import { authenticateAdmin } from "../auth/authenticate-admin.ts";
-import { accountOf, type EdgeContext, type EdgeDependencies } from "../edge-context.ts";
+import type { EdgeContext, EdgeDependencies } from "../edge-context.ts";
 import { existingTenant } from "./admin-tenants.ts";
 import { parseAdminBody } from "./parse-admin-body.ts";
+import { writeAccount } from "./write-account.ts";
 
 const scope = z.enum(["inference", "usage:read", "keys:write"]);
 
@@ -43,7 +44,11 @@ export function createApiKeyRoute(deps: EdgeDependencies) {
       scopes: [...new Set(wanted.scopes)],
       expiresAtMs: wanted.expires_at_ms,
     });
-    await accountOf(deps, tenant.id).putKey(issued.record);
+    const write = (account: TenantAccountRpc) => account.putKey(issued.record);
+    if (!(await writeAccount(context, deps, { tenantId: tenant.id, write }))) {
+      const message = "The tenant has as many live keys as it may. Revoke one first.";
+      throw new AppError("too_many_keys", message);
+    }
     await createApiKey(deps.controlDb, issued.row);
     // The answer holds a secret: no cache on the way may keep it.
     const headers = { "cache-control": "no-store" };
@@ -61,7 +66,10 @@ export function revokeApiKeyRoute(deps: EdgeDependencies) {
     const isKnown =
       isId("ten", tenantId) &&
       isId("key", keyId) &&
-      (await accountOf(deps, tenantId).revokeKey(keyId));
+      (await writeAccount(context, deps, {
+        tenantId,
+        write: (account) => account.revokeKey(keyId),
+      }));
     if (!isKnown) {
       throw new AppError("not_found", "This tenant has no key with this id.", { param: "key" });
     }

@@ -7,13 +7,15 @@ import {
   protocolLimits,
   type AccountConfig,
   type AccountPrices,
+  type TenantAccountRpc,
 } from "@fairlane/protocol";
 import { z } from "zod";
 import { authenticateAdmin } from "../auth/authenticate-admin.ts";
-import { accountOf, type EdgeContext, type EdgeDependencies } from "../edge-context.ts";
+import type { EdgeContext, EdgeDependencies } from "../edge-context.ts";
 import * as limits from "../limits.ts";
 import { parseAdminBody } from "./parse-admin-body.ts";
 import { usageAnswer } from "./usage.ts";
+import { writeAccount } from "./write-account.ts";
 
 const newTenant = z.strictObject({
   name: z.string().min(1).max(protocolLimits.NAME_CHARS_MAX),
@@ -55,7 +57,9 @@ export function createTenantRoute(deps: EdgeDependencies) {
     };
     const projectId = newId("prj", deps.clock, deps.random);
     const project = { id: projectId, tenantId: tenant.id, name: "default", createdAtMs };
-    await accountOf(deps, tenant.id).configure(accountConfig(tenant, prices));
+    const config = accountConfig(tenant, prices);
+    const write = (account: TenantAccountRpc) => account.configure(config);
+    await writeAccount(context, deps, { tenantId: tenant.id, write });
     await createTenant(deps.controlDb, tenant, project);
     return Response.json(tenantBody(tenant, projectId), { status: 201 });
   };

@@ -39,7 +39,7 @@ async function readBytes(
   const chunks: Uint8Array[] = [];
   let byteCount = 0;
   try {
-    for await (const chunk of request.body) {
+    for await (const chunk of request.body as ReadableStream<Uint8Array>) {
       byteCount += chunk.byteLength;
       if (byteCount > bytesMax) return tooLarge;
       chunks.push(chunk);

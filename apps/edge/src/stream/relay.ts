@@ -2,7 +2,7 @@
 // given back here only when the hub says that no node accepted it; in every other case a usage record, or the
 // end of the hold's lease, settles it.
 import { AppError, HUB_ACCEPTED_HEADER, HUB_STREAM_URL, type HubRequest } from "@fairlane/protocol";
-import { releaseHold } from "../admission/release-hold.ts";
+import { releaseHoldIf } from "../admission/release-hold.ts";
 import type { EdgeContext, EdgeDependencies } from "../edge-context.ts";
 import type { RegionHubStub } from "../env.ts";
 import { logFailure } from "../errors/log-failure.ts";
@@ -12,24 +12,23 @@ interface Work {
   readonly request: HubRequest;
 }
 
-/** An event stream: the status line waits for a node's word, so a refusal is a proper HTTP error. */
+/**
+ * An event stream: the status line waits for a node's word, so a refusal is a proper HTTP error. The hub is not
+ * told of a client that leaves before that, which takes milliseconds; afterwards the body's cancellation tells it.
+ */
 export async function relayStream(
   context: EdgeContext,
   deps: EdgeDependencies,
   { hub, request }: Work,
 ): Promise<Response> {
-  const answer = await hub
-    .fetch(HUB_STREAM_URL, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify(request),
-      // A client that leaves before the status line; later the body's own cancellation tells the hub.
-      signal: context.req.raw.signal,
-    })
-    .catch((error: unknown) => hubFailed(request.requestId, error));
-  if (answer.headers.get(HUB_ACCEPTED_HEADER) === "0") {
-    releaseHold(context, deps, request.tenantId);
-  }
+  const answering = hub.fetch(HUB_STREAM_URL, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(request),
+  });
+  const isRefused = answering.then((answer) => answer.headers.get(HUB_ACCEPTED_HEADER) === "0");
+  releaseHoldIf(context, deps, { tenantId: request.tenantId, isRefused });
+  const answer = await answering.catch((error: unknown) => hubFailed(request.requestId, error));
   const headers = new Headers(answer.headers);
   headers.delete(HUB_ACCEPTED_HEADER);
   return new Response(answer.body, { status: answer.status, headers });
@@ -41,11 +40,11 @@ export async function relayCompletion(
   deps: EdgeDependencies,
   { hub, request }: Work,
 ): Promise<Response> {
-  const outcome = await hub
-    .complete(request)
-    .catch((error: unknown) => hubFailed(request.requestId, error));
+  const completing = hub.complete(request);
+  const isRefused = completing.then((outcome) => !outcome.ok && !outcome.accepted);
+  releaseHoldIf(context, deps, { tenantId: request.tenantId, isRefused });
+  const outcome = await completing.catch((error: unknown) => hubFailed(request.requestId, error));
   if (outcome.ok) return Response.json(outcome.completion);
-  if (!outcome.accepted) releaseHold(context, deps, request.tenantId);
   throw AppError.of(outcome.error);
 }
 

@@ -78,8 +78,9 @@ function valueError(issue: Issue & { code: "invalid_value" }, param: string): Er
     };
   }
   const supported = issue.values.map((value) => `'${String(value)}'`).join(", ");
-  const short = typeof issue.input === "string" && issue.input.length <= QUOTED_CHARS_MAX;
-  const got = short ? `'${String(issue.input)}'` : kindOf(issue.input);
+  const { input } = issue;
+  const isShort = typeof input === "string" && input.length <= QUOTED_CHARS_MAX;
+  const got = isShort ? `'${input}'` : kindOf(input);
   return {
     code: "invalid_value",
     message: `Invalid value: ${got}. Supported values are: ${supported}.`,
@@ -96,7 +97,7 @@ function unionError(issue: Issue & { code: "invalid_union" }, param: string): Er
     undefined,
   );
   if (deepest && progress(deepest) > 0) {
-    return errorOfIssues([{ ...deepest, path: [...issue.path, ...deepest.path] } as Issue]);
+    return errorOfIssues([{ ...deepest, path: [...issue.path, ...deepest.path] }]);
   }
   if (issue.input === undefined) {
     return {

@@ -1,0 +1,222 @@
+// The administration of tenants and keys through the edge script and the real TenantAccount.
+import { env } from "cloudflare:workers";
+import { describe, expect, it } from "vitest";
+import { ADMIN_TOKEN, asAdmin, codeOf, newKey, newTenant, send } from "../../test/live-edge.ts";
+
+const ULID = /^[0-9a-hjkmnp-tv-z]{26}$/;
+
+describe("POST /v1/fairlane/admin/tenants", () => {
+  it("makes a tenant with a project, the default limits and the current prices", async () => {
+    const response = await asAdmin("POST", "/tenants", { name: "Acme" });
+    expect(response.status).toBe(201);
+    const tenant = await response.json<Record<string, unknown>>();
+    expect(tenant).toEqual({
+      object: "fairlane.tenant",
+      id: expect.stringMatching(/^ten_/) as unknown,
+      name: "Acme",
+      status: "active",
+      weight: 1,
+      requests_per_minute: 600,
+      tokens_per_minute: 1_000_000,
+      parallel_requests: 64,
+      price_version: "plan_01kb0000000000000000000001",
+      default_project_id: expect.stringMatching(/^prj_/) as unknown,
+      created_at_ms: expect.any(Number) as unknown,
+    });
+    expect(String(tenant["id"]).slice(4)).toMatch(ULID);
+  });
+
+  it("takes weight and limits", async () => {
+    const wanted = {
+      name: "n".repeat(256),
+      weight: 1_000,
+      requests_per_minute: 1,
+      tokens_per_minute: 1_000_000_000,
+      parallel_requests: 10_000,
+    };
+    const response = await asAdmin("POST", "/tenants", wanted);
+    expect(response.status).toBe(201);
+    expect(await response.json()).toMatchObject(wanted);
+  });
+
+  it.each([
+    [{}, "missing_required_parameter"],
+    [{ name: "" }, "invalid_value"],
+    [{ name: "n".repeat(257) }, "string_above_max_length"],
+    [{ name: 5 }, "invalid_type"],
+    [{ name: "n", weight: 0 }, "integer_below_min_value"],
+    [{ name: "n", weight: 1_001 }, "integer_above_max_value"],
+    [{ name: "n", requests_per_minute: 0 }, "integer_below_min_value"],
+    [{ name: "n", tokens_per_minute: 1.5 }, "invalid_type"],
+    [{ name: "n", parallel_requests: 10_001 }, "integer_above_max_value"],
+    [{ name: "n", colour: "red" }, "unknown_parameter"],
+    [[], "invalid_type"],
+  ])("refuses %j", async (body, code) => {
+    const response = await asAdmin("POST", "/tenants", body);
+    expect(response.status).toBe(400);
+    expect(await codeOf(response)).toBe(code);
+  });
+
+  it("refuses a body of more than 16 KiB", async () => {
+    const response = await asAdmin("POST", "/tenants", { name: "n".repeat(16_384) });
+    expect(response.status).toBe(413);
+  });
+});
+
+describe("POST /v1/fairlane/admin/tenants/{id}/keys", () => {
+  it("shows the key once and stores its hash only", async () => {
+    const { tenantId, projectId } = await newTenant();
+    const response = await asAdmin("POST", `/tenants/${tenantId}/keys`, { name: "ci" });
+    expect(response.status).toBe(201);
+    expect(response.headers.get("cache-control")).toBe("no-store");
+    const key = await response.json<Record<string, unknown>>();
+    const text = String(key["key"]);
+    expect(key).toEqual({
+      object: "fairlane.api_key",
+      id: expect.stringMatching(/^key_/) as unknown,
+      key: expect.stringMatching(
+        /^fl1_[0-9a-z]{26}_[0-9a-z]{26}_[0-9a-z]{52}_[0-9a-z]{26}$/,
+      ) as unknown,
+      tenant_id: tenantId,
+      project_id: projectId,
+      name: "ci",
+      last_chars: text.slice(-4),
+      scopes: ["inference", "usage:read"],
+      expires_at_ms: null,
+      created_at_ms: expect.any(Number) as unknown,
+    });
+    const { results } = await env.CONTROL_DB.prepare("SELECT * FROM api_keys").all();
+    const secret = text.split("_")[3] ?? "none";
+    expect(JSON.stringify(results)).toContain(String(key["id"]));
+    expect(JSON.stringify(results)).not.toContain(secret);
+  });
+
+  it("takes scopes, an expiry and one of the tenant's own projects", async () => {
+    const { tenantId, projectId } = await newTenant();
+    const wanted = {
+      name: "reader",
+      project_id: projectId,
+      scopes: ["usage:read", "usage:read"],
+      expires_at_ms: 4_102_444_800_000,
+    };
+    const response = await asAdmin("POST", `/tenants/${tenantId}/keys`, wanted);
+    expect(response.status).toBe(201);
+    expect(await response.json()).toMatchObject({ ...wanted, scopes: ["usage:read"] });
+  });
+
+  it("does not put a key into another tenant's project", async () => {
+    const [owner, other] = [await newTenant(), await newTenant()];
+    const body = { project_id: other.projectId };
+    const response = await asAdmin("POST", `/tenants/${owner.tenantId}/keys`, body);
+    expect(response.status).toBe(404);
+    expect(await response.json()).toMatchObject({
+      error: { code: "not_found", param: "project_id" },
+    });
+  });
+
+  it.each([
+    [{ scopes: [] }, 400, "empty_array"],
+    [{ scopes: ["root"] }, 400, "invalid_value"],
+    [{ scopes: Array.from({ length: 4 }, () => "inference") }, 400, "array_above_max_length"],
+    [{ expires_at_ms: 1_000 }, 400, "invalid_value"],
+    [{ expires_at_ms: "tomorrow" }, 400, "invalid_type"],
+    [{ secret: "mine" }, 400, "unknown_parameter"],
+  ])("refuses %j", async (body, status, code) => {
+    const { tenantId } = await newTenant();
+    const response = await asAdmin("POST", `/tenants/${tenantId}/keys`, body);
+    expect(response.status).toBe(status);
+    expect(await codeOf(response)).toBe(code);
+  });
+
+  it.each(["ten_01jd0000000000000000000001", "ten_x", "key_01jd0000000000000000000001", "%2e%2e"])(
+    "does not know the tenant %s",
+    async (tenantId) => {
+      const response = await asAdmin("POST", `/tenants/${tenantId}/keys`, {});
+      expect(response.status).toBe(404);
+    },
+  );
+});
+
+describe("DELETE /v1/fairlane/admin/tenants/{id}/keys/{key}", () => {
+  it("kills the key at once and may be repeated", async () => {
+    const { tenantId, keyId, key } = await newTenant();
+    const models = () => send("GET", "/v1/models", { credential: key });
+    expect((await models()).status).toBe(200);
+    const revoke = () => asAdmin("DELETE", `/tenants/${tenantId}/keys/${keyId}`);
+    const first = await revoke();
+    expect(first.status).toBe(200);
+    expect(await first.json()).toEqual({ object: "fairlane.api_key", id: keyId, revoked: true });
+    expect((await models()).status).toBe(401);
+    expect((await revoke()).status).toBe(200);
+    expect((await models()).status).toBe(401);
+    const row = await env.CONTROL_DB.prepare("SELECT revoked_at_ms FROM api_keys WHERE id = ?")
+      .bind(keyId)
+      .first<{ revoked_at_ms: number }>();
+    expect(row?.revoked_at_ms).toBeGreaterThan(1_700_000_000_000);
+  });
+
+  it("leaves the tenant's other keys alone", async () => {
+    const { tenantId, keyId, key } = await newTenant();
+    const second = await newKey(tenantId);
+    await asAdmin("DELETE", `/tenants/${tenantId}/keys/${second.keyId}`);
+    expect((await send("GET", "/v1/models", { credential: key })).status).toBe(200);
+    expect((await send("GET", "/v1/models", { credential: second.key })).status).toBe(401);
+    expect(keyId).not.toBe(second.keyId);
+  });
+
+  it("finds a key under its own tenant only", async () => {
+    const [owner, other] = [await newTenant(), await newTenant()];
+    const wrong = await asAdmin("DELETE", `/tenants/${other.tenantId}/keys/${owner.keyId}`);
+    expect(wrong.status).toBe(404);
+    expect((await send("GET", "/v1/models", { credential: owner.key })).status).toBe(200);
+    const right = await asAdmin("DELETE", `/tenants/${owner.tenantId}/keys/${owner.keyId}`);
+    expect(right.status).toBe(200);
+  });
+
+  it.each([
+    "/tenants/ten_01jd0000000000000000000001/keys/key_01jd0000000000000000000001",
+    "/tenants/x/keys/y",
+  ])("does not know %s", async (path) => {
+    const response = await asAdmin("DELETE", path);
+    expect(response.status).toBe(404);
+    expect(await codeOf(response)).toBe("not_found");
+  });
+});
+
+describe("administrative routes", () => {
+  const ROUTES = async () => {
+    const { tenantId, keyId, key } = await newTenant();
+    const at = `/v1/fairlane/admin/tenants/${tenantId}`;
+    const routes: readonly (readonly [method: string, path: string, body: object | undefined])[] = [
+      ["POST", "/v1/fairlane/admin/tenants", { name: "n" }],
+      ["POST", `${at}/keys`, {}],
+      ["GET", `${at}/usage`, undefined],
+      ["DELETE", `${at}/keys/${keyId}`, undefined],
+    ];
+    return { routes, key };
+  };
+
+  it("are the operator's", async () => {
+    const { routes } = await ROUTES();
+    for (const [method, path, body] of routes) {
+      const response = await send(method, path, { credential: ADMIN_TOKEN, body });
+      expect([200, 201], `${method} ${path}`).toContain(response.status);
+    }
+  });
+
+  it("are nobody else's: no credential, another token, a tenant's own key", async () => {
+    const { routes, key } = await ROUTES();
+    const wrong = [undefined, "", `${ADMIN_TOKEN}0`, ADMIN_TOKEN.slice(0, -1), "fla1_", key];
+    for (const [method, path, body] of routes) {
+      for (const credential of wrong) {
+        const response = await send(method, path, {
+          ...(credential === undefined ? {} : { credential }),
+          body,
+        });
+        expect(response.status, `${method} ${path} with ${credential}`).toBe(401);
+        expect(await codeOf(response)).toBe("invalid_admin_token");
+      }
+    }
+    expect((await send("GET", "/v1/models", { credential: key })).status).toBe(200);
+  });
+});
