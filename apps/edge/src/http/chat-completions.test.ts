@@ -163,6 +163,43 @@ describe("POST /v1/chat/completions", () => {
   });
 });
 
+describe("bad input", () => {
+  const bytes = (...values: number[]) => new Uint8Array(values);
+  const json = (body: unknown) => JSON.stringify(body);
+
+  it.each([
+    ["malformed JSON", '{"messages": [', 400, "invalid_json"],
+    ["no body", "", 400, "invalid_json"],
+    ["invalid UTF-8", bytes(0x7b, 0x22, 0xff, 0x22, 0x7d), 400, "invalid_json"],
+    ["an array as the body", "[]", 400, "invalid_type"],
+    ["a wrong type", json({ messages: "hi" }), 400, "invalid_type"],
+    ["an unknown field", json({ messages: MESSAGES, tempreature: 1 }), 400, "unknown_parameter"],
+    ["a field not served yet", json({ messages: MESSAGES, n: 2 }), 400, "unsupported_parameter"],
+    ["no messages field", "{}", 400, "missing_required_parameter"],
+    ["empty messages", json({ messages: [] }), 400, "empty_array"],
+    ["max_tokens 0", json({ messages: MESSAGES, max_tokens: 0 }), 400, "integer_below_min_value"],
+    [
+      "max_tokens out of range",
+      json({ messages: MESSAGES, max_tokens: 1_000_001 }),
+      400,
+      "integer_above_max_value",
+    ],
+    [
+      "a temperature of 3",
+      json({ messages: MESSAGES, temperature: 3 }),
+      400,
+      "integer_above_max_value",
+    ],
+  ])("%s is refused in OpenAI's shape", async (_, body, status, code) => {
+    const edge = scriptedEdge();
+    const response = await edge.send("/v1/chat/completions", { method: "POST", body });
+    expect(response.status).toBe(status);
+    expect(await response.json()).toMatchObject({ error: { code, type: "invalid_request_error" } });
+    expect(Object.fromEntries(response.headers)).toMatchObject(RATE_HEADERS);
+    expect(edge.asked.hubRequests).toEqual([]);
+  });
+});
+
 describe("admission", () => {
   it("passes a refusal on with the limits", async () => {
     const error = {
