@@ -1,6 +1,5 @@
 // Owns the wait of a node that goes down: running requests get a bounded time to end and their usage a bounded time to
 // be acknowledged. What is left then is cancelled, and its usage stays in the journal for the next start.
-import { setTimeout as sleep } from "node:timers/promises";
 import type { ErrorValue } from "@fairlane/protocol";
 
 export interface DrainParts {
@@ -30,6 +29,8 @@ export async function drainRequests(parts: DrainParts): Promise<boolean> {
 
 async function until(isDone: () => boolean, timeoutMs: number): Promise<boolean> {
   const looks = Math.ceil(timeoutMs / LOOK_EVERY_MS);
-  for (let look = 0; look < looks && !isDone(); look++) await sleep(LOOK_EVERY_MS);
+  for (let look = 0; look < looks && !isDone(); look++) {
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+  }
   return isDone();
 }

@@ -68,7 +68,7 @@ function answerError(exchange: Exchange, error: unknown, log: Log): void {
   // What is left of the body is read and dropped, within the request timeout, so that the client can read why.
   if (!request.complete) request.resume();
   if (error instanceof AppError) return sendError(exchange, error.value);
-  if (response.destroyed || request.destroyed) return;
+  if (response.destroyed || request.socket.destroyed) return;
   log.error("http_handler_failed", { requestId, ...faultFields(error) });
   const message = "The server had an error while processing your request.";
   sendError(exchange, { code: "internal_error", message, param: null });

@@ -1,0 +1,96 @@
+// Shows what the flags and variables make of a node, and the sentence for each wrong one.
+import { describe, expect, it } from "vitest";
+import { ConfigError, helpText, parseConfig } from "./config.ts";
+
+const TOKEN = `fln1_node-a_${"0".repeat(52)}_${"0".repeat(26)}`;
+const ENV = { HOME: "/home/x", XDG_STATE_HOME: "/state" };
+
+describe("parseConfig", () => {
+  it("has a default for everything", () => {
+    expect(parseConfig([], ENV)).toEqual({
+      model: undefined,
+      host: "127.0.0.1",
+      port: 8790,
+      region: "local",
+      hub: undefined,
+      isa: "auto",
+      numerics: "int8",
+      threadCount: undefined,
+      pageCount: undefined,
+      runningRequestsMax: 64,
+      stepBudgetTokens: 256,
+      drainTimeoutMs: 20_000,
+      readyFile: undefined,
+      apiKey: undefined,
+    });
+  });
+
+  it("takes flags before variables before defaults", () => {
+    const env = { ...ENV, FAIRLANE_PORT: "1000", FAIRLANE_PAGE_COUNT: "77", FAIRLANE_THREADS: "" };
+    const config = parseConfig(["--port", "0", "--max-running=5"], env);
+    expect(config).toMatchObject({
+      port: 0,
+      pageCount: 77,
+      runningRequestsMax: 5,
+      threadCount: undefined,
+    });
+  });
+
+  it("takes the node's name from its token", () => {
+    const env = { ...ENV, FAIRLANE_NODE_TOKEN: TOKEN };
+    expect(parseConfig(["--hub-url", "ws://127.0.0.1:8788"], env)).toMatchObject({
+      hub: {
+        url: "ws://127.0.0.1:8788",
+        nodeName: "node-a",
+        token: TOKEN,
+        stateFolder: "/state/fairlane/node-a",
+      },
+    });
+  });
+
+  it.each<[string[], Record<string, string>, string]>([
+    [
+      ["--port", "70000"],
+      {},
+      "--port (or FAIRLANE_PORT) is '70000': must be an integer from 0 to 65535.",
+    ],
+    [[], { FAIRLANE_PORT: "x" }, "--port (or FAIRLANE_PORT) is 'x': must be an integer"],
+    [["--threads", "0"], {}, "--threads (or FAIRLANE_THREADS) is '0': must be an integer from 1"],
+    [["--page-count", "1.5"], {}, "must be an integer from 1 to 16777216"],
+    [["--max-running", "-1"], {}, "--max-running"],
+    [["--isa", "sse9"], {}, "--isa (or FAIRLANE_ISA) is 'sse9'"],
+    [["--numerics", "int4"], {}, "--numerics"],
+    [["--hub-url", "http://x"], {}, "must be a ws:// or wss:// address"],
+    [["--hub-url", "ws://x"], {}, "--hub-url needs a node token in FAIRLANE_NODE_TOKEN."],
+    [["--hub-url", "ws://x"], { FAIRLANE_NODE_TOKEN: "fl1_a_b" }, "is not a node token"],
+    [
+      ["--hub-url", "ws://x", "--node-name", "other"],
+      { FAIRLANE_NODE_TOKEN: TOKEN },
+      "--node-name is 'other', but FAIRLANE_NODE_TOKEN was made for 'node-a'.",
+    ],
+    [["--node-name", "Not Good"], {}, "must be 1 to 32 characters of a-z, 0-9 and -"],
+    [["--modell", "x"], {}, "Unknown option '--modell'"],
+    [["model.gguf"], {}, "Unexpected argument 'model.gguf'"],
+    [["--port"], {}, "--port"],
+  ])("refuses %j with %j", (args, env, sentence) => {
+    expect(() => parseConfig(args, { ...ENV, ...env })).toThrow(ConfigError);
+    expect(() => parseConfig(args, { ...ENV, ...env })).toThrow(sentence);
+  });
+
+  it("never repeats the token in an error", () => {
+    const env = { ...ENV, FAIRLANE_NODE_TOKEN: "fln1_UPPER_secretsecret" };
+    let message = "";
+    try {
+      parseConfig(["--hub-url", "ws://x"], env);
+    } catch (error) {
+      message = String(error);
+    }
+    expect(message).toContain("is not a node token");
+    expect(message).not.toContain("secretsecret");
+  });
+
+  it("helps", () => {
+    expect(parseConfig(["--help"], ENV)).toBe("help");
+    expect(helpText()).toContain("--step-budget-tokens N");
+  });
+});
