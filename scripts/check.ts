@@ -50,7 +50,9 @@ async function main(): Promise<void> {
     process.stdout.write(`${result.log.join("\n")}\n`);
   }
   const skipped = skippedCount > 0 ? `, ${skippedCount} skipped` : "";
-  process.stdout.write(`check: ${STEPS.length - failureCount - skippedCount} ok, ${failureCount} failed${skipped}\n`);
+  process.stdout.write(
+    `check: ${STEPS.length - failureCount - skippedCount} ok, ${failureCount} failed${skipped}\n`,
+  );
   if (failureCount > 0) process.exitCode = 1;
 }
 

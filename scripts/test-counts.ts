@@ -47,7 +47,8 @@ export function countVitest(report: unknown, matches: (file: string) => boolean)
 
 /** Adds counts up. */
 export function sumCounts(parts: readonly TestCounts[]): TestCounts {
-  const sum = (pick: (part: TestCounts) => number) => parts.reduce((all, part) => all + pick(part), 0);
+  const sum = (pick: (part: TestCounts) => number) =>
+    parts.reduce((all, part) => all + pick(part), 0);
   return {
     passed: sum((part) => part.passed),
     failed: sum((part) => part.failed),

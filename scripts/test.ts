@@ -52,7 +52,9 @@ async function runNativeTests(): Promise<TestCounts> {
   return counts.failed > 0 ? counts : fail("ctest ran no test or ended badly");
 }
 
-async function runVitest(filters: readonly string[]): Promise<{ exitCode: number; report: unknown }> {
+async function runVitest(
+  filters: readonly string[],
+): Promise<{ exitCode: number; report: unknown }> {
   await mkdir(path.dirname(REPORT), { recursive: true });
   await rm(REPORT, { force: true });
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${REPORT}`];
@@ -83,7 +85,11 @@ async function runProjects(filters: readonly string[]): Promise<TestCounts[]> {
   const counts = countVitest(report, () => true);
   const floors = filters.length === 0 ? checkWorkerTests(report) : [];
   const unseen = exitCode !== 0 && counts.failed === 0;
-  return [counts, ...floors, ...(unseen ? [fail("vitest ended with an error outside a test")] : [])];
+  return [
+    counts,
+    ...floors,
+    ...(unseen ? [fail("vitest ended with an error outside a test")] : []),
+  ];
 }
 
 async function main(): Promise<void> {
