@@ -1,0 +1,112 @@
+import { describe, expect, it } from "vitest";
+import { freshHub, hubRequest, uniqueId } from "../../test/hub-request.ts";
+import { TestNode } from "../../test/test-node.ts";
+
+const BODY = { messages: [{ role: "user" as const, content: "Hi" }] };
+
+describe("an answer in one body", () => {
+  it("is the whole text with its usage", async () => {
+    const hub = freshHub();
+    const node = await TestNode.link(hub, "node-a");
+    const outcome = hub.complete(hubRequest({ requestId: "req_json", body: BODY }));
+    const id = await node.accept(9);
+    node.step(id, 0, "Hello", 2);
+    node.step(id, 2, " there");
+    node.done(id, 3, 9);
+    expect(await outcome).toEqual({
+      ok: true,
+      completion: {
+        id: "chatcmpl-req_json",
+        object: "chat.completion",
+        created: 1_793_491_200,
+        model: "tiny",
+        choices: [
+          {
+            index: 0,
+            message: { role: "assistant", content: "Hello there", refusal: null },
+            logprobs: null,
+            finish_reason: "stop",
+          },
+        ],
+        usage: {
+          prompt_tokens: 9,
+          completion_tokens: 3,
+          total_tokens: 12,
+          prompt_tokens_details: { cached_tokens: 0 },
+        },
+      },
+    });
+  });
+
+  it("says that no node accepted when one refused", async () => {
+    const hub = freshHub();
+    const node = await TestNode.link(hub, "node-a");
+    const outcome = hub.complete(hubRequest({ body: BODY }));
+    const { requests } = await node.next("submit");
+    const id = requests[0]?.id ?? "";
+    const param = "messages";
+    node.send({ type: "refuse", id, status: 400, code: "invalid_messages", message: "No.", param });
+    expect(await outcome).toEqual({
+      ok: false,
+      accepted: false,
+      error: { code: "invalid_messages", message: "No.", param: "messages" },
+    });
+  });
+
+  it("says that a node accepted when it is lost afterwards", async () => {
+    const hub = freshHub();
+    const node = await TestNode.link(hub, "node-a");
+    const outcome = hub.complete(hubRequest({ body: BODY }));
+    node.step(await node.accept(), 0, "A");
+    node.close();
+    expect(await outcome).toMatchObject({
+      ok: false,
+      accepted: true,
+      error: { code: "upstream_error" },
+    });
+  });
+
+  it("ends at its deadline, and its node is told", async () => {
+    const hub = freshHub();
+    const node = await TestNode.link(hub, "node-a");
+    const outcome = hub.complete(hubRequest({ body: BODY, deadlineMs: Date.now() + 300 }));
+    const id = await node.accept();
+    expect(await outcome).toMatchObject({
+      ok: false,
+      accepted: true,
+      error: { code: "queue_timeout" },
+    });
+    expect((await node.next("cancel")).ids).toEqual([id]);
+  });
+
+  it("is not begun when its deadline has passed, or when its id is running", async () => {
+    const hub = freshHub();
+    const node = await TestNode.link(hub, "node-a");
+    const late = await hub.complete(hubRequest({ body: BODY, deadlineMs: Date.now() - 1 }));
+    expect(late).toMatchObject({ ok: false, accepted: false, error: { code: "queue_timeout" } });
+    const first = hub.complete(hubRequest({ requestId: "req_twice", body: BODY }));
+    const id = await node.accept();
+    const second = await hub.complete(hubRequest({ requestId: "req_twice", body: BODY }));
+    expect(second).toMatchObject({ ok: false, error: { code: "already_exists" } });
+    node.done(id, 0);
+    expect(await first).toMatchObject({ ok: true });
+  });
+});
+
+describe("models of a shard", () => {
+  it("are those of its linked nodes", async () => {
+    const hub = freshHub();
+    expect(await hub.listModels()).toEqual([]);
+    const node = await TestNode.link(hub, uniqueId("node"));
+    expect(await hub.listModels()).toEqual([
+      {
+        id: "tiny",
+        createdSeconds: 1_700_000_000,
+        contextTokens: 2_048,
+        outputTokensDefault: 256,
+      },
+    ]);
+    node.close();
+    await expect.poll(() => hub.listModels()).toEqual([]);
+  });
+});

@@ -1,0 +1,200 @@
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { describe, expect, it } from "vitest";
+import { uniqueId } from "../../test/hub-request.ts";
+import { admitInput, accountOf, configOf, keyOf, makeAccount, recordOf } from "../../test/usage.ts";
+
+const code = (outcome: { ok: true } | { ok: false; error: { code: string } }): string =>
+  outcome.ok ? "admitted" : outcome.error.code;
+
+describe("admission of a key", () => {
+  it("tells who calls, on which terms, with a salt of the tenant's own", async () => {
+    const tenantId = uniqueId("ten");
+    const account = await makeAccount(tenantId);
+    const outcome = await account.admit(admitInput(tenantId));
+    expect(outcome).toMatchObject({
+      ok: true,
+      principal: {
+        tenantId,
+        projectId: "prj_a",
+        keyId: "key_a",
+        weight: 3,
+        priceVersion: "plan_a",
+      },
+    });
+    const salt = outcome.ok ? outcome.principal.tenantSalt : "";
+    expect(salt).toMatch(/^[0-9a-f]{64}$/);
+    const other = uniqueId("ten");
+    const otherOutcome = await (await makeAccount(other)).admit(admitInput(other));
+    expect(otherOutcome.ok && otherOutcome.principal.tenantSalt).not.toBe(salt);
+  });
+
+  it("turns away unknown, foreign and revoked keys alike, and says nothing of the limits", async () => {
+    const tenantId = uniqueId("ten");
+    const account = await makeAccount(tenantId);
+    const refused = {
+      ok: false,
+      error: { code: "invalid_api_key", message: "The API key is not valid.", param: null },
+      rates: null,
+    };
+    const wrong = [{ keyId: "key_x" }, { secretHash: "00".repeat(32) }, { tenantId: "ten_other" }];
+    for (const change of wrong) {
+      expect(await account.admit(admitInput(tenantId, change))).toEqual(refused);
+    }
+    expect(code(await account.admit(admitInput(tenantId)))).toBe("admitted");
+    expect(await account.revokeKey("key_a")).toBe(true);
+    expect(await account.revokeKey("key_a")).toBe(true);
+    expect(await account.revokeKey("key_x")).toBe(false);
+    expect(await account.admit(admitInput(tenantId))).toEqual(refused);
+    const nobody = uniqueId("ten");
+    expect(await accountOf(nobody).admit(admitInput(nobody))).toEqual(refused);
+  });
+
+  it("keeps a revocation over a restart", async () => {
+    const tenantId = uniqueId("ten");
+    const account = await makeAccount(tenantId);
+    await account.revokeKey("key_a");
+    await evictDurableObject(account);
+    expect(code(await accountOf(tenantId).admit(admitInput(tenantId)))).toBe("invalid_api_key");
+  });
+
+  it("names expiry, suspension and a missing scope", async () => {
+    const tenantId = uniqueId("ten");
+    const account = await makeAccount(tenantId);
+    await account.putKey(keyOf({ keyId: "key_old", expiresAtMs: 1_000 }));
+    expect(code(await account.admit(admitInput(tenantId, { keyId: "key_old" })))).toBe(
+      "api_key_expired",
+    );
+    expect(code(await account.admit(admitInput(tenantId, { scope: "keys:write" })))).toBe(
+      "scope_not_allowed",
+    );
+    await account.configure(configOf(tenantId, { active: false }));
+    expect(code(await account.admit(admitInput(tenantId)))).toBe("tenant_suspended");
+  });
+
+  it("takes no more live keys than its bound, and forgets a dead one first", async () => {
+    const tenantId = uniqueId("ten");
+    const account = await makeAccount(tenantId);
+    const more = Array.from({ length: 999 }, (_, index) => keyOf({ keyId: `key_${index}` }));
+    await Promise.all(more.map((key) => account.putKey(key)));
+    expect(await account.putKey(keyOf({ keyId: "key_more" }))).toBe(false);
+    await account.revokeKey("key_7");
+    expect(await account.putKey(keyOf({ keyId: "key_more" }))).toBe(true);
+    expect(await account.putKey(keyOf({ keyId: "key_even_more" }))).toBe(false);
+  });
+});
+
+describe("limits", () => {
+  it("count down with each admission and come back with a release", async () => {
+    const tenantId = uniqueId("ten");
+    // One a minute refills too slowly to be seen here.
+    const limits = { requestsPerMinute: 3, tokensPerMinute: 250, parallelRequests: 8 };
+    const account = await makeAccount(tenantId, limits);
+    const first = await account.admit(admitInput(tenantId, { requestId: "req_1" }));
+    expect(first.rates).toMatchObject({
+      limitRequests: 3,
+      remainingRequests: 2,
+      limitTokens: 250,
+      remainingTokens: 150,
+    });
+    expect(first.rates?.resetRequestsMs).toBeGreaterThan(19_000);
+    expect(first.rates?.resetRequestsMs).toBeLessThanOrEqual(20_000);
+    const second = await account.admit(admitInput(tenantId, { requestId: "req_2" }));
+    expect(second.rates).toMatchObject({ remainingRequests: 1, remainingTokens: 50 });
+    const third = await account.admit(admitInput(tenantId, { requestId: "req_3" }));
+    expect(third).toMatchObject({
+      ok: false,
+      error: { code: "rate_limit_tokens", param: null },
+      rates: { remainingRequests: 1, remainingTokens: 50 },
+    });
+    expect(third.ok ? 0 : third.error.retryAfterMs).toBeGreaterThan(11_000);
+    await account.release("req_1");
+    await account.release("req_1");
+    await account.release("req_unknown");
+    const fourth = await account.admit(admitInput(tenantId, { requestId: "req_4" }));
+    expect(fourth).toMatchObject({
+      ok: true,
+      rates: { remainingRequests: 0, remainingTokens: 50 },
+    });
+    const fifth = await account.admit(admitInput(tenantId, { requestId: "req_5", hold: null }));
+    expect(code(fifth)).toBe("rate_limit_requests");
+  });
+
+  it("take nothing again when the same request is asked for again", async () => {
+    const tenantId = uniqueId("ten");
+    const account = await makeAccount(tenantId, { requestsPerMinute: 3, tokensPerMinute: 250 });
+    await account.admit(admitInput(tenantId));
+    const again = await account.admit(admitInput(tenantId));
+    expect(again.rates).toMatchObject({ remainingRequests: 2, remainingTokens: 150 });
+  });
+
+  it("let a request that may take more than a minute's tokens wait for a full bucket, not for ever", async () => {
+    const tenantId = uniqueId("ten");
+    const account = await makeAccount(tenantId, { tokensPerMinute: 250 });
+    const hold = { tokensEstimate: 1_000, leaseUntilMs: Date.now() + 60_000 };
+    const outcome = await account.admit(admitInput(tenantId, { hold }));
+    expect(outcome).toMatchObject({ ok: true, rates: { remainingTokens: 0 } });
+  });
+
+  it("bound what runs in parallel, until a settlement, a release or the lease's end", async () => {
+    const tenantId = uniqueId("ten");
+    const account = await makeAccount(tenantId, { parallelRequests: 2 });
+    const admit = (requestId: string, leaseUntilMs = Date.now() + 60_000) =>
+      account.admit(admitInput(tenantId, { requestId, hold: { tokensEstimate: 1, leaseUntilMs } }));
+    expect(code(await admit("req_1"))).toBe("admitted");
+    expect(code(await admit("req_2", Date.now() + 50))).toBe("admitted");
+    const third = await admit("req_3");
+    expect(third).toMatchObject({
+      ok: false,
+      error: { code: "too_many_parallel_requests", retryAfterMs: 1_000 },
+    });
+    // Routes that compute nothing are not in the way.
+    expect(code(await account.admit(admitInput(tenantId, { hold: null })))).toBe("admitted");
+    await expect.poll(async () => code(await admit("req_3"))).toBe("admitted");
+    const records = [recordOf(tenantId, 1, { request_id: "req_1" })];
+    await account.settleMany({ nodeId: "node-a", epoch: 1, records });
+    expect(code(await admit("req_4"))).toBe("admitted");
+    expect(code(await admit("req_5"))).toBe("too_many_parallel_requests");
+    await account.release("req_3");
+    expect(code(await admit("req_5"))).toBe("admitted");
+  });
+
+  it("are corrected from the estimate to what was used", async () => {
+    const tenantId = uniqueId("ten");
+    const account = await makeAccount(tenantId, { tokensPerMinute: 250 });
+    await account.admit(admitInput(tenantId, { requestId: "req_1" }));
+    const records = [recordOf(tenantId, 1, { request_id: "req_1" })];
+    await account.settleMany({ nodeId: "node-a", epoch: 1, records });
+    // 250 - (10 + 4 + 5) used.
+    const next = await account.admit(admitInput(tenantId, { requestId: "req_2", hold: null }));
+    expect(next.rates?.remainingTokens).toBe(231);
+  });
+
+  it("follow a changed configuration at once, and keep what is taken", async () => {
+    const tenantId = uniqueId("ten");
+    const account = await makeAccount(tenantId, { requestsPerMinute: 10, tokensPerMinute: 1_000 });
+    await account.admit(admitInput(tenantId, { requestId: "req_1" }));
+    await account.configure(configOf(tenantId, { requestsPerMinute: 4, tokensPerMinute: 300 }));
+    const next = await account.admit(admitInput(tenantId, { requestId: "req_2" }));
+    expect(next.rates).toMatchObject({
+      limitRequests: 4,
+      remainingRequests: 2,
+      limitTokens: 300,
+      remainingTokens: 100,
+    });
+  });
+
+  it("commit nothing: an admission writes no row", async () => {
+    const tenantId = uniqueId("ten");
+    const account = await makeAccount(tenantId);
+    const changes = () =>
+      runInDurableObject(account, (_, { storage }) =>
+        storage.sql.exec<{ changes: number }>("SELECT total_changes() AS changes").one(),
+      );
+    const before = await changes();
+    for (let i = 0; i < 5; i++) {
+      await account.admit(admitInput(tenantId, { requestId: `req_${i}` }));
+    }
+    await account.release("req_0");
+    expect(await changes()).toEqual(before);
+  });
+});
