@@ -228,7 +228,7 @@ function parseFlags(args: readonly string[]): Record<string, string | boolean | 
       strict: true,
       allowPositionals: false,
     });
-    return values as Record<string, string | boolean | undefined>;
+    return values;
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new ConfigError(`${why} See --help.`, { cause });

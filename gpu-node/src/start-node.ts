@@ -20,7 +20,7 @@ import { HubLinks } from "./link/hub-links.ts";
 import { SubmitIntake } from "./link/submit-intake.ts";
 import type { Log } from "./log.ts";
 import type { ServedModel } from "./request/prepare-request.ts";
-import { serveModel } from "./request/serve-model.ts";
+import { serveModel, type ServedModelHandle } from "./request/serve-model.ts";
 import { LiveStreams } from "./stream/live-streams.ts";
 import { UsageJournal } from "./usage/usage-journal.ts";
 import { UsageReport } from "./usage/usage-report.ts";
@@ -67,7 +67,7 @@ class NodeRuntime {
   #links: HubLinks | undefined;
   #server: HttpServer | undefined;
   #model: ServedModel | null = null;
-  #closeModel: (() => Promise<void>) | undefined;
+  #served: ServedModelHandle | undefined;
   #drained: Promise<void> | undefined;
 
   constructor(parts: NodeParts) {
@@ -113,9 +113,10 @@ class NodeRuntime {
       pagesFree: info.pageCount,
       pagesTotal: info.pageCount,
     });
-    const { model, close } = serveModel({ opened, createdSeconds, info, clock });
+    const served = serveModel({ opened, createdSeconds, info, clock });
+    const { model } = served;
     this.#model = model;
-    this.#closeModel = close;
+    this.#served = served;
     this.#readiness.opened();
     // 5. work from the hub
     if (this.#journal) this.#dialHub({ model, info, journal: this.#journal });
@@ -237,7 +238,7 @@ class NodeRuntime {
   async stop(): Promise<void> {
     await this.#links?.close("the node is going down");
     await this.#engine.close();
-    await this.#closeModel?.();
+    await this.#served?.close();
     await this.#server?.close();
     this.#journal?.close();
   }

@@ -110,12 +110,12 @@ describe("a stream of the node's own API", () => {
   it("writes keep-alive comments in long silences", async () => {
     const node = await started({ keepAliveMs: 20 });
     const response = await node.chat({ stream: true, max_tokens: 1 });
-    const reader = response.body?.getReader();
-    const first = await reader?.read();
-    expect(new TextDecoder().decode(first?.value)).toMatch(/^(: hb\n\n)+$/);
+    const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+    const first = await reader.read();
+    expect(new TextDecoder().decode(first.value)).toMatch(/^(: hb\n\n)+$/);
     node.engine.step();
     let rest = "";
-    for (let part = await reader?.read(); part && !part.done; part = await reader?.read()) {
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
       rest += new TextDecoder().decode(part.value);
     }
     expect(eventsOf(rest).filter((event) => !event.includes(": hb"))[0]).toBe(

@@ -49,7 +49,7 @@ export class SubmitIntake {
   /** Requests between `submit` and their answer; false once a cancel has come for one. */
   readonly #preparing = new Map<string, boolean>();
   #prepared: Prepared[] = [];
-  #flush: NodeJS.Immediate | undefined;
+  #isFlushDue = false;
 
   constructor(options: SubmitIntakeOptions) {
     this.#options = options;
@@ -108,7 +108,9 @@ export class SubmitIntake {
       if (!outcome.ok) return this.#answerRefused(from, id, outcome.error);
       // 3. wait for the others of this turn: they share one transaction and one message to the engine
       this.#prepared.push({ submitted, request: outcome.value, from });
-      this.#flush ??= setImmediate(() => this.#acceptPrepared());
+      if (this.#isFlushDue) return;
+      this.#isFlushDue = true;
+      setImmediate(() => this.#acceptPrepared());
     } catch (error) {
       this.#options.log.error("prepare_failed", { requestId: id, reason: String(error) });
       const message = "The node could not prepare the request.";
@@ -135,7 +137,7 @@ export class SubmitIntake {
   }
 
   #acceptPrepared(): void {
-    this.#flush = undefined;
+    this.#isFlushDue = false;
     const prepared = this.#prepared;
     this.#prepared = [];
     const accepted = prepared.filter((one) => this.#admit(one));

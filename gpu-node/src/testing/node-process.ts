@@ -1,6 +1,5 @@
 // For tests: the fairlane-node command as a process of its own.
 import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -45,7 +44,9 @@ export class NodeProcess implements AsyncDisposable {
     });
     this.child.stdout?.on("data", (data) => (this.stdout += String(data)));
     this.child.stderr?.on("data", (data) => (this.stderr += String(data)));
-    this.ended = once(this.child, "close").then(([code, signal]) => ({ code, signal }) as Ended);
+    this.ended = new Promise((resolve) => {
+      this.child.on("close", (code, signal) => resolve({ code, signal }));
+    });
   }
 
   /** Base URL, once the node serves. */

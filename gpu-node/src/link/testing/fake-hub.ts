@@ -4,7 +4,7 @@ import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { parseNodeFrame, type HubFrame, type NodeFrame } from "@fairlane/protocol";
-import { WebSocketServer, type WebSocket } from "ws";
+import { WebSocketServer, type RawData, type WebSocket } from "ws";
 
 export interface FakeHubOptions {
   readonly shardCount?: number;
@@ -54,7 +54,7 @@ export class FakeHub implements AsyncDisposable {
   }
 
   get openShards(): number[] {
-    return [...this.#sockets.keys()].sort();
+    return [...this.#sockets.keys()].sort((left, right) => left - right);
   }
 
   socket(shard: number): WebSocket {
@@ -99,7 +99,7 @@ export class FakeHub implements AsyncDisposable {
     this.#dials += 1;
     const shard = Number(new URL(url, "ws://hub").searchParams.get("shard"));
     this.#sockets.set(shard, socket);
-    socket.on("message", (data) => this.#received(shard, String(data)));
+    socket.on("message", (data) => this.#received(shard, textOf(data)));
     socket.on("close", (code, reason) => {
       if (this.#sockets.get(shard) === socket) this.#sockets.delete(shard);
       this.closes.push({ shard, code, reason: reason.toString() });
@@ -135,4 +135,9 @@ export class FakeHub implements AsyncDisposable {
     this.#changed = [];
     for (const wake of waiting) wake();
   }
+}
+
+function textOf(data: RawData): string {
+  if (Array.isArray(data)) return Buffer.concat(data).toString("utf8");
+  return Buffer.from(data as Uint8Array).toString("utf8");
 }
