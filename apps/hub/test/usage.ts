@@ -122,3 +122,14 @@ export function spendOf(tenantId: string): Promise<{ entries: number; spent: num
       .one(),
   );
 }
+
+/** Packs of the tenant that wait at the intake. */
+export function packsOf(tenantId: string): Promise<number> {
+  return runInDurableObject(intake(), (_, { storage }) => {
+    const counted = storage.sql.exec<{ packs: number }>(
+      "SELECT count(*) AS packs FROM packs WHERE tenant_id = ?",
+      tenantId,
+    );
+    return counted.one().packs;
+  });
+}

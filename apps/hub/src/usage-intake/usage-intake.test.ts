@@ -10,6 +10,7 @@ import {
   intake,
   ledgerOf,
   makeAccount,
+  packsOf,
   recordOf,
   runAlarms,
   spendOf,
@@ -155,13 +156,3 @@ describe("a crash", () => {
     expect(await runDurableObjectAlarm(accountOf(tenantId))).toBe(false);
   });
 });
-
-function packsOf(tenantId: string): Promise<number> {
-  return runInDurableObject(intake(), (_, { storage }) => {
-    const counted = storage.sql.exec<{ packs: number }>(
-      "SELECT count(*) AS packs FROM packs WHERE tenant_id = ?",
-      tenantId,
-    );
-    return counted.one().packs;
-  });
-}
