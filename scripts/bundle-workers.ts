@@ -1,6 +1,6 @@
 // Owns the bundling of the two Worker scripts for local runs (dev, end-to-end tests, load benches). Production
 // bundles with `wrangler deploy`; the conditions and externals here are the same.
-import { build } from "esbuild";
+import { build, stop } from "esbuild";
 import path from "node:path";
 
 const ROOT = path.resolve(import.meta.dirname, "..");
@@ -35,5 +35,7 @@ export async function bundleWorkers(): Promise<WorkerBundles> {
     bundle("apps/edge/src/index.ts"),
     bundle("apps/hub/src/index.ts"),
   ]);
+  // esbuild's service process would otherwise live as long as the caller.
+  await stop();
   return { edge, hub };
 }

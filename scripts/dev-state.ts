@@ -2,7 +2,7 @@
 // Durable Objects and the node's journal, and the record of running child processes.
 import { makeAdminToken, makeNodeToken } from "@fairlane/protocol";
 import { base32Encode, type Random } from "@fairlane/base";
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
 import type { ProcessMark } from "./process-tree.ts";
@@ -22,7 +22,14 @@ const secretsSchema = z.object({
 
 export type DevSecrets = z.infer<typeof secretsSchema>;
 
-const marksSchema = z.array(z.object({ pid: z.int().positive(), startTicks: z.number() }));
+const markSchema = z.object({ pid: z.int().positive(), startTicks: z.number() });
+const runSchema = z.object({ dev: markSchema, children: z.array(markSchema) });
+
+/** One run of dev: its own process and those that it started. */
+export interface DevRun {
+  readonly dev: ProcessMark;
+  readonly children: readonly ProcessMark[];
+}
 
 /** Writes a file that only the owner reads, whole or not at all. */
 export async function writeOwnerOnly(file: string, value: unknown): Promise<void> {
@@ -57,14 +64,19 @@ export async function loadSecrets(stateDir: string, nodeName: string): Promise<D
   return secrets;
 }
 
-/** The children that the last start recorded; empty when there is no record or it is unreadable. */
-export async function readChildren(stateDir: string): Promise<ProcessMark[]> {
-  const stored = await readJson(path.join(stateDir, "children.json")).catch(() => undefined);
-  const parsed = marksSchema.safeParse(stored);
-  return parsed.success ? parsed.data : [];
+/** The last recorded run; undefined when there is none or the record is unreadable. */
+export async function readRun(stateDir: string): Promise<DevRun | undefined> {
+  const stored = await readJson(path.join(stateDir, "run.json")).catch(() => undefined);
+  const parsed = runSchema.safeParse(stored);
+  return parsed.success ? parsed.data : undefined;
 }
 
-/** Records the living children, so that the next start can end those that a kill of this one left behind. */
-export async function writeChildren(stateDir: string, marks: readonly ProcessMark[]): Promise<void> {
-  await writeOwnerOnly(path.join(stateDir, "children.json"), marks);
+/** Records the run, so that the next start can end what a kill of this one left behind. */
+export async function writeRun(stateDir: string, run: DevRun): Promise<void> {
+  await writeOwnerOnly(path.join(stateDir, "run.json"), run);
+}
+
+/** Forgets the run: nothing of it lives any more. */
+export async function removeRun(stateDir: string): Promise<void> {
+  await rm(path.join(stateDir, "run.json"), { force: true });
 }

@@ -29,7 +29,9 @@ async function requireFreePort(name: string, port: number): Promise<void> {
   const free = await new Promise<boolean>((resolve) => {
     const server = createServer();
     server.once("error", () => resolve(false));
-    server.listen({ port, host: "127.0.0.1", exclusive: true }, () => server.close(() => resolve(true)));
+    server.listen({ port, host: "127.0.0.1", exclusive: true }, () =>
+      server.close(() => resolve(true)),
+    );
   });
   if (free) return;
   const holder = await portHolder(port);
@@ -51,12 +53,17 @@ async function waitForModel(edgeUrl: string, apiKey: string): Promise<string> {
     const body = (await response.json()) as { readonly data?: readonly { readonly id: string }[] };
     const id = body.data?.[0]?.id;
     if (id !== undefined) return id;
-    if (Date.now() - startedMs > LINK_TIMEOUT_MS) throw new Error("the node did not link to the hub");
+    if (Date.now() - startedMs > LINK_TIMEOUT_MS)
+      throw new Error("the node did not link to the hub");
     await new Promise((resolve) => setTimeout(resolve, LINK_POLL_MS));
   }
 }
 
-function startLocalEdge(flags: DevFlags, stateDir: string, secrets: DevSecrets): Promise<RunningEdge> {
+function startLocalEdge(
+  flags: DevFlags,
+  stateDir: string,
+  secrets: DevSecrets,
+): Promise<RunningEdge> {
   return adminTokenHash(secrets.adminToken).then((hash) =>
     startEdge({
       edgePort: flags.edgePort,
@@ -90,7 +97,8 @@ function startLocalNode(
 function curlLine(edgeUrl: string, apiKey: string, model: string): string {
   const body = JSON.stringify({
     model,
-    messages: [{ role: "user", content: "What is the capital of France?" }],
+    messages: [{ role: "user", content: "What is the capital of France? Answer in one sentence." }],
+    temperature: 0,
   });
   return `curl ${edgeUrl}/v1/chat/completions -H "authorization: Bearer ${apiKey}" -H "content-type: application/json" -d '${body}'`;
 }
@@ -131,7 +139,7 @@ async function start(flags: DevFlags, stateDir: string, started: Stoppable[]): P
   const leftovers = await endLeftovers(stateDir);
   if (leftovers > 0) say(`ended ${leftovers} processes that an earlier start had left behind`);
   await requireFreePorts(flags);
-  started.push(watchChildren(stateDir));
+  started.push(await watchChildren(stateDir));
   await buildNative();
   if (flags.model === undefined) await ensureDefaultModel();
   const secrets = await loadSecrets(stateDir, NODE_NAME);

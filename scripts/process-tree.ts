@@ -12,6 +12,8 @@ export interface ProcessMark {
 interface Stat extends ProcessMark {
   readonly parentPid: number;
   readonly name: string;
+  /** One letter, as ps prints it. */
+  readonly state: string;
 }
 
 async function readStat(pid: number): Promise<Stat | undefined> {
@@ -21,7 +23,13 @@ async function readStat(pid: number): Promise<Stat | undefined> {
   if (nameEnd < 0) return undefined;
   const fields = text.slice(nameEnd + 2).split(" ");
   const name = text.slice(text.indexOf("(") + 1, nameEnd);
-  return { pid, parentPid: Number(fields[1]), startTicks: Number(fields[19]), name };
+  return {
+    pid,
+    name,
+    state: fields[0] ?? "",
+    parentPid: Number(fields[1]),
+    startTicks: Number(fields[19]),
+  };
 }
 
 async function processIds(): Promise<number[]> {
@@ -44,10 +52,21 @@ export async function descendantsOf(rootPid: number): Promise<ProcessMark[]> {
   return found.map(({ pid, startTicks }) => ({ pid, startTicks }));
 }
 
+/** The mark of a living process. */
+export async function markOf(pid: number): Promise<ProcessMark | undefined> {
+  const stat = await readStat(pid);
+  return stat && { pid, startTicks: stat.startTicks };
+}
+
+/** True while the marked process itself lives; a zombie has ended. */
+export async function isAlive(mark: ProcessMark): Promise<boolean> {
+  const stat = await readStat(mark.pid);
+  return stat?.startTicks === mark.startTicks && stat.state !== "Z";
+}
+
 /** Sends `signal` to the process if it still is the marked one; true when it was. */
 export async function signalMarked(mark: ProcessMark, signal: NodeJS.Signals): Promise<boolean> {
-  const stat = await readStat(mark.pid);
-  if (stat?.startTicks !== mark.startTicks) return false;
+  if (!(await isAlive(mark))) return false;
   try {
     process.kill(mark.pid, signal);
     return true;

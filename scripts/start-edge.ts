@@ -98,7 +98,7 @@ function logOptions(onLogLine: EdgeOptions["onLogLine"]) {
 
 /** Starts both scripts, migrates both databases and answers once the edge can serve. */
 export async function startEdge(options: EdgeOptions): Promise<RunningEdge> {
-  const miniflare = new Miniflare(await miniflareOptions(options));
+  const miniflare = makeMiniflare(await miniflareOptions(options));
   try {
     const edgeUrl = trimSlash(await miniflare.ready);
     const hubUrl = trimSlash(await miniflare.unsafeGetDirectURL("fairlane-hub"));
@@ -111,6 +111,22 @@ export async function startEdge(options: EdgeOptions): Promise<RunningEdge> {
     await miniflare.dispose();
     throw error;
   }
+}
+
+/**
+ * Miniflare ends its process on a signal by itself, before the caller could stop its other parts. Whoever starts the
+ * edge here also stops it, so those listeners go; its clean-up on a plain exit stays.
+ */
+function makeMiniflare(options: ConstructorParameters<typeof Miniflare>[0]): Miniflare {
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  const before = new Set(signals.flatMap((signal) => process.listeners(signal)));
+  const miniflare = new Miniflare(options);
+  for (const signal of signals) {
+    for (const listener of process.listeners(signal)) {
+      if (!before.has(listener)) process.off(signal, listener);
+    }
+  }
+  return miniflare;
 }
 
 function trimSlash(url: URL): string {

@@ -1,0 +1,115 @@
+// The ledger: what was computed, once, at the tenant's prices, whatever the link does to the frames on the way.
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Platform, type TestTenant } from "./platform/platform.ts";
+
+let platform: Platform;
+let tenant: TestTenant;
+beforeAll(async () => {
+  platform = await Platform.start();
+  tenant = await platform.newTenant("billing");
+});
+afterAll(() => platform[Symbol.asyncDispose]());
+
+const model = "smollm2-135m-instruct";
+const messages = [
+  { role: "user" as const, content: "What is the capital of France? Answer in one sentence." },
+];
+
+describe("billing", () => {
+  it("writes one entry with the answer's own counts, at the seeded prices", async () => {
+    const request = { model, messages, temperature: 0 };
+    const answer = await tenant.openai.chat.completions.create(request);
+    const row = await platform.ledgerRow(answer._request_id ?? "");
+    expect(row).toMatchObject({
+      tenant_id: tenant.tenantId,
+      attempt: 1,
+      finish_reason: "stop",
+      prompt_tokens: 42,
+      computed_prompt_tokens: 42,
+      computed_cached_tokens: 0,
+      computed_output_tokens: 8,
+      billed_prompt_tokens: 42,
+      billed_output_tokens: 8,
+      // 42 x 100 nano-USD + 8 x 400 nano-USD (0.10 and 0.40 USD per million tokens).
+      billed_nano_usd: 7_400,
+    });
+  });
+
+  it("loses and doubles nothing when the node dies between usage and ack", async () => {
+    const { proxy } = platform;
+    proxy.dropWhere((seen) => seen.type === "ack");
+    const answer = await tenant.openai.chat.completions.create({ model, messages, temperature: 0 });
+    const requestId = answer._request_id ?? "";
+    const carries = (frame: Readonly<Record<string, unknown>>) =>
+      JSON.stringify(frame["records"]).includes(requestId);
+    await proxy.waitFor((seen) => seen.type === "usage" && carries(seen.frame));
+    const lostAck = await proxy.waitFor((seen) => seen.type === "ack");
+    await platform.node.stop("SIGKILL");
+    proxy.dropWhere(undefined);
+    await platform.restartNode();
+    // The new process sends the record again, because nobody told the old one that it had arrived.
+    const again = await eventuallyAcked(lostAck);
+    expect(again).toBe(true);
+    const sentCount = proxy.seen.filter(
+      (seen) => seen.type === "usage" && carries(seen.frame),
+    ).length;
+    expect(sentCount).toBeGreaterThanOrEqual(2);
+    const row = await platform.ledgerRow(requestId);
+    expect(row).toMatchObject({ attempt: 1, computed_output_tokens: 8, billed_nano_usd: 7_400 });
+  });
+
+  it("bills what the journal holds of a request that was running when the node was killed", async () => {
+    const { proxy } = platform;
+    const story = [{ role: "user" as const, content: "Tell me a very long story." }];
+    const stream = await tenant.openai.chat.completions.create({
+      model,
+      messages: story,
+      max_tokens: 2_000,
+      stream: true,
+    });
+    let requestId = "";
+    let received = 0;
+    const reading = async () => {
+      for await (const chunk of stream) {
+        requestId = chunk.id.replace("chatcmpl-", "");
+        if (chunk.choices[0]?.delta.content) received += 1;
+        if (received === 10) await platform.node.stop("SIGKILL");
+      }
+    };
+    await expect(reading()).rejects.toThrow();
+    await platform.restartNode();
+    const row = await platform.ledgerRow(requestId);
+    expect(row.finish_reason).toBe("node_lost");
+    const sent = proxy.seen
+      .filter((seen) => seen.type === "step")
+      .flatMap((seen) => seen.frame["deltas"] as { id: string; from: number; n: number }[])
+      .filter((delta) => delta.id === requestId)
+      .reduce((sum, delta) => Math.max(sum, delta.from + delta.n), 0);
+    // Every step is in the journal before its frame leaves; at most one more was computed and not sent.
+    expect(row.computed_output_tokens).toBeGreaterThanOrEqual(sent);
+    expect(row.computed_output_tokens).toBeLessThanOrEqual(sent + 1);
+    expect(sent).toBeGreaterThanOrEqual(10);
+  });
+
+  it("keeps the sums of two tenants apart", async () => {
+    const other = await platform.newTenant("billing-other");
+    const answer = await other.openai.chat.completions.create({ model, messages, temperature: 0 });
+    await platform.ledgerRow(answer._request_id ?? "");
+    const usage = await platform.admin.usage(other.tenantId);
+    expect(usage["totals"]).toMatchObject({
+      entries: 1,
+      prompt_tokens: 42,
+      output_tokens: 8,
+      cost_nano_usd: 7_400,
+    });
+  });
+});
+
+/** True once an ack passed after `lost`. */
+async function eventuallyAcked(lost: unknown): Promise<boolean> {
+  const { seen } = platform.proxy;
+  const index = seen.findIndex((frame) => frame === lost);
+  const after = (frame: (typeof seen)[number]) =>
+    seen.indexOf(frame) > index && frame.type === "ack";
+  return (await platform.proxy.waitFor(after)).type === "ack";
+}
