@@ -30,7 +30,6 @@ export class SseSink implements StreamSink {
   readonly #keepAlive: NodeJS.Timeout;
   /** The role chunk is out. */
   #hasBegun = false;
-  #tokensSent = 0;
 
   constructor(options: SseSinkOptions) {
     this.#options = options;
@@ -40,8 +39,10 @@ export class SseSink implements StreamSink {
   }
 
   tokens(delta: TokenDelta): void {
-    this.#tokensSent = delta.fromToken + delta.tokenCount;
-    if (delta.text !== "") this.#writePart({ kind: "text", text: delta.text });
+    if (delta.text === "") return;
+    // The id of an event is the index of the last token whose text it completes, as on the edge.
+    const id = delta.fromToken + delta.tokenCount - 1;
+    this.#writePart({ kind: "text", text: delta.text }, { id });
   }
 
   ended(end: StreamEnd): void {
@@ -56,22 +57,21 @@ export class SseSink implements StreamSink {
     exchange.response.end();
   }
 
-  #writePart(part: ChunkPart): void {
+  #writePart(part: ChunkPart, event: { readonly id?: number } = {}): void {
     const { head, includeUsage } = this.#options;
     this.#begin();
-    this.#write(sseEvent(chatChunk(head, part, { includeUsage }), { id: this.#tokensSent }));
+    this.#write(sseEvent(chatChunk(head, part, { includeUsage }), event));
   }
 
   #writeError(error: ErrorValue): void {
-    this.#write(sseEvent(errorBody(error), { id: this.#tokensSent, event: "error" }));
+    this.#write(sseEvent(errorBody(error), { event: "error" }));
   }
 
   #begin(): void {
     if (this.#hasBegun) return;
     this.#hasBegun = true;
     const { head, includeUsage } = this.#options;
-    const role = chatChunk(head, { kind: "role" }, { includeUsage });
-    this.#write(sseEvent(role, { id: 0 }));
+    this.#write(sseEvent(chatChunk(head, { kind: "role" }, { includeUsage })));
   }
 
   #write(text: string): void {

@@ -59,11 +59,11 @@ describe("a stream of the node's own API", () => {
     expect(response.headers.get("content-type")).toBe("text/event-stream; charset=utf-8");
     expect(response.headers.get("x-request-id")).toMatch(/^req_/);
     expect(eventsOf(await response.text())).toEqual([
-      '0 {"role":"assistant","content":""}',
-      '1 {"content":"a"}',
-      '2 {"content":"b"}',
-      "2 finish length",
-      "2 usage 2",
+      '- {"role":"assistant","content":""}',
+      '0 {"content":"a"}',
+      '1 {"content":"b"}',
+      "- finish length",
+      "- usage 2",
       "- [DONE]",
     ]);
   });
@@ -81,8 +81,8 @@ describe("a stream of the node's own API", () => {
     await node.submitted();
     node.engine.stop(node.engine.submitted[0]?.requestId ?? "");
     expect(eventsOf(await (await answer).text())).toEqual([
-      '0 {"role":"assistant","content":""}',
-      "1 finish stop",
+      '- {"role":"assistant","content":""}',
+      "- finish stop",
       "- [DONE]",
     ]);
   });
@@ -119,7 +119,7 @@ describe("a stream of the node's own API", () => {
       rest += new TextDecoder().decode(part.value);
     }
     expect(eventsOf(rest).filter((event) => !event.includes(": hb"))[0]).toBe(
-      '0 {"role":"assistant","content":""}',
+      '- {"role":"assistant","content":""}',
     );
   });
 
@@ -132,7 +132,7 @@ describe("a stream of the node's own API", () => {
     node.streams.cancelAll({ code: "draining", message: "going down", param: null });
     const text = await (await answer).text();
     expect(text).toContain("event: error\n");
-    expect(eventsOf(text).slice(-2)).toEqual(["1 error draining", "1 usage 1"]);
+    expect(eventsOf(text).slice(-2)).toEqual(["- error draining", "- usage 1"]);
   });
 
   it("answers a non-streaming request that the node gives up with a status", async () => {
