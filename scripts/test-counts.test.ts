@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { closingLine, countCtest, countVitest, sumCounts } from "./test-counts.ts";
+import { closingLine, countCtest, countVitest, skippedFiles, sumCounts } from "./test-counts.ts";
 
 const CTEST = `Test project /build
     Start 1: gemm
@@ -51,6 +51,19 @@ describe("countVitest", () => {
 
   it("refuses a report of another shape", () => {
     expect(() => countVitest({ tests: [] }, () => true)).toThrow("testResults");
+  });
+});
+
+describe("skippedFiles", () => {
+  it("names a file whose tests were all skipped, and no other", () => {
+    const pending = { status: "pending" };
+    const report = {
+      testResults: [
+        ...REPORT.testResults,
+        { name: "/repo/test/golden/model.test.ts", status: "passed", assertionResults: [pending] },
+      ],
+    };
+    expect(skippedFiles(report)).toEqual(["/repo/test/golden/model.test.ts"]);
   });
 });
 

@@ -45,6 +45,17 @@ export function countVitest(report: unknown, matches: (file: string) => boolean)
   return { passed, failed: failedTests + failedFiles, skipped };
 }
 
+/** Names of the files none of whose tests ran, because something that they need is missing. */
+export function skippedFiles(report: unknown): string[] {
+  const files = reportSchema.parse(report).testResults;
+  return files
+    .filter(({ assertionResults: tests }) => tests.length > 0)
+    .filter(({ assertionResults: tests }) =>
+      tests.every(({ status }) => status !== "passed" && status !== "failed"),
+    )
+    .map((file) => file.name);
+}
+
 /** Adds counts up. */
 export function sumCounts(parts: readonly TestCounts[]): TestCounts {
   const sum = (pick: (part: TestCounts) => number) =>
