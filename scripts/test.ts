@@ -102,20 +102,23 @@ async function runProjects(filters: readonly string[]): Promise<TestCounts[]> {
   const counts = countVitest(report, () => true);
   const floors = filters.length === 0 ? checkWorkerTests(report) : [];
   const unseen = exitCode !== 0 && counts.failed === 0;
-  return [
-    counts,
-    ...floors,
-    ...(unseen ? [fail("vitest ended with an error outside a test")] : []),
-  ];
+  const errors = unseen ? [fail("vitest ended with an error outside a test")] : [];
+  return [counts, ...floors, ...checkSkips(report), ...errors];
+}
+
+async function runAll(filters: readonly string[]): Promise<TestCounts[]> {
+  try {
+    await buildNative();
+    const model = await setUpModel();
+    const native = filters.length === 0 ? [await runNativeTests()] : [];
+    return [...model, ...native, ...(await runProjects(filters))];
+  } catch (error) {
+    return [fail(error instanceof Error ? error.message : String(error))];
+  }
 }
 
 async function main(): Promise<void> {
-  const filters = process.argv.slice(2);
-  await buildNative();
-  const parts = await setUpModel();
-  if (filters.length === 0) parts.push(await runNativeTests());
-  parts.push(...(await runProjects(filters)));
-  const total = sumCounts(parts);
+  const total = sumCounts(await runAll(process.argv.slice(2)));
   process.stdout.write(`\n${closingLine(total)}\n`);
   if (total.failed > 0 || total.passed === 0) process.exitCode = 1;
 }
