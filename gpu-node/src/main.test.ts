@@ -121,6 +121,19 @@ describe.skipIf(!HAS_NATIVE_CORE)("a running fairlane-node", () => {
     expect(await node.ended).toEqual({ code: 0, signal: null });
   });
 
+  it("ends at once at a second signal", async () => {
+    const { hub, start } = await linked();
+    const node = await start();
+    await hub.until(() => hub.of("heartbeat").length > 0, "the link");
+    hub.send(0, { type: "submit", requests: [submitted("req_1", { max_tokens: 1 })] });
+    // Nobody acknowledges, so the drain waits for two seconds.
+    await hub.until(() => hub.of("usage").length > 0, "usage");
+    node.child.kill("SIGTERM");
+    await hub.until(() => hub.of("heartbeat").at(-1)?.draining === true, "the drain");
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    expect(await node.stop("SIGTERM")).toEqual({ code: 143, signal: null });
+  });
+
   it("serves a hub and bills every request once over kill -9", async () => {
     const { hub, start } = await linked();
     const first = await start();

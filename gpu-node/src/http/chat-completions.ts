@@ -9,13 +9,14 @@ import { TokenStream, type StreamSink } from "../stream/token-stream.ts";
 import type { Exchange } from "./exchange.ts";
 import { JsonSink } from "./json-sink.ts";
 import { REQUEST_LIFE_MS } from "./limits.ts";
-import { readJsonBody } from "./read-json-body.ts";
+import type { JsonBodyReader } from "./read-json-body.ts";
 import { SseSink } from "./sse-sink.ts";
 
 /** The tenant of all stand-alone requests; ids of the edge's tenants begin with "ten_". */
 const LOCAL_TENANT = "local";
 
 export interface ChatParts {
+  readonly bodies: JsonBodyReader;
   readonly streams: LiveStreams;
   readonly submitToEngine: (requests: readonly EngineRequest[]) => void;
   readonly clock: Clock;
@@ -33,7 +34,7 @@ export async function chatCompletions(exchange: Exchange, parts: ChatParts): Pro
   // 1. does the node take work?
   const model = servedModel(parts);
   // 2. the body
-  const body = valueOrThrow(parseChatRequest(await readJsonBody(exchange.request)));
+  const body = valueOrThrow(parseChatRequest(await parts.bodies.read(exchange.request)));
   // 3. template, tokens, context
   const terms = {
     requestId: exchange.requestId,

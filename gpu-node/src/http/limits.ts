@@ -11,6 +11,8 @@ export const REQUEST_TIMEOUT_MS = 40_000;
 export const KEEP_ALIVE_TIMEOUT_MS = 75_000;
 /** Bytes of headers. */
 export const HEADER_BYTES_MAX = 16 * 1024;
+/** Bytes of all bodies that are being read at once: 64 of the largest, or thousands of usual ones. */
+export const BODIES_BYTES_MAX = 256 * 1024 * 1024;
 /** Bytes that may wait for a slow stream client before its request is cancelled: minutes of reading ahead. */
 export const STREAM_BUFFERED_BYTES_MAX = 256 * 1024;
 /**

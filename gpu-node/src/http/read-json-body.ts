@@ -1,17 +1,54 @@
-// Owns the way from a request's bytes to a JSON value: bounded before and while reading, strictly UTF-8. What was in
-// the body never shows up in an error message.
+// Owns the way from a request's bytes to a JSON value: bounded before and while reading, each body and all together,
+// strictly UTF-8. What was in the body never shows up in an error message.
 import type { IncomingMessage } from "node:http";
+import { assert } from "@fairlane/base";
 import { AppError, protocolLimits } from "@fairlane/protocol";
+import { BODIES_BYTES_MAX } from "./limits.ts";
 
 const BYTES_MAX = protocolLimits.BODY_BYTES_MAX;
 
-/** Reads and parses the body; throws AppError. Rejects with the socket's error when the client goes away. */
-export async function readJsonBody(request: IncomingMessage): Promise<unknown> {
-  const encoding = request.headers["content-encoding"] ?? "identity";
-  if (encoding !== "identity") {
-    throw new AppError("invalid_json", "The body has a content-encoding; send it uncompressed.");
+export class JsonBodyReader {
+  readonly #bytesMax: number;
+  #heldBytes = 0;
+
+  /** @param bytesMax bytes of all bodies that are being read at once; only tests give it */
+  constructor(bytesMax: number = BODIES_BYTES_MAX) {
+    this.#bytesMax = bytesMax;
   }
-  const bytes = await readBytes(request);
+
+  /** Reads and parses a body; throws AppError. Rejects with the socket's error when the client goes away. */
+  async read(request: IncomingMessage): Promise<unknown> {
+    const encoding = request.headers["content-encoding"] ?? "identity";
+    if (encoding !== "identity") {
+      throw new AppError("invalid_json", "The body has a content-encoding; send it uncompressed.");
+    }
+    return parseJson(await this.#readBytes(request));
+  }
+
+  async #readBytes(request: IncomingMessage): Promise<Uint8Array> {
+    const declared = Number(request.headers["content-length"] ?? 0);
+    if (declared > BYTES_MAX) throw tooLarge(`has ${declared} bytes`);
+    const chunks: Buffer[] = [];
+    let byteCount = 0;
+    try {
+      // Not destroyed on the way out: the client has to be able to read why.
+      for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+        const bytes = chunk as Buffer;
+        byteCount += bytes.length;
+        this.#heldBytes += bytes.length;
+        if (byteCount > BYTES_MAX) throw tooLarge("goes on after that");
+        if (this.#heldBytes > this.#bytesMax) throw tooMany();
+        chunks.push(bytes);
+      }
+      return Buffer.concat(chunks);
+    } finally {
+      this.#heldBytes -= byteCount;
+      assert(this.#heldBytes >= 0, `${this.#heldBytes} bytes of bodies are held`);
+    }
+  }
+}
+
+function parseJson(bytes: Uint8Array): unknown {
   let text: string;
   try {
     text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
@@ -28,21 +65,11 @@ export async function readJsonBody(request: IncomingMessage): Promise<unknown> {
   }
 }
 
-async function readBytes(request: IncomingMessage): Promise<Uint8Array> {
-  const declared = Number(request.headers["content-length"] ?? 0);
-  if (declared > BYTES_MAX) throw tooLarge(`has ${declared} bytes`);
-  const chunks: Buffer[] = [];
-  let byteCount = 0;
-  // Not destroyed on the way out: the client has to be able to read why.
-  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
-    const bytes = chunk as Buffer;
-    byteCount += bytes.length;
-    if (byteCount > BYTES_MAX) throw tooLarge("goes on after that");
-    chunks.push(bytes);
-  }
-  return Buffer.concat(chunks);
-}
-
 function tooLarge(what: string): AppError {
   return new AppError("request_too_large", `The body may have ${BYTES_MAX} bytes, yours ${what}.`);
+}
+
+function tooMany(): AppError {
+  const message = "The node reads too many large bodies at once. Please retry later.";
+  return new AppError("overloaded", message, { retryAfterMs: 1_000 });
 }

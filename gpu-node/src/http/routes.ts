@@ -4,10 +4,11 @@ import { makeAuthorize } from "./authorize.ts";
 import { chatCompletions, type ChatParts } from "./chat-completions.ts";
 import { health, ready } from "./health.ts";
 import type { NodeMetrics } from "./metrics.ts";
+import { JsonBodyReader } from "./read-json-body.ts";
 import { listModels, retrieveModel } from "./models.ts";
 import type { Handler, Route } from "./router.ts";
 
-export interface RouteParts extends Omit<ChatParts, "refusal"> {
+export interface RouteParts extends Omit<ChatParts, "refusal" | "bodies"> {
   readonly readiness: Readiness;
   readonly metrics: NodeMetrics;
   /** Wanted on /v1 routes when set. */
@@ -26,6 +27,7 @@ export function nodeRoutes(parts: RouteParts): readonly Route[] {
     };
   const chatParts: ChatParts = {
     ...parts,
+    bodies: new JsonBodyReader(),
     refusal: () => readiness.refusal({ isBilled: false }),
   };
   return [

@@ -96,10 +96,9 @@ export class HubLink {
     clearTimeout(this.#steadyTimer);
     this.#session = undefined;
     this.#hasOpened = false;
-    if (wasOpen) {
-      log.warn("link_lost", { shard: this.shard, reason });
-      events.lost(this);
-    }
+    if (this.#isClosed) log.info("link_closed", { shard: this.shard, reason });
+    else if (wasOpen) log.warn("link_lost", { shard: this.shard, reason });
+    if (wasOpen) events.lost(this);
     if (this.#isClosed) return;
     const delayMs = redialDelayMs(this.#failures, random);
     this.#failures += 1;

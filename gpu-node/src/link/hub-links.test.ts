@@ -1,5 +1,6 @@
 // Drives the node's side of the link against a hub on a real socket.
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { LETTER_MODEL } from "../stream/testing/letter-model.ts";
 import { FakeHub, type FakeHubOptions } from "./testing/fake-hub.ts";
 import { LinkedNode, submitted } from "./testing/linked-node.ts";
 
@@ -159,6 +160,28 @@ describe("HubLinks", () => {
     expect(hub.of("usage")[0]?.records[0]).toMatchObject({ request_id: "r0", output_tokens: 1 });
     const lateSteps = hub.of("step").filter(({ step }) => step > 1);
     expect(lateSteps.flatMap(({ deltas }) => deltas.map(({ id }) => id))).toEqual(["r1"]);
+  });
+
+  it("gives up a hub that takes frames too slowly", async () => {
+    const hub = stack.use(new FakeHub());
+    const long = "x".repeat(256 * 1024);
+    const model = {
+      ...LETTER_MODEL,
+      makeDetokenizer: () => ({ push: () => long, flush: () => "" }),
+    };
+    const node = stack.use(new LinkedNode({ hubUrl: await hub.url(), model }));
+    await hub.until(() => hub.of("heartbeat").length > 0, "a link");
+    const requests = Array.from({ length: 8 }, (_, index) =>
+      submitted(`r${index}`, { max_tokens: 50 }),
+    );
+    hub.send(0, { type: "submit", requests });
+    await hub.until(() => hub.of("accept").length === 8, "accepts");
+    hub.socket(0).pause();
+    // 2 MB a step: past the bound of 32 MB well before the last step.
+    for (let step = 0; step < 40; step++) node.engine.step();
+    await hub.until(() => node.engine.liveCount === 0, "the end of the link's requests");
+    const lost = node.logged.find((line) => line.event === "link_lost");
+    expect(lost?.fields["reason"]).toMatch(/^the hub takes frames too slowly: \d+ bytes wait$/);
   });
 
   it("sends usage again until it is acknowledged, also from the next process", async () => {
