@@ -36,6 +36,7 @@ class TemplateRefusal extends Error {}
 // Supplementary private use: no text is expected to hold these, and one that the content lacks is taken.
 const FIRST_MARK = 0xf0000;
 const LAST_MARK = 0xffffd;
+const MARKS = /[\u{f0000}-\u{ffffd}]/gu;
 
 export class ChatTemplate {
   private readonly source: ChatTemplateSource;
@@ -117,18 +118,19 @@ function plainMessage(message: TemplateMessage): Record<string, string> {
   return message.name === undefined ? plain : { ...plain, name: message.name };
 }
 
-/** Puts a character that neither template nor messages hold into every control token's spelling, after its first character. */
+/** Puts a character that neither template nor messages hold into every control token's spelling. */
 function makeMarker(
   tokenizer: Tokenizer,
   messages: readonly Record<string, string>[],
   template: string,
 ) {
   const values = messages.flatMap((message) => Object.values(message));
-  const character = freeCharacter([template, ...values]);
-  const specialTexts = [...tokenizer.specialTexts()];
+  const character = freeCharacter([template, ...values, ...tokenizer.specialTexts()]);
   const mark = (text: string): string => {
+    if (!tokenizer.holdsSpecial(text)) return text;
     let marked = text;
-    for (const special of specialTexts) {
+    // One after the other, as one control token's spelling may lie within another's.
+    for (const special of tokenizer.specialTexts()) {
       const [first = ""] = special;
       const spelled = `${first}${character}${special.slice(first.length)}`;
       marked = marked.replaceAll(special, () => spelled);
@@ -139,9 +141,11 @@ function makeMarker(
 }
 
 function freeCharacter(texts: readonly string[]): string {
+  const used = new Set<string>();
+  for (const text of texts) for (const [character] of text.matchAll(MARKS)) used.add(character);
   for (let code = FIRST_MARK; code <= LAST_MARK; code++) {
     const character = String.fromCodePoint(code);
-    if (!texts.some((text) => text.includes(character))) return character;
+    if (!used.has(character)) return character;
   }
   const message = "The messages hold every private-use character; no prompt can be made of them.";
   throw new AppError("invalid_messages", message, { param: "messages" });

@@ -113,6 +113,11 @@ export class Tokenizer {
     return this.parsing.token_to_id(text);
   }
 
+  /** True when a control token is spelled in the text. */
+  holdsSpecial(text: string): boolean {
+    return this.specialPattern?.test(text) ?? false;
+  }
+
   /** Spellings of all control tokens. */
   specialTexts(): Iterable<string> {
     return this.specialOfText.keys();
