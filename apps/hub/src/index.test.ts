@@ -89,10 +89,10 @@ describe("the hub's door", () => {
       const answer = openStream(env.REGION_HUB.getByName(`local:${shard}`), request);
       const node = nodes[shard];
       expect(await node?.accept()).toBe(request.requestId);
-      node?.step(request.requestId, 0, `token of shard ${shard}`);
+      node?.step(request.requestId, { from: 0, text: `token of shard ${shard}` });
       node?.done(request.requestId, 1);
       expect(await (await answer).text()).toContain(`token of shard ${shard}`);
     }
-    expect([...shards].sort()).toEqual([0, 1]);
+    expect([...shards].sort((left, right) => left - right)).toEqual([0, 1]);
   });
 });

@@ -108,8 +108,8 @@ export class TestNode {
   }
 
   /** One step with one delta. */
-  step(id: string, from: number, text: string, n = 1): void {
-    this.send({ type: "step", step: from, deltas: [{ id, from, n, text }] });
+  step(id: string, delta: { from: number; text: string; n?: number }): void {
+    this.send({ type: "step", step: delta.from, deltas: [{ id, n: 1, ...delta }] });
   }
 
   done(id: string, outputTokens: number, promptTokens = 10): void {

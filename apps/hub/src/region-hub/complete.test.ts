@@ -10,8 +10,8 @@ describe("an answer in one body", () => {
     const node = await TestNode.link(hub, "node-a");
     const outcome = hub.complete(hubRequest({ requestId: "req_json", body: BODY }));
     const id = await node.accept(9);
-    node.step(id, 0, "Hello", 2);
-    node.step(id, 2, " there");
+    node.step(id, { from: 0, text: "Hello", n: 2 });
+    node.step(id, { from: 2, text: " there" });
     node.done(id, 3, 9);
     expect(await outcome).toEqual({
       ok: true,
@@ -57,7 +57,7 @@ describe("an answer in one body", () => {
     const hub = freshHub();
     const node = await TestNode.link(hub, "node-a");
     const outcome = hub.complete(hubRequest({ body: BODY }));
-    node.step(await node.accept(), 0, "A");
+    node.step(await node.accept(), { from: 0, text: "A" });
     node.close();
     expect(await outcome).toMatchObject({
       ok: false,

@@ -35,7 +35,7 @@ describe("the greeting", () => {
   it("ends for a frame before hello, and for a second hello", async () => {
     const hub = freshHub();
     const early = await TestNode.dial(hub, "node-a");
-    early.step("req_x", 0, "A");
+    early.step("req_x", { from: 0, text: "A" });
     expect((await early.closed).reason).toBe("step before hello");
     const twice = await TestNode.link(hub, "node-b");
     twice.send(helloOf("node-b"));

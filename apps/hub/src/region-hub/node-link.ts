@@ -56,7 +56,10 @@ export class NodeLink {
     this.nodeId = options.nodeId;
     this.#lastFrameMs = options.clock.nowMs();
     const { socket } = options;
-    socket.addEventListener("message", (event) => this.#received(event.data));
+    socket.addEventListener("message", (event) => {
+      const data: unknown = event.data;
+      this.#received(data);
+    });
     socket.addEventListener("close", (event) => this.#lose(`closed with code ${event.code}`));
     socket.addEventListener("error", (event) => this.#lose(event.message));
   }
@@ -111,7 +114,7 @@ export class NodeLink {
     }
   }
 
-  #received(data: string | ArrayBuffer | Blob): void {
+  #received(data: unknown): void {
     if (this.#isLost) return;
     this.#lastFrameMs = this.#options.clock.nowMs();
     if (typeof data !== "string") return this.#refuse("a binary frame");

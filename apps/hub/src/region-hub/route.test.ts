@@ -13,7 +13,7 @@ function heartbeat(node: TestNode, load: { running: number; waiting: number }, d
 // The hub answers a step of a request that it does not know with a cancel, and reads frames in order.
 async function isHeard(node: TestNode): Promise<void> {
   const id = uniqueId("ghost");
-  node.step(id, 0, "");
+  node.step(id, { from: 0, text: "" });
   expect((await node.next("cancel")).ids).toEqual([id]);
 }
 

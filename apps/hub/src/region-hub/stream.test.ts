@@ -16,9 +16,9 @@ describe("a streamed answer", () => {
     expect(response.headers.get("content-type")).toBe("text/event-stream; charset=utf-8");
     expect(response.headers.get("x-accel-buffering")).toBe("no");
     expect(response.headers.get(HUB_ACCEPTED_HEADER)).toBe("1");
-    node.step(id, 0, "Hel");
-    node.step(id, 1, "", 1);
-    node.step(id, 2, 'lo "é"\n', 2);
+    node.step(id, { from: 0, text: "Hel" });
+    node.step(id, { from: 1, text: "", n: 1 });
+    node.step(id, { from: 2, text: 'lo "é"\n', n: 2 });
     node.done(id, 4);
     const head =
       '"id":"chatcmpl-req_bytes","object":"chat.completion.chunk","created":1793491200,"model":"tiny"';
@@ -46,7 +46,7 @@ describe("a streamed answer", () => {
     };
     const answer = openStream(hub, hubRequest({ body }));
     const id = await node.accept(12);
-    node.step(id, 0, "A");
+    node.step(id, { from: 0, text: "A" });
     node.done(id, 1, 12);
     const events = (await (await answer).text()).split("\n\n");
     expect(events).toHaveLength(6);
@@ -99,12 +99,12 @@ describe("a streamed answer", () => {
     const answer = openStream(hub, hubRequest());
     const id = await node.accept();
     const reader = (await answer).body?.getReader();
-    node.step(id, 0, "A");
+    node.step(id, { from: 0, text: "A" });
     await reader?.read();
     await reader?.cancel();
     expect(await node.next("cancel")).toEqual({ type: "cancel", ids: [id] });
     // Late frames of the step that was running are ignored, and the link lives on.
-    node.step(id, 1, "B");
+    node.step(id, { from: 1, text: "B" });
     node.send({
       type: "done",
       id,
@@ -146,7 +146,7 @@ describe("a streamed answer", () => {
     while (!text.includes(": hb\n\n")) text += (await reader?.read())?.value ?? "";
     expect(Date.now() - startMs).toBeGreaterThanOrEqual(150);
     expect(text.split("\n\n").slice(1)).toEqual([": hb", ""]);
-    node.step(id, 0, "A");
+    node.step(id, { from: 0, text: "A" });
     expect((await reader?.read())?.value).toContain('"content":"A"');
     node.done(id, 1);
     expect((await reader?.read())?.value).toContain("data: [DONE]");
@@ -162,7 +162,7 @@ describe("a streamed answer", () => {
     };
     const answer = openStream(hub, hubRequest({ body }));
     const id = await node.accept(7);
-    node.step(id, 0, "A", 2);
+    node.step(id, { from: 0, text: "A", n: 2 });
     node.close();
     const events = (await (await answer).text()).split("\n\n");
     expect(events[2]).toBe(
@@ -197,8 +197,8 @@ describe("a streamed answer", () => {
     const node = await TestNode.link(hub, "node-a");
     const answer = openStream(hub, hubRequest());
     const id = await node.accept();
-    node.step(id, 0, "AB", 2);
-    node.step(id, from, "C");
+    node.step(id, { from: 0, text: "AB", n: 2 });
+    node.step(id, { from: from, text: "C" });
     const text = await (await answer).text();
     expect(text).toContain('"content":"AB"');
     expect(text).not.toContain('"content":"C"');
@@ -214,7 +214,7 @@ describe("a streamed answer", () => {
     const reader = (await answer).body?.getReader();
     // Beside the hub's 256 KiB the pipe between the scripts holds some; 4 MiB are more than both.
     const text = "x".repeat(64 * 1024);
-    for (let from = 0; from < 64; from++) node.step(id, from, text);
+    for (let from = 0; from < 64; from++) node.step(id, { from: from, text: text });
     expect((await node.next("cancel")).ids).toEqual([id]);
     const drain = async (): Promise<void> => {
       for (;;) if ((await reader?.read())?.done !== false) return;
@@ -227,7 +227,7 @@ describe("a streamed answer", () => {
     const node = await TestNode.link(hub, "node-a");
     const answer = openStream(hub, hubRequest({ deadlineMs: Date.now() + 300 }));
     const id = await node.accept();
-    node.step(id, 0, "A");
+    node.step(id, { from: 0, text: "A" });
     expect(await (await answer).text()).toContain('"code":"queue_timeout"');
     expect((await node.next("cancel")).ids).toEqual([id]);
   });

@@ -4,6 +4,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { macFields, toHex } from "@fairlane/base";
 import { appendLedgerEntries, openLedgerDb } from "@fairlane/db";
+import type { LedgerEntry } from "@fairlane/ledger";
 import type {
   AccountConfig,
   AccountKey,
@@ -104,9 +105,7 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
       const { watermark, entries } = settle(this.#books, tenantId, batch);
       const nowMs = systemClock.nowMs();
       for (const entry of entries) {
-        const usedTokens =
-          entry.computedCachedTokens + entry.computedPromptTokens + entry.computedOutputTokens;
-        this.#limits?.settle(entry.requestId, usedTokens, nowMs);
+        this.#limits?.settle(entry.requestId, usedTokens(entry), nowMs);
       }
       this.#armAlarm(OUTBOX_DELAY_MS);
       return { watermark };
@@ -144,4 +143,10 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
     const { saltSecret } = hubConfig(this.env);
     return toHex(await macFields(saltSecret, SALT_DOMAIN, [tenantId]));
   }
+}
+
+/** What a request took of the tenant's tokens per minute; what was computed twice counts once. */
+function usedTokens(entry: LedgerEntry): number {
+  const positions = entry.computedPromptTokens + entry.computedCachedTokens;
+  return Math.min(entry.promptTokens, positions) + entry.computedOutputTokens;
 }
