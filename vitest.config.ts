@@ -18,13 +18,11 @@ async function migrations() {
   };
 }
 
-const objects = Object.fromEntries(
-  [
-    ["REGION_HUB", "RegionHub"],
-    ["USAGE_INTAKE", "UsageIntake"],
-    ["TENANT_ACCOUNT", "TenantAccount"],
-  ].map(([name, className]) => [name, { className, useSQLite: true }]),
-);
+const objects = {
+  REGION_HUB: { className: "RegionHub", useSQLite: true },
+  USAGE_INTAKE: { className: "UsageIntake", useSQLite: true },
+  TENANT_ACCOUNT: { className: "TenantAccount", useSQLite: true },
+};
 
 /** The real hub script beside the edge under test. */
 async function hubWorker() {

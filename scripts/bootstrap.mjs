@@ -50,7 +50,8 @@ function checkMachine() {
 
 function lockHash() {
   const hash = createHash("sha256");
-  for (const name of ["package.json", "package-lock.json"]) hash.update(readFileSync(join(ROOT, name)));
+  for (const name of ["package.json", "package-lock.json"])
+    hash.update(readFileSync(join(ROOT, name)));
   return hash.digest("hex");
 }
 
@@ -58,18 +59,30 @@ function isInstalled() {
   return existsSync(STAMP) && readFileSync(STAMP, "utf8") === lockHash();
 }
 
-const NETWORK_CODES = ["ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ETIMEDOUT", "ECONNRESET", "ENETUNREACH"];
+const NETWORK_CODES = [
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "ECONNREFUSED",
+  "ETIMEDOUT",
+  "ECONNRESET",
+  "ENETUNREACH",
+];
 
 function install() {
   rmSync(STAMP, { force: true });
   process.stderr.write("fairlane: installing npm packages (about half a minute)\n");
   // Not `npm ci`: it refuses a lock that was made without the packages of other systems.
   const args = ["install", "--no-audit", "--no-fund"];
-  const result = spawnSync("npm", args, { cwd: ROOT, encoding: "utf8", stdio: ["ignore", "inherit", "pipe"] });
+  const result = spawnSync("npm", args, {
+    cwd: ROOT,
+    encoding: "utf8",
+    stdio: ["ignore", "inherit", "pipe"],
+  });
   if (result.error) stop(`npm could not be started: ${result.error.message}.`);
   if (result.status !== 0) {
     const code = NETWORK_CODES.find((name) => result.stderr.includes(name));
-    if (code) stop(`the npm registry cannot be reached (${code}): check the network and try again.`);
+    if (code)
+      stop(`the npm registry cannot be reached (${code}): check the network and try again.`);
     process.stderr.write(result.stderr);
     stop("npm install failed; the lines above say why.");
   }

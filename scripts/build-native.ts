@@ -21,7 +21,10 @@ async function sourceHash(): Promise<string> {
   const native = path.join(SOURCE_DIR, "native");
   const names = (await readdir(native, { recursive: true })).toSorted();
   const hash = createHash("sha256").update(process.arch);
-  for (const file of [path.join(SOURCE_DIR, "CMakeLists.txt"), ...names.map((n) => path.join(native, n))]) {
+  for (const file of [
+    path.join(SOURCE_DIR, "CMakeLists.txt"),
+    ...names.map((n) => path.join(native, n)),
+  ]) {
     if (!/\.(cc|h|cu|txt)$/.test(file)) continue;
     hash.update(path.relative(SOURCE_DIR, file)).update(await readFile(file));
   }
@@ -73,7 +76,9 @@ async function run(args: readonly string[], onLine: (line: string) => void): Pro
   });
   if (code === 0) return;
   process.stderr.write(`\n${log.join("\n")}\n`);
-  throw new Error(`the native build failed (cmake ${args[0]}); the lines above are the end of its log.`);
+  throw new Error(
+    `the native build failed (cmake ${args[0]}); the lines above are the end of its log.`,
+  );
 }
 
 /** Builds gpu-node/build when it is stale. @returns true when something was built */

@@ -2,7 +2,7 @@
 // stop can end stragglers (miniflare restarts a crashed workerd by itself) and a later start can end what a kill of
 // dev itself left behind. Invariant: one run per state folder.
 import { setTimeout as sleep } from "node:timers/promises";
-import { readRun, removeRun, writeRun } from "./dev-state.ts";
+import { readRun, removeRun, writeRun } from "./dev-run.ts";
 import { descendantsOf, isAlive, markOf, signalMarked, type ProcessMark } from "./process-tree.ts";
 
 const RECORD_INTERVAL_MS = 1_000;

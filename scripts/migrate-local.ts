@@ -26,7 +26,10 @@ const BREAKPOINT = "--> statement-breakpoint";
  * Applies the files of `folder` that have not run yet, in the order of their names.
  * @returns the names of the files applied now
  */
-export async function migrateLocal(database: MigratableDatabase, folder: string): Promise<string[]> {
+export async function migrateLocal(
+  database: MigratableDatabase,
+  folder: string,
+): Promise<string[]> {
   await database.prepare(BOOK).run();
   const { results } = await database.prepare("SELECT name FROM d1_migrations").all();
   const applied = new Set(results.map((row) => row["name"]));

@@ -51,7 +51,12 @@ async function readReadyFile(file: string): Promise<string | undefined> {
 export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const folder = await mkdtemp(path.join(tmpdir(), "fairlane-node-"));
   const readyFile = path.join(folder, "ready.json");
-  const args = [path.join(ROOT, "gpu-node/src/main.ts"), ...options.flags, "--ready-file", readyFile];
+  const args = [
+    path.join(ROOT, "gpu-node/src/main.ts"),
+    ...options.flags,
+    "--ready-file",
+    readyFile,
+  ];
   const child = spawn(process.execPath, args, {
     cwd: ROOT,
     detached: true,
@@ -75,7 +80,8 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       if (endedWith !== undefined) {
         throw new Error(`the node ended with ${endedWith}:\n${tail.join("\n")}`);
       }
-      if (Date.now() - startedMs > READY_TIMEOUT_MS) throw new Error("the node was not ready in time");
+      if (Date.now() - startedMs > READY_TIMEOUT_MS)
+        throw new Error("the node was not ready in time");
       await sleep(READY_POLL_MS);
     }
   } catch (error) {

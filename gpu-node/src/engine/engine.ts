@@ -34,7 +34,8 @@ export interface EngineOptions {
   readonly keepLogits?: boolean;
 }
 
-export type WaitOutcome = { readonly state: "done"; readonly result: ResultViews } | { readonly state: "timeout" };
+export type WaitOutcome =
+  { readonly state: "done"; readonly result: ResultViews } | { readonly state: "timeout" };
 
 export interface Engine {
   readonly info: EngineInfo;

@@ -96,12 +96,17 @@ export function layoutBytes(columns: readonly Column[], capacity: StepCapacity):
 }
 
 function views(columns: readonly Column[], capacity: StepCapacity, buffer: ArrayBuffer): unknown {
-  const result: Record<string, Int32Array | Float32Array> = { header: new Int32Array(buffer, 0, HEADER_WORDS) };
+  const result: Record<string, Int32Array | Float32Array> = {
+    header: new Int32Array(buffer, 0, HEADER_WORDS),
+  };
   let offset = HEADER_WORDS * 4;
   for (const [name, type, field] of columns) {
     offset = alignUp(offset);
     const length = capacity[field];
-    result[name] = type === "f32" ? new Float32Array(buffer, offset, length) : new Int32Array(buffer, offset, length);
+    result[name] =
+      type === "f32"
+        ? new Float32Array(buffer, offset, length)
+        : new Int32Array(buffer, offset, length);
     offset += length * 4;
   }
   return result;

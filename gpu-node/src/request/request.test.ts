@@ -1,14 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { BlockTable } from "../memory/block-table.ts";
 import { engineRequest } from "../scheduler/testing/engine-request.ts";
-import {
-  abort,
-  finish,
-  joinRunning,
-  progressOf,
-  startDecoding,
-  type QueuedRequest,
-} from "./request.ts";
+import { abort, finish, joinRunning, startDecoding, type QueuedRequest } from "./request.ts";
+import { progressOf } from "./request-progress.ts";
 
 const queued: QueuedRequest = {
   state: "queued",

@@ -5,7 +5,7 @@
 // the counters say what the engine really computed, never what was planned.
 import { assert } from "@fairlane/base";
 import type { ErrorValue } from "@fairlane/protocol";
-import type { EngineRequest, RequestCounts, RequestProgress } from "../engine/worker-messages.ts";
+import type { EngineRequest, RequestCounts } from "../engine/worker-messages.ts";
 import type { BlockTable } from "../memory/block-table.ts";
 
 export interface QueuedRequest {
@@ -119,27 +119,5 @@ export function countsOf(request: Request): RequestCounts {
     case "finished":
     case "aborted":
       return request.counts;
-  }
-}
-
-/** The message to the main thread about a request that ran or ended. */
-export function progressOf(
-  request: RunningRequest | EndedRequest,
-  newTokens: readonly number[],
-): RequestProgress {
-  const { scheduledAtMs, spec } = request;
-  const requestId = spec.requestId;
-  return { requestId, newTokens, counts: countsOf(request), scheduledAtMs, end: endOf(request) };
-}
-
-function endOf(request: RunningRequest | EndedRequest): RequestProgress["end"] {
-  switch (request.state) {
-    case "prefilling":
-    case "decoding":
-      return null;
-    case "finished":
-      return { reason: request.reason, error: null };
-    case "aborted":
-      return { reason: request.error === null ? "cancelled" : "error", error: request.error };
   }
 }

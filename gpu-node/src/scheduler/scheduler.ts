@@ -6,12 +6,12 @@ import type { EngineRequest, RequestProgress, WorkerLoad } from "../engine/worke
 import { checkPoolIntegrity } from "../memory/pool-integrity.ts";
 import {
   abort,
-  progressOf,
   type EndedRequest,
   type LiveRequest,
   type QueuedRequest,
   type RunningRequest,
 } from "../request/request.ts";
+import { progressOf } from "../request/request-progress.ts";
 import { checkRequest, needsOf } from "./check-request.ts";
 import { makeParts, type SchedulerOptions, type SchedulerParts } from "./scheduler-parts.ts";
 
