@@ -36,6 +36,17 @@ describe("chat completions through edge, hub and node", () => {
     expect(answer.usage).toMatchObject({ completion_tokens: 8, prompt_tokens: 42 });
   });
 
+  it("ends before a stop string and says so", async () => {
+    const request = { model, messages: capital, temperature: 0, stop: [" Paris", "never"] };
+    const answer = await tenant.openai.chat.completions.create(request);
+    expect(answer.choices[0]?.message.content).toBe("The capital of France is");
+    expect(answer.choices[0]?.finish_reason).toBe("stop");
+    const stream = await tenant.openai.chat.completions.create({ ...request, stream: true });
+    const pieces: string[] = [];
+    for await (const chunk of stream) pieces.push(chunk.choices[0]?.delta.content ?? "");
+    expect(pieces.join("")).toBe("The capital of France is");
+  });
+
   it("streams the same text in chunks, with the usage chunk last", async () => {
     const stream = await tenant.openai.chat.completions.create({
       model,

@@ -1,7 +1,13 @@
 // Owns N0 of a stand-alone node: POST /v1/chat/completions as a numbered list, shared with the link from step 3 on.
 // Stand-alone requests are not billed: they belong to no tenant of the edge and do not enter the usage journal.
 import type { Clock, Random } from "@fairlane/base";
-import { AppError, parseChatRequest, type ChatRequest, type ErrorValue } from "@fairlane/protocol";
+import {
+  AppError,
+  parseChatRequest,
+  stopStrings,
+  type ChatRequest,
+  type ErrorValue,
+} from "@fairlane/protocol";
 import type { EngineRequest } from "../engine/worker-messages.ts";
 import { prepareRequest, type ServedModel } from "../request/prepare-request.ts";
 import type { LiveStreams } from "../stream/live-streams.ts";
@@ -56,7 +62,10 @@ export async function chatCompletions(exchange: Exchange, parts: ChatParts): Pro
   if (exchange.response.destroyed) return;
   // 5. the answer
   const sink = sinkOf({ exchange, body, request, model: model.id }, parts);
-  parts.streams.add(new TokenStream({ request, detokenizer: model.makeDetokenizer(), sink }));
+  const detokenizer = model.makeDetokenizer();
+  parts.streams.add(
+    new TokenStream({ request, detokenizer, sink, stopStrings: stopStrings(body) }),
+  );
   exchange.response.once("close", () => parts.streams.cancel([request.requestId]));
   parts.submitToEngine([request]);
 }

@@ -70,6 +70,41 @@ describe.skipIf(!HAS_NATIVE_CORE)("the official SDK against a real node", () => 
     expect(second.choices[0]?.message.content).toBe(first.choices[0]?.message.content);
   });
 
+  it("ends before a stop string, streamed or whole, and frees the request", async () => {
+    const whole = await client.chat.completions.create({ ...ask("hello"), stream: false });
+    const text = whole.choices[0]?.message.content ?? "";
+    const stop = text.slice(5, 8);
+    expect(stop).toHaveLength(3);
+    const before = text.slice(0, text.indexOf(stop));
+    const cut = await client.chat.completions.create({ ...ask("hello", { stop }), stream: false });
+    expect(cut.choices[0]).toMatchObject({ message: { content: before }, finish_reason: "stop" });
+    const stream = await client.chat.completions.create({
+      ...ask("hello", { stop: ["never said", stop] }),
+      stream: true,
+    });
+    const pieces: string[] = [];
+    const finishes: (string | null)[] = [];
+    for await (const chunk of stream) {
+      pieces.push(chunk.choices[0]?.delta.content ?? "");
+      finishes.push(chunk.choices[0]?.finish_reason ?? null);
+    }
+    expect(pieces.join("")).toBe(before);
+    expect(finishes.at(-1)).toBe("stop");
+    await freed();
+  });
+
+  it("goes on past the model's end token when told to ignore it", async () => {
+    const create = (more: object) =>
+      client.chat.completions.create({ ...ask("hello"), ...more, stream: false });
+    const free = await create({ ignore_eos: true });
+    expect(free.usage?.completion_tokens).toBe(12);
+    expect(free.choices[0]?.finish_reason).toBe("length");
+    await expect(create({ stop: ["a", ""] })).rejects.toMatchObject({
+      status: 400,
+      param: "stop[1]",
+    });
+  });
+
   it("stops computing and frees everything when the client aborts", async () => {
     const stream = await client.chat.completions.create({
       ...ask("abort", { max_completion_tokens: 400, temperature: 1.9, seed: 3 }),

@@ -4,6 +4,7 @@
 import { assert, type Clock, type Random } from "@fairlane/base";
 import {
   errorSpec,
+  stopStrings,
   type ErrorValue,
   type RefuseFrame,
   type SubmitFrame,
@@ -159,7 +160,7 @@ export class SubmitIntake {
   }
 
   /** Takes a prepared request into the live streams; false when it was refused or nobody waits for it. */
-  #admit({ request, from }: Prepared): boolean {
+  #admit({ submitted, request, from }: Prepared): boolean {
     const { requestId, tenantId, promptTokens } = request;
     const isWanted = this.#preparing.get(requestId) === true;
     this.#preparing.delete(requestId);
@@ -175,7 +176,8 @@ export class SubmitIntake {
       return false;
     }
     const detokenizer = model.makeDetokenizer();
-    streams.add(new TokenStream({ request, detokenizer, sink: from.frames }));
+    const stops = stopStrings(submitted.body);
+    streams.add(new TokenStream({ request, detokenizer, sink: from.frames, stopStrings: stops }));
     from.frames.accepted(requestId);
     return true;
   }

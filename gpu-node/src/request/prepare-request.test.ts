@@ -43,6 +43,14 @@ describe("prepareRequest", () => {
     });
   });
 
+  it("adds the client's stop tokens to the model's, and leaves the model's out when told so", async () => {
+    const own = await prepare({ stop_token_ids: [7, 0, 9] });
+    expect(own).toMatchObject({ value: { stopTokenIds: [0, 7, 9] } });
+    expect(await prepare({ ignore_eos: true })).toMatchObject({ value: { stopTokenIds: [] } });
+    const only = await prepare({ ignore_eos: true, stop_token_ids: [0] });
+    expect(only).toMatchObject({ value: { stopTokenIds: [0] } });
+  });
+
   it("gives the default output, cut to what the context leaves", async () => {
     expect(await prepare({})).toMatchObject({ value: { maxOutputTokens: 16 } });
     expect(await prepare(user("x".repeat(60)))).toMatchObject({ value: { maxOutputTokens: 4 } });

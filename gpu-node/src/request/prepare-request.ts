@@ -60,9 +60,15 @@ export async function prepareRequest(
     ...terms,
     promptTokens: prompt.value,
     maxOutputTokens: room.value,
-    stopTokenIds: model.stopTokenIds,
+    stopTokenIds: stopTokenIds(body, model),
     sampling: samplingParams(body, parts.random),
   });
+}
+
+/** The model's end tokens, unless the client wants them ignored, and the client's own. */
+function stopTokenIds(body: ChatRequest, model: ServedModel): readonly number[] {
+  const own = body.ignore_eos === true ? [] : model.stopTokenIds;
+  return [...new Set([...own, ...(body.stop_token_ids ?? [])])];
 }
 
 /** OpenAI's error for a model that this node does not serve. */

@@ -30,7 +30,11 @@ function request(requestId: string, options: Partial<EngineRequest> = {}): Engin
   };
 }
 
-function add(one: EngineRequest, detokenizer: Detokenizer = LETTER_MODEL.makeDetokenizer()): void {
+function add(
+  one: EngineRequest,
+  detokenizer: Detokenizer = LETTER_MODEL.makeDetokenizer(),
+  stopStrings: readonly string[] = [],
+): void {
   const sink = {
     tokens: ({
       fromToken,
@@ -44,7 +48,7 @@ function add(one: EngineRequest, detokenizer: Detokenizer = LETTER_MODEL.makeDet
     ended: ({ reason, error }: { reason: string; error: { code: string } | null }) =>
       events.push(`${one.requestId} ended ${reason} ${error?.code ?? "-"}`),
   };
-  streams.add(new TokenStream({ request: one, detokenizer, sink }));
+  streams.add(new TokenStream({ request: one, detokenizer, sink, stopStrings }));
 }
 
 beforeEach(() => {
@@ -154,6 +158,78 @@ describe("LiveStreams", () => {
       "r1 0+1 ''",
       "r1 1+1 '<ab>'",
       "r1 ended length -",
+    ]);
+  });
+
+  it("ends at a stop string: tells the engine, counts what it computed meanwhile, delivers none of it", () => {
+    const asked: string[] = [];
+    const late = new LiveStreams({
+      journal: { commitStep: (progress) => journaled.push(progress) },
+      clock: { nowMs: () => nowMs },
+      cancelAtEngine: (ids) => asked.push(...ids),
+      observer: {
+        streamEnded: (stream, end) => events.push(`observed ${stream.requestId} ${end.reason}`),
+        stepDelivered: () => {},
+      },
+    });
+    streams = late;
+    const one = request("r1", { maxOutputTokens: 9 });
+    add(one, LETTER_MODEL.makeDetokenizer(), ["cd"]);
+    late.bill("r1", 7);
+    engine.submit([one]);
+    for (let step = 0; step < 4; step++) engine.step();
+    expect(asked).toEqual(["r1"]);
+    engine.step(); // was under way when the engine was told
+    engine.end("r1", "cancelled");
+    expect(events).toEqual([
+      "r1 0+1 'a'",
+      "r1 1+1 'b'",
+      "r1 2+1 ''",
+      "r1 3+1 ''",
+      "r1 4+1 ''",
+      "r1 ended stop -",
+      "observed r1 stop",
+    ]);
+    const last = journaled.at(-1)?.[0];
+    expect([last?.finishReason, last?.counts.outputTokens]).toEqual(["stop", 5]);
+    expect(asked).toEqual(["r1"]);
+  });
+
+  it("lets out what was held back for a stop string that never came", () => {
+    const one = request("r1", { maxOutputTokens: 3 });
+    add(one, LETTER_MODEL.makeDetokenizer(), ["cx"]);
+    engine.submit([one]);
+    for (let step = 0; step < 3; step++) engine.step();
+    expect(events.filter((event) => event.startsWith("r1"))).toEqual([
+      "r1 0+1 'a'",
+      "r1 1+1 'b'",
+      "r1 2+1 'c'",
+      "r1 ended length -",
+    ]);
+  });
+
+  it("says stop when the stop string is complete with the last token allowed", () => {
+    const one = request("r1", { maxOutputTokens: 3 });
+    add(one, LETTER_MODEL.makeDetokenizer(), ["bc"]);
+    engine.submit([one]);
+    for (let step = 0; step < 3; step++) engine.step();
+    expect(engine.cancelled).toEqual([]);
+    expect(events).toContain("r1 ended stop -");
+    expect(events).toContain("r1 2+1 ''");
+  });
+
+  it("stops at an engine that ends the request at once", () => {
+    const one = request("r1", { maxOutputTokens: 9 });
+    add(one, LETTER_MODEL.makeDetokenizer(), ["b"]);
+    engine.submit([one]);
+    engine.step();
+    engine.step();
+    expect(engine.liveCount).toBe(0);
+    expect(streams.count).toBe(0);
+    expect(events.filter((event) => event.startsWith("r1"))).toEqual([
+      "r1 0+1 'a'",
+      "r1 1+1 ''",
+      "r1 ended stop -",
     ]);
   });
 

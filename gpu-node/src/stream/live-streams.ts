@@ -141,6 +141,10 @@ export class LiveStreams {
       if (advance.end) this.#options.observer.streamEnded(stream, advance.end);
     }
     this.#options.observer.stepDelivered(this.#lastStepId, growthOf(advanced));
+    // Last, since an engine may answer at once.
+    const stopped = advanced.filter(({ advance }) => advance.endsAtEngine);
+    if (stopped.length === 0) return;
+    this.#options.cancelAtEngine(stopped.map(({ stream }) => stream.requestId));
   }
 
   #remove(stream: TokenStream): void {

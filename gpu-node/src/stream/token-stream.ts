@@ -1,10 +1,12 @@
-// Owns one live request on the main thread: turns the engine's token ids into text and hands both to a sink, in
-// order, each token once. It decides nothing about scheduling. Invariant: a sink sees tokens 0, 1, 2, ... without a
-// gap, then exactly one end.
+// Owns one live request on the main thread: turns the engine's token ids into text, ends it at a stop string, and
+// hands both to a sink, in order, each token once. It decides nothing about scheduling. Invariant: a sink sees
+// tokens 0, 1, 2, ... without a gap, then exactly one end; tokens that were computed after a stop string are counted
+// and have no text.
 import { assert } from "@fairlane/base";
 import type { ErrorValue } from "@fairlane/protocol";
 import type { EndReason, EngineRequest, RequestProgress } from "../engine/worker-messages.ts";
 import { NO_COUNTS, type LiveCounts } from "../usage/live-counts.ts";
+import { StopMatcher } from "./stop-matcher.ts";
 
 /** Turns token ids into text; keeps back bytes of a character that is not complete yet. */
 export interface Detokenizer {
@@ -19,7 +21,7 @@ export interface TokenDelta {
   /** Index of the first of them among the request's output tokens, from 0. */
   readonly fromToken: number;
   readonly tokenCount: number;
-  /** Empty while a character is incomplete, and for a stop token. */
+  /** Empty while a character is incomplete or a stop string may have begun, and for a stop token. */
   readonly text: string;
 }
 
@@ -43,12 +45,16 @@ export interface TokenStreamOptions {
   readonly request: EngineRequest;
   readonly detokenizer: Detokenizer;
   readonly sink: StreamSink;
+  /** Texts that end the answer and are no part of it. */
+  readonly stopStrings?: readonly string[];
 }
 
 /** What a step means for one stream; delivered once the journal has it. */
 export interface Advance {
   readonly delta: TokenDelta | null;
   readonly end: StreamEnd | null;
+  /** A stop string was found while the engine goes on: it is to end the request, which then ends with "stop". */
+  readonly endsAtEngine: boolean;
 }
 
 export class TokenStream {
@@ -57,6 +63,7 @@ export class TokenStream {
   journalKey: number | null = null;
   readonly #detokenizer: Detokenizer;
   readonly #sink: StreamSink;
+  readonly #stop: StopMatcher;
   #counts: LiveCounts = NO_COUNTS;
   #isSilenced = false;
   #cancelError: ErrorValue | null = null;
@@ -65,6 +72,7 @@ export class TokenStream {
     this.request = options.request;
     this.#detokenizer = options.detokenizer;
     this.#sink = options.sink;
+    this.#stop = new StopMatcher(options.stopStrings ?? []);
   }
 
   get requestId(): string {
@@ -99,14 +107,16 @@ export class TokenStream {
       queueMs: spanMs(receivedAtMs, progress.scheduledAtMs),
       ttftMs: this.#counts.ttftMs ?? spanMs(receivedAtMs, tokenCount > 0 ? nowMs : null),
     };
-    const end = progress.end === null ? null : this.#endOf(progress.end);
+    const wasStopped = this.#stop.isStopped;
     const delta = tokenCount > 0 ? this.#deltaOf({ progress, fromToken, tokenCount }) : null;
-    return { delta, end };
+    const end = progress.end === null ? null : this.#endOf(progress.end);
+    const endsAtEngine = end === null && this.#stop.isStopped && !wasStopped;
+    return { delta, end, endsAtEngine };
   }
 
   /** The end of a stream that the engine will not speak of again. */
   fail(error: ErrorValue): Advance {
-    return { delta: null, end: this.#endOf({ reason: "error", error }) };
+    return { delta: null, end: this.#endOf({ reason: "error", error }), endsAtEngine: false };
   }
 
   /** Hands an advance to the sink. */
@@ -122,17 +132,21 @@ export class TokenStream {
   }): TokenDelta | null {
     if (this.#isSilenced) return null;
     const { progress, fromToken, tokenCount } = part;
-    let text = this.#detokenizer.push(progress.newTokens);
-    if (progress.end !== null) text += this.#detokenizer.flush();
+    let text = this.#stop.push(this.#detokenizer.push(progress.newTokens));
+    if (progress.end !== null) {
+      text += this.#stop.push(this.#detokenizer.flush()) + this.#stop.flush();
+    }
     return { requestId: this.requestId, fromToken, tokenCount, text };
   }
 
   #endOf(end: { readonly reason: EndReason; readonly error: ErrorValue | null }): StreamEnd {
-    const isOurs = end.reason === "cancelled" && this.#cancelError !== null;
+    // The answer was complete; that the engine was then told to end the request is how it stops.
+    const isStopped = this.#stop.isStopped;
+    const isOurs = !isStopped && end.reason === "cancelled" && this.#cancelError !== null;
     return {
       requestId: this.requestId,
-      reason: isOurs ? "error" : end.reason,
-      error: isOurs ? this.#cancelError : end.error,
+      reason: isStopped ? "stop" : isOurs ? "error" : end.reason,
+      error: isStopped ? null : isOurs ? this.#cancelError : end.error,
       promptTokens: this.request.promptTokens.length,
       counts: this.#counts,
     };

@@ -12,6 +12,7 @@ export {
   messageText,
   parseChatRequest,
   requestedOutputTokens,
+  stopStrings,
 } from "./openai/chat.ts";
 export type { ChatMessage, ChatRequest } from "./openai/chat.ts";
 export { chatChunk, chatCompletion, usageBody } from "./openai/chat-response.ts";

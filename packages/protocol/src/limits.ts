@@ -12,6 +12,14 @@ export const NAME_CHARS_MAX = 256;
 export const METADATA_ENTRIES_MAX = 16;
 /** Output tokens that a request may ask for whatever the model: bounds arithmetic, the context bounds the rest. */
 export const OUTPUT_TOKENS_MAX = 1_000_000;
+/** Stop strings of a request, as in OpenAI's API. */
+export const STOP_STRINGS_MAX = 4;
+/** UTF-16 units of a stop string: that much text may be held back, and is searched again with each token. */
+export const STOP_CHARS_MAX = 256;
+/** `stop_token_ids` of a request; leaves room for the model's own among the node's 64. */
+export const STOP_TOKEN_IDS_MAX = 32;
+/** Largest token id that a field may name: four times the largest open vocabularies. */
+export const TOKEN_ID_MAX = 1_048_575;
 /** Characters of one wire frame: a coalesced submit of a full window of bodies stays below. */
 export const FRAME_CHARS_MAX = 32 * 1024 * 1024;
 /** Requests in one submit frame. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { messageText, parseChatRequest, requestedOutputTokens } from "./chat.ts";
+import { messageText, parseChatRequest, requestedOutputTokens, stopStrings } from "./chat.ts";
 
 const MESSAGES = [{ role: "user", content: "Say hi." }];
 
@@ -20,6 +20,9 @@ describe("parseChatRequest", () => {
       top_p: 0.000_1,
       top_k: 0,
       seed: -7,
+      stop: ["###", "\n\n", "😀", "end"],
+      stop_token_ids: [0, 1_048_575],
+      ignore_eos: true,
       stream: true,
       stream_options: { include_usage: true },
       user: "u-1",
@@ -37,6 +40,9 @@ describe("parseChatRequest", () => {
       top_p: null,
       top_k: null,
       seed: null,
+      stop: null,
+      stop_token_ids: null,
+      ignore_eos: null,
       stream: null,
       stream_options: null,
       metadata: null,
@@ -63,7 +69,6 @@ describe("parseChatRequest", () => {
       response_format: { type: "text" },
       safety_identifier: null,
       service_tier: "auto",
-      stop: null,
       store: false,
       tool_choice: "auto",
       tools: [],
@@ -92,8 +97,6 @@ describe("parseChatRequest", () => {
     ["reasoning_effort", "high"],
     ["response_format", { type: "json_object" }],
     ["service_tier", "flex"],
-    ["stop", "###"],
-    ["stop", ["###"]],
     ["store", true],
     ["tool_choice", "required"],
     ["tools", [{ type: "function" }]],
@@ -174,6 +177,39 @@ describe("requestedOutputTokens", () => {
       5,
     );
     expect(requestedOutputTokens({ ...request, max_tokens: null })).toBeUndefined();
+  });
+});
+
+describe("stop", () => {
+  it.each([
+    ["stop", "", "invalid_value", "stop"],
+    ["stop", "x".repeat(257), "string_above_max_length", "stop"],
+    ["stop", ["a", "b", "c", "d", "e"], "array_above_max_length", "stop"],
+    ["stop", ["a", ""], "invalid_value", "stop[1]"],
+    ["stop", "\ud83d", "invalid_value", "stop"],
+    ["stop", 7, "invalid_type", "stop"],
+    ["stop_token_ids", [-1], "integer_below_min_value", "stop_token_ids[0]"],
+    ["stop_token_ids", [1_048_576], "integer_above_max_value", "stop_token_ids[0]"],
+    [
+      "stop_token_ids",
+      Array.from({ length: 33 }, () => 1),
+      "array_above_max_length",
+      "stop_token_ids",
+    ],
+    ["ignore_eos", 1, "invalid_type", "ignore_eos"],
+  ])("refuses %s = %j", (field, value, code, param) => {
+    expect(parseChatRequest({ messages: MESSAGES, [field]: value })).toMatchObject({
+      ok: false,
+      error: { code, param },
+    });
+  });
+
+  it("is a list of texts whatever its form", () => {
+    const request = { messages: [] };
+    expect(stopStrings(request)).toEqual([]);
+    expect(stopStrings({ ...request, stop: null })).toEqual([]);
+    expect(stopStrings({ ...request, stop: "a" })).toEqual(["a"]);
+    expect(stopStrings({ ...request, stop: ["a", "b"] })).toEqual(["a", "b"]);
   });
 });
 

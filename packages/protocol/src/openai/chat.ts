@@ -10,6 +10,10 @@ import {
   METADATA_ENTRIES_MAX,
   NAME_CHARS_MAX,
   OUTPUT_TOKENS_MAX,
+  STOP_CHARS_MAX,
+  STOP_STRINGS_MAX,
+  STOP_TOKEN_IDS_MAX,
+  TOKEN_ID_MAX,
 } from "../limits.ts";
 import { errorOfIssues } from "./issues.ts";
 
@@ -23,6 +27,13 @@ const message = z.strictObject({
 
 const tokenLimit = z.int().min(1).max(OUTPUT_TOKENS_MAX).nullish();
 
+// A lone surrogate is no text: it could only match half a character.
+const stopString = z
+  .string()
+  .min(1)
+  .max(STOP_CHARS_MAX)
+  .refine((text) => text.isWellFormed(), { message: "not well-formed Unicode" });
+
 export const chatRequestSchema = z.strictObject({
   model: z.string().min(1).max(NAME_CHARS_MAX).optional(),
   messages: z.array(message).min(1).max(MESSAGES_MAX),
@@ -33,6 +44,10 @@ export const chatRequestSchema = z.strictObject({
   // Not OpenAI's, but what vLLM and its users have: 0 = off.
   top_k: z.int().min(0).max(1_000_000).nullish(),
   seed: z.int().nullish(),
+  stop: z.union([stopString, z.array(stopString).max(STOP_STRINGS_MAX)]).nullish(),
+  // The next two are vLLM's.
+  stop_token_ids: z.array(z.int().min(0).max(TOKEN_ID_MAX)).max(STOP_TOKEN_IDS_MAX).nullish(),
+  ignore_eos: z.boolean().nullish(),
   stream: z.boolean().nullish(),
   stream_options: z.strictObject({ include_usage: z.boolean().optional() }).nullish(),
   user: z.string().max(NAME_CHARS_MAX).optional(),
@@ -66,7 +81,6 @@ const OFF_VALUES: Readonly<Record<string, readonly unknown[]>> = {
   response_format: [null],
   safety_identifier: [null],
   service_tier: [null, "auto", "default"],
-  stop: [null],
   store: [null, false],
   tool_choice: [null, "none", "auto"],
   tools: [null],
@@ -117,6 +131,12 @@ export function parseChatRequest(body: unknown): Result<ChatRequest, ErrorValue>
 /** The output bound that the client asked for, if any: max_completion_tokens wins over the older max_tokens. */
 export function requestedOutputTokens(request: ChatRequest): number | undefined {
   return request.max_completion_tokens ?? request.max_tokens ?? undefined;
+}
+
+/** The texts that end the answer, none by default. */
+export function stopStrings(request: ChatRequest): readonly string[] {
+  const stop = request.stop ?? [];
+  return typeof stop === "string" ? [stop] : stop;
 }
 
 /** A message's text, text parts joined. */

@@ -1,0 +1,66 @@
+// Owns the search for stop strings in a text that comes in pieces. Text that may be the beginning of a stop string
+// is held back until that is decided. Invariant: what comes out, joined, is the text up to the stop string that is
+// complete first (of those complete at the same character, the one that begins first), however the text was cut.
+
+export class StopMatcher {
+  readonly #stops: readonly string[];
+  readonly #heldCharsMax: number;
+  #held = "";
+  #isStopped = false;
+
+  constructor(stops: readonly string[]) {
+    this.#stops = stops;
+    this.#heldCharsMax = Math.max(0, ...stops.map((stop) => stop.length - 1));
+  }
+
+  /** A stop string was found; nothing comes out any more. */
+  get isStopped(): boolean {
+    return this.#isStopped;
+  }
+
+  /** Takes more text and gives what is certain to stand before any stop string. */
+  push(text: string): string {
+    if (this.#stops.length === 0) return text;
+    if (this.#isStopped) return "";
+    const all = this.#held + text;
+    const stopAt = this.#stopAt(all);
+    if (stopAt !== null) {
+      this.#isStopped = true;
+      this.#held = "";
+      return all.slice(0, stopAt);
+    }
+    const heldFrom = this.#heldFrom(all);
+    this.#held = all.slice(heldFrom);
+    return all.slice(0, heldFrom);
+  }
+
+  /** What was held back, when no more text comes. */
+  flush(): string {
+    const rest = this.#held;
+    this.#held = "";
+    return rest;
+  }
+
+  #stopAt(text: string): number | null {
+    let best: { readonly start: number; readonly end: number } | null = null;
+    for (const stop of this.#stops) {
+      const start = text.indexOf(stop);
+      if (start < 0) continue;
+      const end = start + stop.length;
+      const isBetter = best === null || end < best.end || (end === best.end && start < best.start);
+      if (isBetter) best = { start, end };
+    }
+    return best?.start ?? null;
+  }
+
+  /** Where the longest suffix begins that a stop string begins with. */
+  #heldFrom(text: string): number {
+    for (let at = Math.max(0, text.length - this.#heldCharsMax); at < text.length; at++) {
+      const suffixMayStop = this.#stops.some(
+        (stop) => stop.charCodeAt(0) === text.charCodeAt(at) && stop.startsWith(text.slice(at)),
+      );
+      if (suffixMayStop) return at;
+    }
+    return text.length;
+  }
+}
