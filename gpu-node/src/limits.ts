@@ -18,6 +18,8 @@ export const RETRY_AFTER_FULL_MS = 1_000;
 export const STOP_TOKEN_IDS_MAX = 64;
 /** Prefill tokens that a step takes however many decodes run, so that prefills never starve: one page. */
 export const PREFILL_SHARE_MIN_TOKENS = 16;
+/** Submitted steps that have not been settled: one computes while the next one is prepared; an engine has two plans. */
+export const STEPS_IN_FLIGHT_MAX = 2;
 /** Running requests, that is slots: bounds the plan's columns and the step message. */
 export const RUNNING_REQUESTS_MAX = 4_096;
 /** Tokens of one step: the core sizes its activations by it. */

@@ -12,6 +12,7 @@ import {
 } from "../limits.ts";
 import type { EngineInfo } from "./engine.ts";
 import type {
+  DiscardedTokens,
   EngineRequest,
   FromWorker,
   RequestProgress,
@@ -31,6 +32,7 @@ export class EngineHost implements AsyncDisposable {
   #worker: Worker | null = null;
   #exited: Promise<void> = Promise.resolve();
   #lastStepId = 0;
+  #discarded: DiscardedTokens = { promptTokens: 0, outputTokens: 0 };
   #hasEnded = false;
 
   /** @param entry the worker's module; only tests and other engines give one */
@@ -144,6 +146,7 @@ export class EngineHost implements AsyncDisposable {
     if (message.type === "refused") this.#live.delete(message.requestId);
     if (message.type === "step") {
       this.#lastStepId = message.stepId;
+      this.#discarded = message.discarded;
       for (const { requestId, counts, scheduledAtMs, end } of message.progress) {
         if (end === null) this.#live.set(requestId, { counts, scheduledAtMs });
         else this.#live.delete(requestId);
@@ -168,7 +171,8 @@ export class EngineHost implements AsyncDisposable {
     if (progress.length > 0) {
       this.#lastStepId += 1;
       const load = { running: 0, waiting: 0, pagesFree: 0, pagesTotal: 0 };
-      this.#emit({ type: "step", stepId: this.#lastStepId, computeUs: 0, progress, load });
+      const [stepId, discarded] = [this.#lastStepId, this.#discarded];
+      this.#emit({ type: "step", stepId, computeUs: 0, progress, discarded, load });
     }
     if (this.#hasEnded) return;
     this.#hasEnded = true;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { BlockTable } from "../memory/block-table.ts";
 import { PagePool } from "../memory/page-pool.ts";
-import { joinRunning, type PrefillingRequest } from "../request/request.ts";
+import { joinRunning, type RunningRequest } from "../request/request.ts";
 import { Batch } from "../scheduler/batch.ts";
 import { stepCapacityFor } from "../scheduler/scheduler-parts.ts";
 import { engineRequest } from "../scheduler/testing/engine-request.ts";
@@ -13,7 +13,7 @@ function emptyPlan(): PlanViews {
   return planViews(capacity, new ArrayBuffer(layoutBytes(PLAN_COLUMNS, capacity)));
 }
 
-function joined(pool: PagePool, slot: number, promptTokens: number[]): PrefillingRequest {
+function joined(pool: PagePool, slot: number, promptTokens: number[]): RunningRequest {
   const sampling = { temperature: 0.5, topP: 0.25, topK: 3, seedLow: 0xffff_fffe, seedHigh: 7 };
   const spec = engineRequest(`req_${slot}`, { promptTokens, sampling });
   const blocks = new BlockTable(4);
@@ -69,7 +69,6 @@ describe("writeStepPlan", () => {
     expect([plan.sampling_temperature[0], plan.sampling_seed_hi[0]]).toEqual([0.5, 7]);
     expect((plan.sampling_seed_lo[0] ?? 0) >>> 0).toBe(0xffff_fffe);
 
-    request.computedPromptTokens = 5;
     batch.clear();
     batch.addChunk(request, 1);
     writeStepPlan(plan, 2, batch);
@@ -93,7 +92,7 @@ describe("writeStepPlan", () => {
     writeStepPlan(plan, 1, batch);
 
     batch.clear();
-    batch.addDecode({ ...request, state: "decoding", computedPromptTokens: 4, outputTokens: 1 });
+    batch.addDecode(request);
     writeStepPlan(plan, 2, batch);
     expect(used(plan)).toMatchObject({
       page_entry: [1],

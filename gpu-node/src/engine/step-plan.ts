@@ -80,7 +80,7 @@ function writeRow(plan: PlanViews, row: BatchRow): void {
   plan.row_n_logit_rows[index] = row.isSampled ? 1 : 0;
   plan.row_draft_len[index] = 0;
   plan.row_mask_slot[index] = NONE;
-  if (request.state === "decoding") {
+  if (row.isDecode) {
     plan.row_token_offset[index] = FROM_DEVICE;
     return;
   }

@@ -74,6 +74,12 @@ export interface WorkerLoad {
   readonly pagesTotal: number;
 }
 
+/** Computed for nobody, since the start: the request had ended while the step was in flight. Charged to none. */
+export interface DiscardedTokens {
+  readonly promptTokens: number;
+  readonly outputTokens: number;
+}
+
 export type FromWorker =
   | { readonly type: "opened"; readonly info: EngineInfo }
   /** The engine could not be opened or broke; the node is of no use any more. */
@@ -81,8 +87,9 @@ export type FromWorker =
   /** The scheduler takes no such request (queue full, cannot ever fit, draining). Nothing was computed. */
   | { readonly type: "refused"; readonly requestId: string; readonly error: ErrorValue }
   /**
-   * What a step did. Requests that end outside of a step (cancelled or timed out in the queue, the engine broken or
-   * closed) come in such a message of their own, with computeUs 0.
+   * What a step did; its progress is empty when all of it was discarded. Requests that end outside of a step
+   * (cancelled or timed out in the queue, the engine broken or closed) come in such a message of their own, with
+   * computeUs 0.
    */
   | {
       readonly type: "step";
@@ -90,6 +97,7 @@ export type FromWorker =
       readonly stepId: number;
       readonly computeUs: number;
       readonly progress: readonly RequestProgress[];
+      readonly discarded: DiscardedTokens;
       readonly load: WorkerLoad;
     }
   /** The running step passed its time bound (stuck = true) or came back (false). */

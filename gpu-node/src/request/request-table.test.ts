@@ -22,13 +22,8 @@ describe("RequestTable", () => {
     expect([joinedA.slot, joinedB.slot, table.freeSlotCount]).toEqual([0, 1, 0]);
     expect(() => table.join(c, place())).toThrow("no slot is free");
 
-    joinedB.computedPromptTokens = 4;
-    joinedB.outputTokens = 1;
-    table.startDecoding(joinedB);
-    const decodingB = table.get("b");
-    expect(decodingB).toMatchObject({ state: "decoding", slot: 1, outputTokens: 1 });
-
     table.remove(joinedA);
+    expect([joinedA.hasLeft, joinedB.hasLeft]).toEqual([true, false]);
     expect(table.join(c, place()).slot).toBe(0);
     expect(table.running.map((request) => request.spec.requestId)).toEqual(["b", "c"]);
     expect(table.liveCount).toBe(2);
@@ -43,13 +38,5 @@ describe("RequestTable", () => {
     table.remove(a);
     expect(table.liveCount).toBe(0);
     expect(() => table.join(a, place())).toThrow("a joins without being queued");
-  });
-
-  it("asserts that only a computed prompt with a token decodes", () => {
-    const table = new RequestTable(1);
-    const a = queued("a");
-    table.addQueued(a);
-    const joined = table.join(a, place());
-    expect(() => table.startDecoding(joined)).toThrow("a decodes at 0 prompt and 0 output tokens");
   });
 });

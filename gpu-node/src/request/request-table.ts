@@ -4,10 +4,8 @@
 import { assert } from "@fairlane/base";
 import {
   joinRunning,
-  startDecoding,
   type LiveRequest,
   type Placement,
-  type PrefillingRequest,
   type QueuedRequest,
   type RunningRequest,
 } from "./request.ts";
@@ -52,7 +50,7 @@ export class RequestTable {
   }
 
   /** Gives a queued request a slot and its pages. The caller has checked that a slot is free. */
-  join(request: QueuedRequest, place: Omit<Placement, "slot">): PrefillingRequest {
+  join(request: QueuedRequest, place: Omit<Placement, "slot">): RunningRequest {
     const { requestId } = request.spec;
     assert(this.#byId.get(requestId) === request, `${requestId} joins without being queued`);
     const slot = this.#freeSlots.pop();
@@ -61,15 +59,6 @@ export class RequestTable {
     this.#byId.set(requestId, joined);
     this.#running.push(joined);
     return joined;
-  }
-
-  /** Moves a request whose prompt is computed on to decoding, in its slot and its place in the order. */
-  startDecoding(request: PrefillingRequest): void {
-    const index = this.#running.indexOf(request);
-    assert(index >= 0, `${request.spec.requestId} decodes without running`);
-    const decoding = startDecoding(request);
-    this.#running[index] = decoding;
-    this.#byId.set(request.spec.requestId, decoding);
   }
 
   /** Forgets a request that ends; its slot is free again. */
@@ -81,6 +70,7 @@ export class RequestTable {
     const index = this.#running.indexOf(request);
     assert(index >= 0, `${requestId} ends without running`);
     this.#running.splice(index, 1);
+    request.hasLeft = true;
     this.#freeSlots.push(request.slot);
     assert(
       this.#freeSlots.length + this.#running.length === this.slotCount,

@@ -26,16 +26,16 @@ describe("Request", () => {
     const running = joinRunning(queued, place);
     running.computedPromptTokens = 3;
     running.outputTokens = 1;
-    const decoding = startDecoding(running);
-    expect(progressOf(decoding, [9])).toEqual({
+    startDecoding(running);
+    expect(progressOf(running, [9])).toEqual({
       requestId: "req_1",
       newTokens: [9],
       counts: { promptTokens: 3, cachedTokens: 0, computedPromptTokens: 3, outputTokens: 1 },
       scheduledAtMs: 42,
       end: null,
     });
-    decoding.outputTokens = 2;
-    expect(progressOf(finish(decoding, "stop"), [])).toMatchObject({
+    running.outputTokens = 2;
+    expect(progressOf(finish(running, "stop"), [])).toMatchObject({
       counts: { outputTokens: 2 },
       end: { reason: "stop", error: null },
     });
@@ -51,6 +51,11 @@ describe("Request", () => {
       counts: { computedPromptTokens: 2, outputTokens: 0 },
       end: { reason: "error", error: { code: "internal_error", message: "broken", param: null } },
     });
+  });
+
+  it("asserts that only a computed prompt with a token decodes", () => {
+    const message = "req_1 decodes at 0 prompt and 0 output tokens";
+    expect(() => startDecoding(joinRunning(queued, place))).toThrow(message);
   });
 
   it("asserts that a request finishes with output only", () => {

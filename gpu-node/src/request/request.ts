@@ -1,8 +1,8 @@
 // Owns the states of a request in the scheduler and the moves between them:
 //   queued -> prefilling -> decoding -> finished
 //   queued | prefilling | decoding -> aborted
-// It does not decide when to move. Invariant: a slot and pages are held exactly while prefilling or decoding, and
-// the counters say what the engine really computed, never what was planned.
+// It does not decide when to move. Invariants: a slot and pages are held exactly while prefilling or decoding; the
+// computed counters say what the engine really computed, the planned ones what submitted steps will have computed.
 import { assert } from "@fairlane/base";
 import type { ErrorValue } from "@fairlane/protocol";
 import type { EngineRequest, RequestCounts } from "../engine/worker-messages.ts";
@@ -15,7 +15,10 @@ export interface QueuedRequest {
   readonly outputTokensMax: number;
 }
 
-interface Running {
+/** One object from join to end, since rows of steps in flight refer to it. */
+export interface RunningRequest {
+  /** "decoding" once the prompt is computed and a token was sampled. */
+  state: "prefilling" | "decoding";
   readonly spec: EngineRequest;
   readonly outputTokensMax: number;
   readonly slot: number;
@@ -23,18 +26,14 @@ interface Running {
   readonly scheduledAtMs: number;
   computedPromptTokens: number;
   outputTokens: number;
-  /** Set by a cancel while a step is in flight; the request ends when that step has been settled. */
+  /** Of the prompt: computed, or in a step in flight. */
+  plannedPromptTokens: number;
+  /** Of the output: sampled, or to be sampled by a step in flight. */
+  plannedOutputTokens: number;
+  /** Set by a cancel while a step is in flight; the request ends when the oldest such step has been settled. */
   isCancelRequested: boolean;
-}
-
-/** Some of the prompt is still to be computed. */
-export interface PrefillingRequest extends Running {
-  readonly state: "prefilling";
-}
-
-/** The prompt is computed and at least one token was sampled. */
-export interface DecodingRequest extends Running {
-  readonly state: "decoding";
+  /** Holds no slot and no pages any more: what rows in flight still compute for it is discarded. */
+  hasLeft: boolean;
 }
 
 interface Ended {
@@ -55,7 +54,6 @@ export interface AbortedRequest extends Ended {
   readonly error: ErrorValue | null;
 }
 
-export type RunningRequest = PrefillingRequest | DecodingRequest;
 export type LiveRequest = QueuedRequest | RunningRequest;
 export type EndedRequest = FinishedRequest | AbortedRequest;
 export type Request = LiveRequest | EndedRequest;
@@ -68,7 +66,7 @@ export interface Placement {
 }
 
 /** queued -> prefilling: the request has joined the running set. */
-export function joinRunning(request: QueuedRequest, placement: Placement): PrefillingRequest {
+export function joinRunning(request: QueuedRequest, placement: Placement): RunningRequest {
   return {
     state: "prefilling",
     spec: request.spec,
@@ -78,18 +76,21 @@ export function joinRunning(request: QueuedRequest, placement: Placement): Prefi
     scheduledAtMs: placement.scheduledAtMs,
     computedPromptTokens: 0,
     outputTokens: 0,
+    plannedPromptTokens: 0,
+    plannedOutputTokens: 0,
     isCancelRequested: false,
+    hasLeft: false,
   };
 }
 
 /** prefilling -> decoding: the prompt's last chunk was computed and its token sampled. */
-export function startDecoding(request: PrefillingRequest): DecodingRequest {
+export function startDecoding(request: RunningRequest): void {
   const { computedPromptTokens, outputTokens, spec } = request;
   assert(
-    computedPromptTokens === spec.promptTokens.length && outputTokens === 1,
+    computedPromptTokens === spec.promptTokens.length && outputTokens >= 1,
     `${spec.requestId} decodes at ${computedPromptTokens} prompt and ${outputTokens} output tokens`,
   );
-  return { ...request, state: "decoding" };
+  request.state = "decoding";
 }
 
 /** running -> finished. */

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { BlockTable } from "../memory/block-table.ts";
 import { engineRequest } from "../scheduler/testing/engine-request.ts";
-import type { DecodingRequest } from "./request.ts";
+import type { RunningRequest } from "./request.ts";
 import { outputTokensMaxOf, stopReason } from "./stop-condition.ts";
 
-function decoding(outputTokens: number): DecodingRequest {
+function decoding(outputTokens: number): RunningRequest {
   return {
     state: "decoding",
     spec: engineRequest("req_1", { stopTokenIds: [2, 7] }),
@@ -14,7 +14,10 @@ function decoding(outputTokens: number): DecodingRequest {
     scheduledAtMs: 0,
     computedPromptTokens: 4,
     outputTokens,
+    plannedPromptTokens: 4,
+    plannedOutputTokens: outputTokens,
     isCancelRequested: false,
+    hasLeft: false,
   };
 }
 

@@ -24,6 +24,9 @@ describe("buildBatch, any running set and queue", () => {
   it("keeps the invariants of Sarathi-Serve's batches", () => {
     fc.assert(
       fc.property(setting, (given) => {
+        const planned = new Map(
+          given.running.map((request) => [request, request.plannedPromptTokens]),
+        );
         const { batch, joinCount } = builtBatch(given);
         const all = Array.from({ length: batch.rowCount }, (_, index) => batch.row(index));
         // i: every decode is in it, once, before all prefills
@@ -43,7 +46,7 @@ describe("buildBatch, any running set and queue", () => {
         if (cut.length > 0) expect(prefills.at(-1)).toBe(cut[0]);
         // iv: chunks go on where the prompt stands
         for (const { request, firstPosition } of prefills) {
-          expect(firstPosition).toBe(request.computedPromptTokens);
+          expect(firstPosition).toBe(planned.get(request) ?? 0);
         }
         // v: prefills are served in order, running ones before new ones
         const running = given.running.filter((request) => request.state === "prefilling");

@@ -5,9 +5,9 @@ import { decodingRequest, prefillingRequest } from "./testing/engine-request.ts"
 
 function rows(batch: Batch): string[] {
   return Array.from({ length: batch.rowCount }, (_, index) => {
-    const { request, tokenCount, firstPosition, isSampled, isFirst } = batch.row(index);
+    const { isDecode, tokenCount, firstPosition, isSampled, isFirst } = batch.row(index);
     const flags = `${isFirst ? " first" : ""}${isSampled ? " sampled" : ""}`;
-    return `${request.state} ${tokenCount}@${firstPosition}${flags}`;
+    return `${isDecode ? "decode" : "chunk"} ${tokenCount}@${firstPosition}${flags}`;
   });
 }
 
@@ -25,12 +25,12 @@ describe("buildBatch", () => {
       stepBudgetTokens: 20,
     });
     expect(rows(batch)).toEqual([
-      "decoding 1@5 sampled",
-      "decoding 1@6 sampled",
-      "prefilling 4@6 sampled",
-      "prefilling 5@2 sampled",
-      "prefilling 4@0 first sampled",
-      "prefilling 5@0 first",
+      "decode 1@5 sampled",
+      "decode 1@6 sampled",
+      "chunk 4@6 sampled",
+      "chunk 5@2 sampled",
+      "chunk 4@0 first sampled",
+      "chunk 5@0 first",
     ]);
     expect([batch.tokenCount, batch.prefillTokenCount, joinCount]).toEqual([20, 18, 2]);
   });
@@ -41,7 +41,7 @@ describe("buildBatch", () => {
       waiting: [prefillingRequest(1)],
       stepBudgetTokens: 8,
     });
-    expect([rows(batch), joinCount]).toEqual([["prefilling 8@0 first sampled"], 0]);
+    expect([rows(batch), joinCount]).toEqual([["chunk 8@0 first sampled"], 0]);
   });
 
   it("keeps every decode over the budget, and the minimum share for prefills", () => {
@@ -53,7 +53,7 @@ describe("buildBatch", () => {
     ];
     const { batch } = builtBatch({ running, stepBudgetTokens: 2, prefillShareMinTokens: 2 });
     expect(batch.decodeCount).toBe(3);
-    expect(rows(batch)[3]).toBe("prefilling 2@0 first");
+    expect(rows(batch)[3]).toBe("chunk 2@0 first");
     expect(batch.tokenCount).toBe(5);
   });
 
@@ -62,6 +62,24 @@ describe("buildBatch", () => {
       running: [prefillingRequest(9), prefillingRequest(9)],
       stepBudgetTokens: 6,
     });
-    expect(rows(batch)).toEqual(["prefilling 6@0 first"]);
+    expect(rows(batch)).toEqual(["chunk 6@0 first"]);
+  });
+
+  it("plans from where steps in flight will end, and never past the output maximum", () => {
+    const ending = decodingRequest(5, 14);
+    const cut = prefillingRequest(9);
+    const running = [ending, cut];
+    const next = (): string[] => rows(builtBatch({ running, stepBudgetTokens: 6 }).batch);
+    expect(next()).toEqual(["decode 1@18 sampled", "chunk 5@0 first"]);
+    expect(next()).toEqual(["decode 1@19 sampled", "chunk 4@5 sampled"]);
+    // Its sixteenth and last token is in flight; the prompt's end is too, so the other decodes.
+    expect(next()).toEqual(["decode 1@9 sampled"]);
+    expect([ending.outputTokens, cut.computedPromptTokens]).toEqual([14, 0]);
+  });
+
+  it("leaves cancelled requests out", () => {
+    const running = [decodingRequest(5, 1), prefillingRequest(4)];
+    for (const request of running) request.isCancelRequested = true;
+    expect(rows(builtBatch({ running, stepBudgetTokens: 6 }).batch)).toEqual([]);
   });
 });

@@ -1,7 +1,8 @@
 // Owns the rows of one step, in plan order: which request computes how many tokens from which position. Rows are
-// allocated once and reused, so that a step allocates none. Invariant: a request has at most one row.
+// allocated once and reused, so that a step allocates none. Invariants: a request has at most one row, which begins
+// where its planned tokens end, and what a row computes is planned from then on.
 import { assert } from "@fairlane/base";
-import type { DecodingRequest, PrefillingRequest, RunningRequest } from "../request/request.ts";
+import type { RunningRequest } from "../request/request.ts";
 
 export interface BatchRow {
   readonly request: RunningRequest;
@@ -11,7 +12,11 @@ export interface BatchRow {
   readonly isSampled: boolean;
   /** The request's first row: its slot is cleared and gets its sampling parameters. */
   readonly isFirst: boolean;
+  /** The row's token is the slot's last sample, which the host may not know yet. */
+  readonly isDecode: boolean;
 }
+
+const NO_FLAGS = { isSampled: false, isFirst: false, isDecode: false } as const;
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -56,20 +61,27 @@ export class Batch {
   }
 
   /** Adds a row that computes the request's last sample and samples the next token. */
-  addDecode(request: DecodingRequest): void {
+  addDecode(request: RunningRequest): void {
+    const { spec, plannedPromptTokens, plannedOutputTokens } = request;
+    assert(
+      plannedPromptTokens === spec.promptTokens.length && plannedOutputTokens >= 1,
+      `${spec.requestId} decodes at ${plannedPromptTokens} prompt and ${plannedOutputTokens} output tokens`,
+    );
     const row = this.#nextRow(request);
     row.tokenCount = 1;
     // The first output token stands right after the prompt.
-    row.firstPosition = request.spec.promptTokens.length + request.outputTokens - 1;
+    row.firstPosition = plannedPromptTokens + plannedOutputTokens - 1;
     row.isSampled = true;
     row.isFirst = false;
+    row.isDecode = true;
+    request.plannedOutputTokens += 1;
     this.#decodeCount += 1;
     this.#tokenCount += 1;
   }
 
   /** Adds a row that computes the next `tokenCount` tokens of the request's prompt. */
-  addChunk(request: PrefillingRequest, tokenCount: number): void {
-    const firstPosition = request.computedPromptTokens;
+  addChunk(request: RunningRequest, tokenCount: number): void {
+    const firstPosition = request.plannedPromptTokens;
     const left = request.spec.promptTokens.length - firstPosition;
     assert(tokenCount >= 1 && tokenCount <= left, `a chunk of ${tokenCount} of ${left} tokens`);
     const row = this.#nextRow(request);
@@ -77,6 +89,9 @@ export class Batch {
     row.firstPosition = firstPosition;
     row.isSampled = tokenCount === left;
     row.isFirst = firstPosition === 0;
+    row.isDecode = false;
+    request.plannedPromptTokens += tokenCount;
+    if (row.isSampled) request.plannedOutputTokens += 1;
     this.#tokenCount += tokenCount;
   }
 
@@ -84,7 +99,7 @@ export class Batch {
     assert(this.#rowCount < this.rowCapacity, `more than ${this.rowCapacity} rows`);
     let row = this.#rows[this.#rowCount];
     if (row === undefined) {
-      row = { request, tokenCount: 0, firstPosition: 0, isSampled: false, isFirst: false };
+      row = { request, tokenCount: 0, firstPosition: 0, ...NO_FLAGS };
       this.#rows.push(row);
     }
     row.request = request;

@@ -3,12 +3,16 @@ import type { FromWorker } from "../engine/worker-messages.ts";
 import { Scheduler } from "./scheduler.ts";
 import { SchedulerLoop } from "./scheduler-loop.ts";
 import { engineRequest, type RequestFields } from "./testing/engine-request.ts";
-import { PagedCheckEngine, type CheckEngineOptions } from "./testing/paged-check-engine.ts";
+import {
+  outputAlone,
+  PagedCheckEngine,
+  type CheckEngineOptions,
+} from "./testing/paged-check-engine.ts";
 
 type Action = () => void;
 
 /** A loop over the check engine. `between` holds what happens after each step, one action a step. */
-function setUp(options: CheckEngineOptions = {}) {
+function setUp(options: CheckEngineOptions & { stepsInFlightMax?: number } = {}) {
   const engine = new PagedCheckEngine(options);
   const clock = { now: 0, nowMs: () => clock.now };
   const { stepBudgetTokens = 16 } = options;
@@ -21,6 +25,7 @@ function setUp(options: CheckEngineOptions = {}) {
     post: (message) => posted.push(message),
     yieldToMessages: async () => between.shift()?.(),
     stuckAfterMs: 1_000,
+    stepsInFlightMax: options.stepsInFlightMax ?? 2,
   });
   const submit = (id: string, fields?: RequestFields) =>
     loop.handle({ type: "submit", requests: [engineRequest(id, fields)] });
@@ -73,27 +78,34 @@ describe("SchedulerLoop", () => {
     ]);
     expect(posted[0]).toMatchObject({
       computeUs: 7,
-      load: { running: 1, waiting: 0, pagesFree: 62, pagesTotal: 64 },
+      // b's two pages are quarantined: the step that decodes a is in flight.
+      load: { running: 1, waiting: 0, pagesFree: 60, pagesTotal: 64 },
     });
   });
 
-  it("ends a running request one step after the cancel and a queued one at once", async () => {
+  it("ends a running request with the oldest step in flight, discards the next, and ends a queued one at once", async () => {
     const { loop, posted, between, submit, cancel, close, engine } = setUp({ slotCount: 1 });
     submit("a");
     submit("b");
     submit("c", { maxOutputTokens: 1 });
-    const running = loop.run(); // step 1 is in flight
+    const running = loop.run(); // steps 1 and 2 are in flight, both with a row of a
     cancel("b");
     cancel("a");
-    between.push(() => {}, close);
+    between.push(
+      () => {},
+      () => {},
+      close,
+    );
     await running;
     expect(say(posted)).toEqual([
       "step 1: b +0 0/0 cancelled",
       "step 2: a +1 4/1 cancelled",
-      "step 3: c +1 4/1 length",
+      "step 3: ",
+      "step 4: c +1 4/1 length",
       "closed",
     ]);
-    expect([engine.hostTokensComputed, engine.tokensSampled]).toEqual([8, 2]);
+    expect([engine.hostTokensComputed, engine.tokensSampled]).toEqual([8, 3]);
+    expect(posted.at(-2)).toMatchObject({ discarded: { promptTokens: 0, outputTokens: 1 } });
   });
 
   it("ends a request cancelled before any step, with no step at all", async () => {
@@ -121,7 +133,7 @@ describe("SchedulerLoop", () => {
     ]);
   });
 
-  it("ends what is left when it is closed, after the step in flight", async () => {
+  it("ends what is left when it is closed, after the steps in flight", async () => {
     const { loop, posted, submit, close, engine, scheduler } = setUp({ slotCount: 1 });
     submit("a");
     submit("b");
@@ -132,7 +144,8 @@ describe("SchedulerLoop", () => {
     expect(say(posted)).toEqual([
       "refused c draining",
       "step 1: a +1 4/1",
-      "step 2: b +0 0/0 draining, a +0 4/1 draining",
+      "step 2: a +1 4/2",
+      "step 3: b +0 0/0 draining, a +0 4/2 draining",
       "closed",
     ]);
     expect(engine.closeCount).toBe(1);
@@ -186,5 +199,34 @@ describe("SchedulerLoop", () => {
       "refused c internal_error",
     ]);
     expect(engine.closeCount).toBe(1);
+  });
+
+  it("submits the next step before it waits for the one in flight, unless told otherwise", async () => {
+    for (const [stepsInFlightMax, submitted] of [
+      [2, [2, 3, 3]],
+      [1, [1, 2, 3]],
+    ] as const) {
+      const { loop, engine, between, submit, close } = setUp({ stepsInFlightMax });
+      const counts: number[] = [];
+      const note = (): void => void counts.push(engine.submitCount);
+      submit("a", { maxOutputTokens: 3 });
+      between.push(note, note, () => (note(), close()));
+      await loop.run();
+      expect(counts).toEqual(submitted);
+    }
+  });
+
+  it("discards what the step in flight samples after a stop token", async () => {
+    const [first = -1] = outputAlone([1, 2, 3, 4], { count: 1, vocabSize: 1_000, salt: 0 });
+    const { loop, posted, between, submit, close } = setUp();
+    submit("a", { stopTokenIds: [first] });
+    between.push(() => {}, close);
+    await loop.run();
+    expect(say(posted)).toEqual(["step 1: a +0 4/1 stop", "step 2: ", "closed"]);
+    expect(posted[1]).toMatchObject({
+      computeUs: 7,
+      discarded: { promptTokens: 0, outputTokens: 1 },
+      load: { running: 0, pagesFree: 64 },
+    });
   });
 });

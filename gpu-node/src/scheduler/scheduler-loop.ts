@@ -1,6 +1,6 @@
-// Owns the loop of the engine worker over any engine: take messages in as they come, step while there is work,
-// report once per step. Threads, ports and the choice of engine are engine-worker.ts's. Invariants: after `run`
-// every accepted request has ended with its counts; nothing is posted after "closed".
+// Owns the loop of the engine worker over any engine: take messages in as they come, keep the engine busy while there
+// is work, report once per step. Threads, ports and the choice of engine are engine-worker.ts's. Invariants: after
+// `run` every accepted request has ended with its counts; nothing is posted after "closed".
 import { assert } from "@fairlane/base";
 import type { ErrorValue } from "@fairlane/protocol";
 import type { Engine } from "../engine/engine.ts";
@@ -12,6 +12,7 @@ import type {
   RequestProgress,
   ToWorker,
 } from "../engine/worker-messages.ts";
+import { STEPS_IN_FLIGHT_MAX } from "../limits.ts";
 import type { Scheduler } from "./scheduler.ts";
 import { StepCycle } from "./step.ts";
 
@@ -22,6 +23,8 @@ export interface SchedulerLoopOptions {
   /** Lets messages that have arrived reach `handle` before the next step. */
   readonly yieldToMessages: () => Promise<void>;
   readonly stuckAfterMs: number;
+  /** Steps in flight at most; 1 plans a step only once the one before is settled, for measurements. */
+  readonly stepsInFlightMax?: number;
 }
 
 export class SchedulerLoop {
@@ -66,6 +69,7 @@ export class SchedulerLoop {
   async run(): Promise<void> {
     try {
       while (!this.#isClosing) await this.#stepOrSleep();
+      while (this.#steps.inFlightCount > 0) await this.#settleOldest();
       this.#report(this.#scheduler.endAll(CLOSING));
     } catch (error) {
       this.#fail(error);
@@ -80,18 +84,25 @@ export class SchedulerLoop {
 
   async #stepOrSleep(): Promise<void> {
     this.#report(this.#scheduler.endExpired());
-    if (!this.#steps.start()) {
+    const { stepsInFlightMax = STEPS_IN_FLIGHT_MAX } = this.#options;
+    while (this.#steps.inFlightCount < stepsInFlightMax && this.#steps.start());
+    if (this.#steps.inFlightCount === 0) {
       assert(!this.#scheduler.hasWork, "requests are live and no step could start");
       this.#scheduler.checkIntegrity();
       await this.#sleep();
       return;
     }
-    const result = await this.#waitForStep();
-    this.#report(this.#steps.settle(result), computeUsOf(result));
+    await this.#settleOldest();
     await this.#options.yieldToMessages();
   }
 
-  // Waits for the step in flight however long it takes: a native step cannot be stopped from outside. Whoever
+  // The step after it computes meanwhile.
+  async #settleOldest(): Promise<void> {
+    const result = await this.#waitForStep();
+    this.#report(this.#steps.settle(result), computeUsOf(result));
+  }
+
+  // Waits for the oldest step in flight however long it takes: a native step cannot be stopped from outside. Whoever
   // hears "stuck" may take the node out of service; deadlines in the queue go on being kept.
   async #waitForStep(): Promise<ResultViews> {
     const timeoutMs = this.#options.stuckAfterMs;
@@ -123,10 +134,12 @@ export class SchedulerLoop {
 
   /** Posts what a step, or an end between steps, did; nothing when there is nothing to say. */
   #report(progress: readonly RequestProgress[], computeUs = 0): void {
-    if (progress.length === 0) return;
+    if (progress.length === 0 && computeUs === 0) return;
     this.#reportCount += 1;
     const stepId = this.#reportCount;
-    this.#options.post({ type: "step", stepId, computeUs, progress, load: this.#scheduler.load });
+    const { discarded } = this.#steps;
+    const { load } = this.#scheduler;
+    this.#options.post({ type: "step", stepId, computeUs, progress, discarded, load });
   }
 
   #fail(error: unknown): void {

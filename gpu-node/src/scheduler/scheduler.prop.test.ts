@@ -13,8 +13,8 @@ const STOP_TOKEN = 7;
 interface Expected {
   readonly prompt: readonly number[];
   readonly output: readonly number[];
-  /** Steps begun since the cancel; null while not cancelled. */
-  stepsSinceCancel: number | null;
+  /** Since the cancel of a live request: steps settled, and the pages that it held then. */
+  cancel: { settled: number; readonly pages: readonly number[] } | null;
   isCancelled: boolean;
   readonly said: number[];
   last: RequestProgress | null;
@@ -59,7 +59,8 @@ class Trial {
   readonly #steps: StepCycle;
   readonly #stepBudgetTokens: number;
   readonly #joined: string[] = [];
-  #isInFlight = false;
+  /** First position that no row has computed yet. */
+  readonly #nextPosition = new Map<string, number>();
 
   constructor(setting: Setting) {
     this.engine = new PagedCheckEngine({
@@ -81,17 +82,16 @@ class Trial {
   run(next: Command): void {
     if (next.do === "submit") this.#submit(next.prompt, next.max);
     else if (next.do === "cancel") this.#cancel(next.at);
-    else if (next.do === "start" && !this.#isInFlight) this.#start();
-    else if (next.do === "settle" && this.#isInFlight) this.#settle();
+    else if (next.do === "start" && this.#steps.inFlightCount < 2) this.#start();
+    else if (next.do === "settle" && this.#steps.inFlightCount > 0) this.#settle();
     this.#scheduler.checkIntegrity();
   }
 
   /** Steps until nothing is left; every request needs at most one step a token. */
   finish(): void {
-    if (this.#isInFlight) this.#settle();
-    for (let steps = 0; this.#scheduler.hasWork; steps++) {
+    for (let steps = 0; this.#scheduler.hasWork || this.#steps.inFlightCount > 0; steps++) {
       expect(steps).toBeLessThan(5_000);
-      this.#start();
+      while (this.#steps.inFlightCount < 2 && this.#start());
       this.#settle();
     }
   }
@@ -114,7 +114,7 @@ class Trial {
     this.expected.set(requestId, {
       prompt,
       output,
-      stepsSinceCancel: null,
+      cancel: null,
       isCancelled: false,
       said: [],
       last: null,
@@ -124,42 +124,58 @@ class Trial {
   #cancel(at: number): void {
     const requestId = `req_${at}`;
     const expected = this.expected.get(requestId);
-    if (expected !== undefined && (expected.last?.end ?? null) === null) {
-      expected.stepsSinceCancel = 0;
+    const live = this.#scheduler.parts.table.get(requestId);
+    if (expected !== undefined && live !== undefined) {
       expected.isCancelled = true;
+      const held = live.state === "queued" ? [] : live.blocks.entries;
+      expected.cancel ??= { settled: 0, pages: held.map(({ page }) => page) };
     }
     this.#hear(this.#scheduler.cancel([requestId]));
   }
 
-  #start(): void {
+  #start(): boolean {
     const decodable = this.#scheduler.parts.table.running.filter(
-      (request) => request.state === "decoding",
+      ({ plannedOutputTokens, outputTokensMax, isCancelRequested }) =>
+        plannedOutputTokens > 0 && plannedOutputTokens < outputTokensMax && !isCancelRequested,
     );
-    this.#isInFlight = this.#steps.start();
-    expect(this.#isInFlight).toBe(this.#scheduler.hasWork);
-    if (!this.#isInFlight) return;
+    const hadNoneInFlight = this.#steps.inFlightCount === 0;
+    const hasStarted = this.#steps.start();
+    if (hadNoneInFlight) expect(hasStarted).toBe(this.#scheduler.hasWork);
+    if (!hasStarted) {
+      expect(decodable).toEqual([]);
+      return false;
+    }
     const { batch } = this.#steps;
     const rows = Array.from({ length: batch.rowCount }, (_, index) => batch.row(index));
-    // every running decode is in every step
+    // i, vii: every running decode is in every step
     expect(rows.slice(0, decodable.length).map((row) => row.request)).toEqual(decodable);
-    // the budget holds
+    // ii: the budget holds
     const share = Math.min(16, Math.ceil(this.#stepBudgetTokens / 4));
     const budgetTokens = Math.max(this.#stepBudgetTokens, batch.decodeCount + share);
     expect(batch.tokenCount).toBeLessThanOrEqual(budgetTokens);
-    // at most one chunk is cut short
-    expect(rows.filter((row) => !row.isSampled).length).toBeLessThanOrEqual(1);
-    for (const row of rows) if (row.isFirst) this.#joined.push(row.request.spec.requestId);
-    for (const expected of this.expected.values()) {
-      if (expected.stepsSinceCancel !== null) expected.stepsSinceCancel += 1;
+    // iii: at most one chunk is cut short, and it is the last
+    const cut = rows.findIndex((row) => !row.isSampled);
+    expect([-1, rows.length - 1]).toContain(cut);
+    for (const { request, firstPosition, tokenCount, isFirst } of rows) {
+      const { requestId } = request.spec;
+      if (isFirst) this.#joined.push(requestId);
+      // iv: rows go on where the last one ended
+      expect(firstPosition).toBe(this.#nextPosition.get(requestId) ?? 0);
+      this.#nextPosition.set(requestId, firstPosition + tokenCount);
     }
+    return true;
   }
 
   #settle(): void {
-    this.#isInFlight = false;
     this.#hear(this.#steps.settle(this.engine.takeResult()));
-    for (const expected of this.expected.values()) {
-      // a cancelled request has ended by the first step settled after the cancel
-      if (expected.stepsSinceCancel !== null) expect(expected.last?.end).not.toBeNull();
+    const quarantined = new Set(this.#scheduler.parts.pool.snapshot().quarantinedPages);
+    for (const { cancel, last } of this.expected.values()) {
+      if (cancel === null) continue;
+      cancel.settled += 1;
+      // A cancelled request has ended by the first step settled after the cancel, its pages are free by the second.
+      expect(last?.end).not.toBeNull();
+      if (cancel.settled !== 2) continue;
+      expect(cancel.pages.filter((page) => quarantined.has(page))).toEqual([]);
     }
   }
 
@@ -170,7 +186,6 @@ class Trial {
       if (expected === undefined) throw new Error(`progress of unknown ${item.requestId}`);
       expected.said.push(...item.newTokens);
       expected.last = item;
-      if (item.end !== null) expected.stepsSinceCancel = null;
     }
   }
 
@@ -197,16 +212,18 @@ class Trial {
       expect(last.counts.computedPromptTokens).toBe(prompt.length);
       expect(last.counts.outputTokens).toBe(stopAt < 0 ? whole.length : whole.length + 1);
     }
-    expect(computedPromptTokens).toBe(this.engine.hostTokensComputed);
-    expect(outputTokens).toBe(this.engine.tokensSampled);
-    // joins in the order of arrival
+    // computed = charged + discarded
+    const { discarded } = this.#steps;
+    expect(computedPromptTokens + discarded.promptTokens).toBe(this.engine.hostTokensComputed);
+    expect(outputTokens + discarded.outputTokens).toBe(this.engine.tokensSampled);
+    // v: joins in the order of arrival
     const order = [...this.expected.keys()].filter((id) => this.#joined.includes(id));
     expect(this.#joined).toEqual(order);
   }
 }
 
-describe("Scheduler, any sequence of submits, cancels and steps", () => {
-  it("conserves pages, ends every request, counts what the engine computed", () => {
+describe("Scheduler, any sequence of submits, cancels and steps, up to two in flight", () => {
+  it("keeps Sarathi-Serve's invariants, conserves pages, ends every request, counts what was computed", () => {
     fc.assert(
       fc.property(setting, fc.array(command, { maxLength: 80 }), (given, commands) => {
         const trial = new Trial(given);

@@ -1,6 +1,6 @@
 // Owns the intake and the ends of requests outside of steps: submit, cancel, deadline, shut-down. Steps are
-// step.ts's. Invariants: every accepted request ends exactly once; a running request ends only while no step is in
-// flight, so that what the engine computed for it is counted.
+// step.ts's. Invariants: every accepted request ends exactly once; a running request is cancelled with the settling of
+// a step that was in flight, so that its pages are free once the step after that one has been settled.
 import type { ErrorValue } from "@fairlane/protocol";
 import type { EngineRequest, RequestProgress, WorkerLoad } from "../engine/worker-messages.ts";
 import { checkPoolIntegrity } from "../memory/pool-integrity.ts";
@@ -19,6 +19,8 @@ const NO_TOKENS: readonly number[] = [];
 
 export class Scheduler {
   readonly parts: SchedulerParts;
+  /** Cancelled while a step was in flight. */
+  #cancelled: RunningRequest[] = [];
 
   constructor(options: SchedulerOptions) {
     this.parts = makeParts(options);
@@ -58,7 +60,7 @@ export class Scheduler {
 
   /**
    * Cancels requests; unknown ids are those that ended meanwhile. Queued requests end at once, running ones when
-   * the step in flight is settled, or at once when there is none.
+   * the oldest step in flight is settled, or at once when there is none; no later step has a row for them.
    * @returns the progress of those that ended at once
    */
   cancel(ids: readonly string[]): RequestProgress[] {
@@ -69,12 +71,20 @@ export class Scheduler {
       const request = table.get(id);
       if (request === undefined) continue;
       if (request.state === "queued") queued.add(request);
-      else if (pool.hasStepInFlight) request.isCancelRequested = true;
+      else if (pool.hasStepInFlight) this.#requestCancel(request);
       else ended.push(this.end(request, abort(request, null)));
     }
     if (queued.size > 0) waiting.removeAll(queued);
     for (const request of queued) ended.push(this.end(request, abort(request, null)));
     return ended;
+  }
+
+  /** Ends running requests whose cancel was requested and that have not ended with a row. */
+  endCancelled(): RequestProgress[] {
+    if (this.#cancelled.length === 0) return [];
+    const left = this.#cancelled.filter((request) => !request.hasLeft);
+    this.#cancelled = [];
+    return left.map((request) => this.end(request, abort(request, null)));
   }
 
   /** Ends queued requests whose deadline has passed. */
@@ -109,6 +119,12 @@ export class Scheduler {
     this.parts.table.remove(request);
     if (request.state !== "queued") request.blocks.release(this.parts.pool);
     return progressOf(ended, newTokens);
+  }
+
+  #requestCancel(request: RunningRequest): void {
+    if (request.isCancelRequested) return;
+    request.isCancelRequested = true;
+    this.#cancelled.push(request);
   }
 
   /** Throws when pages are lost or owned wrongly. O(pages): for idle moments and tests. */

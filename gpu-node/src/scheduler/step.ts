@@ -1,13 +1,15 @@
-// Owns one scheduling step: pick -> place -> plan -> submit, and once the engine is done, settle. It waits for
-// nothing itself. Invariants: steps settle in the order of submission, and counters change only when settled, so
-// they say what the engine computed.
+// Owns the scheduling steps in flight: pick -> place -> plan -> submit, and once the engine is done, settle. A step may
+// be submitted while the one before it computes. It waits for nothing itself. Invariants: steps settle in the order of
+// submission; computed counters change only when settled, so they say what the engine computed; what a step computed
+// for a request that has left is counted as discarded.
 import { assert } from "@fairlane/base";
 import type { Engine } from "../engine/engine.ts";
 import type { ResultViews } from "../engine/step-layout.ts";
 import { writeStepPlan } from "../engine/step-plan.ts";
 import { checkStepResult, sampledToken } from "../engine/step-result.ts";
-import type { RequestProgress } from "../engine/worker-messages.ts";
-import { abort, finish, type RunningRequest } from "../request/request.ts";
+import type { DiscardedTokens, RequestProgress } from "../engine/worker-messages.ts";
+import { STEPS_IN_FLIGHT_MAX } from "../limits.ts";
+import { abort, finish, startDecoding, type RunningRequest } from "../request/request.ts";
 import { progressOf } from "../request/request-progress.ts";
 import { stopReason } from "../request/stop-condition.ts";
 import { Batch, type BatchRow } from "./batch.ts";
@@ -21,79 +23,115 @@ const NO_TOKENS: readonly number[] = [];
 export class StepCycle {
   readonly #scheduler: Scheduler;
   readonly #engine: Engine;
-  readonly #batch: Batch;
-  #stepId = 0;
+  /** Step n has batch n modulo their count, from its start until it has been settled. */
+  readonly #batches: readonly Batch[];
+  readonly #discarded = { promptTokens: 0, outputTokens: 0 };
+  #submittedStepId = 0;
+  #settledStepId = 0;
 
   constructor(scheduler: Scheduler, engine: Engine) {
     this.#scheduler = scheduler;
     this.#engine = engine;
-    this.#batch = new Batch(engine.info.slotCount);
+    this.#batches = Array.from(
+      { length: STEPS_IN_FLIGHT_MAX },
+      () => new Batch(engine.info.slotCount),
+    );
   }
 
-  /** The rows of the step in flight, or of the last one. */
+  /** The rows of the step submitted last. */
   get batch(): Batch {
-    return this.#batch;
+    return this.#batchOf(this.#submittedStepId);
+  }
+
+  get inFlightCount(): number {
+    return this.#submittedStepId - this.#settledStepId;
+  }
+
+  /** What was computed, since the start, for requests that had left meanwhile. */
+  get discarded(): DiscardedTokens {
+    return { ...this.#discarded };
   }
 
   /**
-   * Submits the next step.
-   * @returns false when no request waits or runs
+   * Submits the next step; at most STEPS_IN_FLIGHT_MAX are in flight.
+   * @returns false when nothing can be computed before a step in flight has been settled, or at all
    */
   start(): boolean {
     const { parts } = this.#scheduler;
     const { pool, table, waiting, stepBudgetTokens } = parts;
-    assert(!pool.hasStepInFlight, `step ${this.#stepId} is still in flight`);
+    assert(this.inFlightCount < STEPS_IN_FLIGHT_MAX, `${this.inFlightCount} steps are in flight`);
+    const stepId = this.#submittedStepId + 1;
+    const batch = this.#batchOf(stepId);
 
     // 1. pick: all decodes, then chunks of running prefills; 2. place: new requests, with a slot and pages each
-    this.#batch.clear();
-    buildBatch(this.#batch, {
+    batch.clear();
+    buildBatch(batch, {
       running: table.running,
       stepBudgetTokens,
       prefillShareMinTokens: prefillShareMinTokens(stepBudgetTokens),
       joinNext: () => joinNext(parts),
     });
-    if (this.#batch.rowCount === 0) {
+    if (batch.rowCount === 0) {
       // Every accepted request fits an empty pool, so a queue that does not move is a bug, not load.
       assert(
-        waiting.count === 0,
-        `${waiting.count} requests wait and none can join an idle engine`,
+        this.inFlightCount > 0 || waiting.count + table.running.length === 0,
+        `${waiting.count} requests wait, ${table.running.length} run and none has a row on an idle engine`,
       );
       return false;
     }
 
-    // One prefill at most is under way and gets the minimum share, so everybody who runs has a row. A cancelled
-    // request therefore ends with this very step.
-    assert(this.#batch.rowCount === table.running.length, "a running request has no row");
-
     // 3. plan
-    this.#stepId += 1;
     const plan = this.#engine.acquirePlan();
-    writeStepPlan(plan, this.#stepId, this.#batch);
+    writeStepPlan(plan, stepId, batch);
 
     // 4. submit
-    pool.stepSubmitted(this.#stepId);
+    this.#submittedStepId = stepId;
+    pool.stepSubmitted(stepId);
     this.#engine.submitStep(plan);
     return true;
   }
 
-  /** 5. settle: counts what the step computed, ends and moves on requests; throws EngineFault on a bad result. */
+  /**
+   * 5. settle: counts what the oldest step in flight computed, ends and moves on requests; throws EngineFault on a bad
+   * result.
+   */
   settle(result: ResultViews): RequestProgress[] {
     const { pool, info } = this.#scheduler.parts;
-    const batch = this.#batch;
-    checkStepResult(result, { stepId: this.#stepId, batch, vocabSize: info.vocabSize });
-    pool.stepCompleted(this.#stepId);
+    assert(this.inFlightCount > 0, "no step is in flight");
+    const stepId = this.#settledStepId + 1;
+    const batch = this.#batchOf(stepId);
+    checkStepResult(result, { stepId, batch, vocabSize: info.vocabSize });
+    this.#settledStepId = stepId;
+    pool.stepCompleted(stepId);
     const progress: RequestProgress[] = [];
     for (let index = 0; index < batch.rowCount; index++) {
       const row = batch.row(index);
+      if (row.request.hasLeft) {
+        this.#discard(row);
+        continue;
+      }
       const token = row.isSampled ? sampledToken(result, index) : null;
       progress.push(this.#settleRow(row, token));
     }
+    // Cancelled requests without a row in this step.
+    progress.push(...this.#scheduler.endCancelled());
     return progress;
+  }
+
+  #batchOf(stepId: number): Batch {
+    const batch = this.#batches[stepId % STEPS_IN_FLIGHT_MAX];
+    assert(batch !== undefined, `step ${stepId} has no batch`);
+    return batch;
+  }
+
+  #discard(row: BatchRow): void {
+    if (!row.isDecode) this.#discarded.promptTokens += row.tokenCount;
+    if (row.isSampled) this.#discarded.outputTokens += 1;
   }
 
   #settleRow(row: BatchRow, token: number | null): RequestProgress {
     const { request } = row;
-    if (request.state === "prefilling") request.computedPromptTokens += row.tokenCount;
+    if (!row.isDecode) request.computedPromptTokens += row.tokenCount;
     if (token === null) return this.#goOn(request, NO_TOKENS);
     request.outputTokens += 1;
     const reason = stopReason(request, token);
@@ -107,9 +145,7 @@ export class StepCycle {
     if (request.isCancelRequested) {
       return this.#scheduler.end(request, abort(request, null), newTokens);
     }
-    if (request.state === "prefilling" && request.outputTokens > 0) {
-      this.#scheduler.parts.table.startDecoding(request);
-    }
+    if (request.state === "prefilling" && request.outputTokens > 0) startDecoding(request);
     return progressOf(request, newTokens);
   }
 }

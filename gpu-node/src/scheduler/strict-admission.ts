@@ -2,12 +2,12 @@
 // its whole output can be held until it ends, so no running request ever lacks a page. Invariant: requests join in
 // the order of the queue; the one whose turn it is blocks those behind it.
 import { BlockTable } from "../memory/block-table.ts";
-import type { PrefillingRequest } from "../request/request.ts";
+import type { RunningRequest } from "../request/request.ts";
 import { needsOf } from "./check-request.ts";
 import type { SchedulerParts } from "./scheduler-parts.ts";
 
 /** Joins the request whose turn it is to the running set; null when none waits or it does not fit now. */
-export function joinNext(parts: SchedulerParts): PrefillingRequest | null {
+export function joinNext(parts: SchedulerParts): RunningRequest | null {
   const { waiting, table, pool, info, clock } = parts;
   const head = waiting.peek();
   if (head === undefined || table.freeSlotCount === 0) return null;

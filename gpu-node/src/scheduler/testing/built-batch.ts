@@ -1,12 +1,12 @@
 // Owns the building of a batch from given running and waiting requests, for the tests of the batch builder.
-import type { PrefillingRequest, RunningRequest } from "../../request/request.ts";
+import type { RunningRequest } from "../../request/request.ts";
 import { Batch } from "../batch.ts";
 import { buildBatch } from "../batch-builder.ts";
 
 export interface BatchSetting {
   readonly running: readonly RunningRequest[];
   /** Each of these fits. */
-  readonly waiting?: readonly PrefillingRequest[];
+  readonly waiting?: readonly RunningRequest[];
   readonly stepBudgetTokens: number;
   readonly prefillShareMinTokens?: number;
 }

@@ -1,11 +1,7 @@
 // Owns the making of requests for tests: every field has a plain value unless the test says otherwise.
 import type { EngineRequest } from "../../engine/worker-messages.ts";
 import { BlockTable } from "../../memory/block-table.ts";
-import {
-  joinRunning,
-  type DecodingRequest,
-  type PrefillingRequest,
-} from "../../request/request.ts";
+import { joinRunning, type RunningRequest } from "../../request/request.ts";
 
 export interface RequestFields extends Partial<Omit<EngineRequest, "promptTokens">> {
   readonly promptTokens?: readonly number[];
@@ -33,17 +29,16 @@ export function engineRequest(requestId: string, fields: RequestFields = {}): En
 }
 
 /** A running request in slot 0 with no pages, `computedPromptTokens` into its prompt. */
-export function prefillingRequest(
-  promptLength: number,
-  computedPromptTokens = 0,
-): PrefillingRequest {
+export function prefillingRequest(promptLength: number, computedPromptTokens = 0): RunningRequest {
   const spec = engineRequest("req_running", { promptLength });
-  const queued = { state: "queued", spec, outputTokensMax: 8 } as const;
+  const queued = { state: "queued", spec, outputTokensMax: 16 } as const;
   const place = { slot: 0, blocks: new BlockTable(16), scheduledAtMs: 0 };
-  return { ...joinRunning(queued, place), computedPromptTokens };
+  const plannedPromptTokens = computedPromptTokens;
+  return { ...joinRunning(queued, place), computedPromptTokens, plannedPromptTokens };
 }
 
 /** A running request in slot 0 with no pages, its prompt computed and `outputTokens` sampled. */
-export function decodingRequest(promptLength: number, outputTokens: number): DecodingRequest {
-  return { ...prefillingRequest(promptLength, promptLength), state: "decoding", outputTokens };
+export function decodingRequest(promptLength: number, outputTokens: number): RunningRequest {
+  const prefilled = prefillingRequest(promptLength, promptLength);
+  return { ...prefilled, state: "decoding", outputTokens, plannedOutputTokens: outputTokens };
 }

@@ -1,6 +1,7 @@
 // Owns an engine for tests that computes nothing but checks everything: it keeps page tables and page contents as
 // a real engine does, refuses plans that a real one refuses, and samples a token that depends on every token of
-// the context as read back through the pages. So a page given away too early changes what a request says.
+// the context as read back through the pages. So a page given away too early changes what a request says; one that a
+// step in flight may still read fails at once.
 // It is no simulation: it has no time model.
 import { assert } from "@fairlane/base";
 import type { Engine, EngineInfo, WaitOutcome } from "../../engine/engine.ts";
@@ -36,11 +37,31 @@ interface Entry {
   readonly firstPosition: number;
 }
 
+/** A submitted step: computed at once, in order, and handed out when it is waited for. */
+interface Flight {
+  readonly plan: PlanViews;
+  readonly result: ResultViews;
+  /** Pages that its rows read or write. */
+  readonly pages: ReadonlySet<number>;
+}
+
 interface Slot {
   entries: Entry[];
   lastToken: number;
   /** 0 when greedy, else the seed. */
   salt: number;
+}
+
+interface RowOfPlan {
+  readonly plan: PlanViews;
+  readonly result: ResultViews;
+  readonly row: number;
+}
+
+interface SampledRow {
+  readonly result: ResultViews;
+  readonly row: number;
+  readonly slot: Slot;
 }
 
 export class PagedCheckEngine implements Engine {
@@ -49,16 +70,17 @@ export class PagedCheckEngine implements Engine {
   hostTokensComputed = 0;
   tokensSampled = 0;
   closeCount = 0;
+  submitCount = 0;
   /** How often waitStep still answers "timeout" before the step is done. */
   timeoutsLeft = 0;
   /** Spoils the next step: a refused plan, a wrong fence, a rejected wait. */
   nextFault: "status" | "fence" | "reject" | null = null;
   readonly #slots: Slot[];
   readonly #pages: Int32Array;
-  readonly #plan: PlanViews;
-  readonly #result: ResultViews;
+  readonly #plans: readonly PlanViews[];
+  readonly #results: readonly ResultViews[];
   readonly #readsContext: boolean;
-  #isInFlight = false;
+  readonly #inFlight: Flight[] = [];
 
   constructor(options: CheckEngineOptions = {}) {
     const { slotCount = 4, pageTokens = 4, stepBudgetTokens = 16 } = options;
@@ -82,34 +104,46 @@ export class PagedCheckEngine implements Engine {
       salt: 0,
     }));
     this.#pages = new Int32Array(this.info.pageCount * pageTokens).fill(NONE);
-    this.#plan = planViews(capacity, new ArrayBuffer(layoutBytes(PLAN_COLUMNS, capacity)));
-    this.#result = resultViews(capacity, new ArrayBuffer(layoutBytes(RESULT_COLUMNS, capacity)));
+    this.#plans = [0, 1].map(() =>
+      planViews(capacity, new ArrayBuffer(layoutBytes(PLAN_COLUMNS, capacity))),
+    );
+    this.#results = [0, 1].map(() =>
+      resultViews(capacity, new ArrayBuffer(layoutBytes(RESULT_COLUMNS, capacity))),
+    );
   }
 
   acquirePlan(): PlanViews {
-    assert(!this.#isInFlight, "both plans are in flight");
-    return this.#plan;
+    const free = this.#plans.find((plan) => this.#inFlight.every((flight) => flight.plan !== plan));
+    assert(free !== undefined, "both plans are in flight");
+    return free;
   }
 
   submitStep(plan: PlanViews): void {
-    assert(plan === this.#plan && !this.#isInFlight, "a foreign plan or a second one");
-    this.#isInFlight = true;
-    this.#compute(plan);
+    assert(this.#plans.includes(plan), "a foreign plan");
+    assert(
+      this.#inFlight.every((flight) => flight.plan !== plan),
+      "the plan is in flight",
+    );
+    this.submitCount += 1;
+    const result = this.#results[this.submitCount % 2];
+    assert(result !== undefined, "no result buffer");
+    const pages = this.#compute(plan, result);
+    this.#inFlight.push({ plan, result, pages });
   }
 
   waitStep(): Promise<WaitOutcome> {
-    assert(this.#isInFlight, "nothing is in flight");
+    assert(this.#inFlight.length > 0, "nothing is in flight");
     if (this.timeoutsLeft > 0) {
       this.timeoutsLeft -= 1;
       return Promise.resolve({ state: "timeout" });
     }
-    this.#isInFlight = false;
+    const result = this.takeResult();
     const fault = this.nextFault;
     this.nextFault = null;
     if (fault === "reject") return Promise.reject(new Error("the launcher died"));
-    if (fault === "fence") this.#result.header[RESULT_HEADER.stepId] = 999;
-    if (fault === "status") this.#result.header[RESULT_HEADER.status] = 5;
-    return Promise.resolve({ state: "done", result: this.#result });
+    if (fault === "fence") result.header[RESULT_HEADER.stepId] = 999;
+    if (fault === "status") result.header[RESULT_HEADER.status] = 5;
+    return Promise.resolve({ state: "done", result });
   }
 
   close(): Promise<void> {
@@ -119,14 +153,14 @@ export class PagedCheckEngine implements Engine {
 
   /** The step's outcome without a promise, for tests that drive StepCycle by hand. */
   takeResult(): ResultViews {
-    assert(this.#isInFlight, "nothing is in flight");
-    this.#isInFlight = false;
-    return this.#result;
+    const oldest = this.#inFlight.shift();
+    assert(oldest !== undefined, "nothing is in flight");
+    return oldest.result;
   }
 
-  #compute(plan: PlanViews): void {
+  /** Computes a step into `result`; returns the pages that it reads or writes. */
+  #compute(plan: PlanViews, result: ResultViews): ReadonlySet<number> {
     const { header } = plan;
-    const result = this.#result;
     assert(header[PLAN_HEADER.version] === STEP_LAYOUT_VERSION, "wrong layout version");
     this.#applyDeltas(plan);
     const written = new Set<number>();
@@ -139,11 +173,13 @@ export class PagedCheckEngine implements Engine {
       assert(!slots.has(at(plan.row_slot, row)), `slot of row ${row} has two rows`);
       slots.add(at(plan.row_slot, row));
       computed += at(plan.row_n_tokens, row);
-      this.#computeRow(plan, row, written);
+      this.#computeRow({ plan, result, row }, written);
     }
     assert(computed <= this.info.capacity.tokens, `${computed} tokens in a step`);
     result.header[RESULT_HEADER.rows] = at(header, PLAN_HEADER.rows);
     result.header[RESULT_HEADER.computeUs] = 7;
+    const entries = [...slots].flatMap((slot) => this.#slot(slot).entries);
+    return new Set(entries.map(({ page }) => page));
   }
 
   #applyDeltas(plan: PlanViews): void {
@@ -159,6 +195,7 @@ export class PagedCheckEngine implements Engine {
       const page = at(plan.page_id, i);
       assert(page >= 0 && page < this.info.pageCount, `page ${page}`);
       assert(at(plan.page_n_valid, i) === 0 && at(plan.page_kv_group, i) === 0, "fresh, group 0");
+      assert(!this.#inFlight.some(({ pages }) => pages.has(page)), `page ${page} is still read`);
       entries.push({ page, firstPosition: at(plan.page_first_pos, i) });
     }
     for (let i = 0; i < at(header, PLAN_HEADER.samplingUpdates); i++) {
@@ -168,7 +205,7 @@ export class PagedCheckEngine implements Engine {
     }
   }
 
-  #computeRow(plan: PlanViews, row: number, written: Set<number>): void {
+  #computeRow({ plan, result, row }: RowOfPlan, written: Set<number>): void {
     const { pageTokens } = this.info;
     const slot = this.#slot(at(plan.row_slot, row));
     const offset = at(plan.row_token_offset, row);
@@ -189,19 +226,14 @@ export class PagedCheckEngine implements Engine {
       written.add(page);
     }
     if (offset !== FROM_DEVICE) this.hostTokensComputed += count;
-    this.#sampleRow(row, slot, {
-      contextTokens: first + count,
-      logitRows: at(plan.row_n_logit_rows, row),
-    });
+    result.result_row[row] = row;
+    result.result_n_out[row] = at(plan.row_n_logit_rows, row);
+    result.result_offset[row] = 0;
+    if (result.result_n_out[row] === 1) this.#sampleRow({ result, row, slot }, first + count);
   }
 
-  #sampleRow(row: number, slot: Slot, shape: { contextTokens: number; logitRows: number }): void {
-    const result = this.#result;
-    result.result_row[row] = row;
-    result.result_n_out[row] = shape.logitRows;
-    result.result_offset[row] = 0;
-    if (shape.logitRows === 0) return;
-    const context = this.#readsContext ? this.#readContext(slot, shape.contextTokens) : [];
+  #sampleRow({ result, row, slot }: SampledRow, contextTokens: number): void {
+    const context = this.#readsContext ? this.#readContext(slot, contextTokens) : [];
     slot.lastToken = nextToken(context, { vocabSize: this.info.vocabSize, salt: slot.salt });
     const at = result.header[RESULT_HEADER.tokens] ?? 0;
     result.result_offset[row] = at;

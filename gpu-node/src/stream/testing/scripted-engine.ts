@@ -84,6 +84,14 @@ export class ScriptedEngine {
     if (this.#isHalted) return;
     this.#stepId += 1;
     const load = { running: this.#live.size, waiting: 0, pagesFree: 10, pagesTotal: 10 };
-    this.#listener({ type: "step", stepId: this.#stepId, computeUs: 100, progress, load });
+    const discarded = { promptTokens: 0, outputTokens: 0 };
+    this.#listener({
+      type: "step",
+      stepId: this.#stepId,
+      computeUs: 100,
+      progress,
+      discarded,
+      load,
+    });
   }
 }
