@@ -18,6 +18,10 @@ export const RETRY_AFTER_FULL_MS = 1_000;
 export const STOP_TOKEN_IDS_MAX = 64;
 /** Prefill tokens that a step takes however many decodes run, so that prefills never starve: one page. */
 export const PREFILL_SHARE_MIN_TOKENS = 16;
+/** A cut chunk fills the step to a multiple of this: the tokens that attention handles at once, and a page. */
+export const STEP_TILE_TOKENS = 16;
+/** Steps that prefills of the batch tier wait while interactive ones take all: an eighth of the steps is theirs. */
+export const BATCH_TIER_STARVED_STEPS_MAX = 7;
 /** Submitted steps that have not been settled: one computes while the next one is prepared; an engine has two plans. */
 export const STEPS_IN_FLIGHT_MAX = 2;
 /** Running requests, that is slots: bounds the plan's columns and the step message. */

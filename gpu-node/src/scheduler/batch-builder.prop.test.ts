@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { prefillShareMinTokens, StepBudget } from "./step-budget.ts";
 import { builtBatch } from "./testing/built-batch.ts";
 import { decodingRequest, prefillingRequest } from "./testing/engine-request.ts";
 
@@ -18,7 +19,6 @@ describe("buildBatch, any running set and queue", () => {
       { maxLength: 12 },
     ),
     stepBudgetTokens: fc.integer({ min: 1, max: 100 }),
-    prefillShareMinTokens: fc.integer({ min: 1, max: 4 }),
   });
 
   it("keeps the invariants of Sarathi-Serve's batches", () => {
@@ -27,7 +27,8 @@ describe("buildBatch, any running set and queue", () => {
         const planned = new Map(
           given.running.map((request) => [request, request.plannedPromptTokens]),
         );
-        const { batch, joinCount } = builtBatch(given);
+        const budget = new StepBudget(given.stepBudgetTokens);
+        const { batch, joinCount } = builtBatch({ ...given, budget });
         const all = Array.from({ length: batch.rowCount }, (_, index) => batch.row(index));
         // i: every decode is in it, once, before all prefills
         const decodes = given.running.filter((request) => request.state === "decoding");
@@ -36,7 +37,7 @@ describe("buildBatch, any running set and queue", () => {
         const prefills = all.slice(decodes.length);
         const tokens = prefills.reduce((sum, row) => sum + row.tokenCount, 0);
         const share = Math.max(
-          given.prefillShareMinTokens,
+          prefillShareMinTokens(given.stepBudgetTokens),
           given.stepBudgetTokens - decodes.length,
         );
         expect(tokens).toBeLessThanOrEqual(share);

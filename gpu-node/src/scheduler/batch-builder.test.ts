@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { Batch } from "./batch.ts";
+import { StepBudget } from "./step-budget.ts";
 import { builtBatch } from "./testing/built-batch.ts";
 import { decodingRequest, prefillingRequest } from "./testing/engine-request.ts";
+import type { Tier } from "./tier-turns.ts";
 
 function rows(batch: Batch): string[] {
   return Array.from({ length: batch.rowCount }, (_, index) => {
@@ -22,7 +24,7 @@ describe("buildBatch", () => {
     const { batch, joinCount } = builtBatch({
       running,
       waiting: [prefillingRequest(4), prefillingRequest(9), prefillingRequest(1)],
-      stepBudgetTokens: 20,
+      budget: new StepBudget(20),
     });
     expect(rows(batch)).toEqual([
       "decode 1@5 sampled",
@@ -39,28 +41,26 @@ describe("buildBatch", () => {
     const { batch, joinCount } = builtBatch({
       running: [prefillingRequest(8)],
       waiting: [prefillingRequest(1)],
-      stepBudgetTokens: 8,
+      budget: new StepBudget(8),
     });
     expect([rows(batch), joinCount]).toEqual([["chunk 8@0 first sampled"], 0]);
   });
 
   it("keeps every decode over the budget, and the minimum share for prefills", () => {
     const running = [
-      decodingRequest(1, 1),
-      decodingRequest(1, 1),
-      decodingRequest(1, 1),
+      ...Array.from({ length: 6 }, () => decodingRequest(1, 1)),
       prefillingRequest(9),
     ];
-    const { batch } = builtBatch({ running, stepBudgetTokens: 2, prefillShareMinTokens: 2 });
-    expect(batch.decodeCount).toBe(3);
-    expect(rows(batch)[3]).toBe("chunk 2@0 first");
-    expect(batch.tokenCount).toBe(5);
+    const { batch } = builtBatch({ running, budget: new StepBudget(5) });
+    expect(batch.decodeCount).toBe(6);
+    expect(rows(batch)[6]).toBe("chunk 2@0 first");
+    expect(batch.tokenCount).toBe(8);
   });
 
   it("leaves a prefill out when those before it take the budget", () => {
     const { batch } = builtBatch({
       running: [prefillingRequest(9), prefillingRequest(9)],
-      stepBudgetTokens: 6,
+      budget: new StepBudget(6),
     });
     expect(rows(batch)).toEqual(["chunk 6@0 first"]);
   });
@@ -69,7 +69,7 @@ describe("buildBatch", () => {
     const ending = decodingRequest(5, 14);
     const cut = prefillingRequest(9);
     const running = [ending, cut];
-    const next = (): string[] => rows(builtBatch({ running, stepBudgetTokens: 6 }).batch);
+    const next = (): string[] => rows(builtBatch({ running, budget: new StepBudget(6) }).batch);
     expect(next()).toEqual(["decode 1@18 sampled", "chunk 5@0 first"]);
     expect(next()).toEqual(["decode 1@19 sampled", "chunk 4@5 sampled"]);
     // Its sixteenth and last token is in flight; the prompt's end is too, so the other decodes.
@@ -80,6 +80,30 @@ describe("buildBatch", () => {
   it("leaves cancelled requests out", () => {
     const running = [decodingRequest(5, 1), prefillingRequest(4)];
     for (const request of running) request.isCancelRequested = true;
-    expect(rows(builtBatch({ running, stepBudgetTokens: 6 }).batch)).toEqual([]);
+    expect(rows(builtBatch({ running, budget: new StepBudget(6) }).batch)).toEqual([]);
+  });
+
+  it("serves the tier whose turn it is first, the other in what is left", () => {
+    const waiting = [prefillingRequest(3, 0, "batch"), prefillingRequest(4)];
+    const running = [prefillingRequest(6, 0, "batch"), prefillingRequest(5)];
+    const built = (tierOrder: readonly Tier[]): string[] => {
+      const fresh = running.map((request) => ({ ...request }));
+      const freshWaiting = waiting.map((request) => ({ ...request }));
+      const budget = new StepBudget(16);
+      const { batch } = builtBatch({ running: fresh, waiting: freshWaiting, budget, tierOrder });
+      return rows(batch);
+    };
+    expect(built(["interactive", "batch"])).toEqual([
+      "chunk 5@0 first sampled",
+      "chunk 4@0 first sampled",
+      "chunk 6@0 first sampled",
+      "chunk 1@0 first",
+    ]);
+    expect(built(["batch", "interactive"])).toEqual([
+      "chunk 6@0 first sampled",
+      "chunk 3@0 first sampled",
+      "chunk 5@0 first sampled",
+      "chunk 2@0 first",
+    ]);
   });
 });

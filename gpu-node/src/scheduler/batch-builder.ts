@@ -1,19 +1,26 @@
-// Owns what goes into a step: every decode, then chunks of running prefills, then new requests, within a budget of
-// tokens. Whether a new request fits is the caller's. Invariants: decodes are never left out; prefill tokens stay
-// within max(minimum share, budget - decodes); at most one chunk is truncated, and it is the last row.
+// Owns what goes into a step: every decode, then per tier chunks of running prefills and new requests, within the
+// step's budget. How large a chunk may be is the budget's, whether a new request fits the caller's. Invariants: decodes
+// are never left out; at most one chunk is truncated, and it is the last row.
 import { assert } from "@fairlane/base";
 import type { RunningRequest } from "../request/request.ts";
 import type { Batch } from "./batch.ts";
+import type { StepBudget } from "./step-budget.ts";
+import type { Tier } from "./tier-turns.ts";
 
 export interface BatchOptions {
   /** In the order of joining. */
   readonly running: readonly RunningRequest[];
-  readonly stepBudgetTokens: number;
-  /** Prefill tokens that fit whatever the decodes take. */
-  readonly prefillShareMinTokens: number;
-  /** Joins the next waiting request to the running set; null when none waits or the next one does not fit. */
-  readonly joinNext: () => RunningRequest | null;
+  readonly budget: StepBudget;
+  readonly tierOrder: readonly Tier[];
+  /**
+   * Joins the next waiting request of a tier to the running set; null when none waits, the next one does not fit, or
+   * one of a tier before it waits.
+   */
+  readonly joinNext: (tier: Tier) => RunningRequest | null;
 }
+
+/** A prompt's first chunk as long as a prompt may be: is there room for any of it? */
+const ANY_PROMPT = { firstPosition: 0, leftTokens: Number.MAX_SAFE_INTEGER };
 
 /** Fills an empty batch. [Sarathi-Serve] Alg. 3: decodes first, then running prefills, then new requests. */
 export function buildBatch(batch: Batch, options: BatchOptions): void {
@@ -21,19 +28,36 @@ export function buildBatch(batch: Batch, options: BatchOptions): void {
   for (const request of options.running) {
     if (isDecodable(request)) batch.addDecode(request);
   }
-  // Departs from [Sarathi-Serve]: without a minimum share, decodes that fill the budget would starve prefills.
-  const prefillBudgetTokens = Math.max(
-    options.prefillShareMinTokens,
-    options.stepBudgetTokens - batch.decodeCount,
-  );
-  for (const request of options.running) {
-    if (isPrefillable(request)) addChunk(batch, request, prefillBudgetTokens);
+  for (const tier of options.tierOrder) {
+    if (!addPrefills(batch, options, tier)) return;
   }
-  while (batch.prefillTokenCount < prefillBudgetTokens) {
-    const joined = options.joinNext();
-    if (joined === null) return;
-    addChunk(batch, joined, prefillBudgetTokens);
+}
+
+/** Adds the prefills of a tier; false when the step is full. */
+function addPrefills(batch: Batch, options: BatchOptions, tier: Tier): boolean {
+  const { running, budget, joinNext } = options;
+  // Requests that join are appended, and have their chunk already.
+  const runningCount = running.length;
+  for (let index = 0; index < runningCount; index++) {
+    const request = running[index];
+    if (request?.spec.tier !== tier || !isPrefillable(request)) continue;
+    if (!addChunk(batch, request, budget)) return false;
   }
+  while (budget.chunkTokens(batch.shape, ANY_PROMPT) > 0) {
+    const joined = joinNext(tier);
+    if (joined === null) return true;
+    if (!addChunk(batch, joined, budget)) return false;
+  }
+  return false;
+}
+
+/** Adds as much of the prompt as may be; false when that is not all of it. */
+function addChunk(batch: Batch, request: RunningRequest, budget: StepBudget): boolean {
+  const firstPosition = request.plannedPromptTokens;
+  const leftTokens = request.spec.promptTokens.length - firstPosition;
+  const tokens = budget.chunkTokens(batch.shape, { firstPosition, leftTokens });
+  if (tokens > 0) batch.addChunk(request, tokens);
+  return tokens === leftTokens;
 }
 
 /**
@@ -48,15 +72,9 @@ function isDecodable(request: RunningRequest): boolean {
   );
 }
 
-function isPrefillable(request: RunningRequest): boolean {
+/** Some of the prompt is in no step yet. */
+export function isPrefillable(request: RunningRequest): boolean {
   return (
     request.plannedPromptTokens < request.spec.promptTokens.length && !request.isCancelRequested
   );
-}
-
-function addChunk(batch: Batch, request: RunningRequest, prefillBudgetTokens: number): void {
-  const leftOfPrompt = request.spec.promptTokens.length - request.plannedPromptTokens;
-  const leftOfBudget = prefillBudgetTokens - batch.prefillTokenCount;
-  const tokenCount = Math.min(leftOfPrompt, leftOfBudget);
-  if (tokenCount > 0) batch.addChunk(request, tokenCount);
 }

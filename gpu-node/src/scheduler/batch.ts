@@ -3,6 +3,7 @@
 // where its planned tokens end, and what a row computes is planned from then on.
 import { assert } from "@fairlane/base";
 import type { RunningRequest } from "../request/request.ts";
+import { pairsOfChunk, type StepShape } from "./step-cost-model.ts";
 
 export interface BatchRow {
   readonly request: RunningRequest;
@@ -23,9 +24,8 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 export class Batch {
   readonly rowCapacity: number;
   readonly #rows: Mutable<BatchRow>[] = [];
+  readonly #shape = { tokens: 0, decodes: 0, decodeContextTokens: 0, chunkPairs: 0 };
   #rowCount = 0;
-  #decodeCount = 0;
-  #tokenCount = 0;
 
   constructor(rowCapacity: number) {
     this.rowCapacity = rowCapacity;
@@ -36,16 +36,21 @@ export class Batch {
   }
 
   get decodeCount(): number {
-    return this.#decodeCount;
+    return this.#shape.decodes;
   }
 
   /** Tokens computed by all rows. */
   get tokenCount(): number {
-    return this.#tokenCount;
+    return this.#shape.tokens;
   }
 
   get prefillTokenCount(): number {
-    return this.#tokenCount - this.#decodeCount;
+    return this.#shape.tokens - this.#shape.decodes;
+  }
+
+  /** What sets the time of the step; changes with every row. */
+  get shape(): StepShape {
+    return this.#shape;
   }
 
   row(index: number): BatchRow {
@@ -56,8 +61,10 @@ export class Batch {
 
   clear(): void {
     this.#rowCount = 0;
-    this.#decodeCount = 0;
-    this.#tokenCount = 0;
+    this.#shape.tokens = 0;
+    this.#shape.decodes = 0;
+    this.#shape.decodeContextTokens = 0;
+    this.#shape.chunkPairs = 0;
   }
 
   /** Adds a row that computes the request's last sample and samples the next token. */
@@ -75,8 +82,9 @@ export class Batch {
     row.isFirst = false;
     row.isDecode = true;
     request.plannedOutputTokens += 1;
-    this.#decodeCount += 1;
-    this.#tokenCount += 1;
+    this.#shape.tokens += 1;
+    this.#shape.decodes += 1;
+    this.#shape.decodeContextTokens += row.firstPosition + 1;
   }
 
   /** Adds a row that computes the next `tokenCount` tokens of the request's prompt. */
@@ -92,7 +100,8 @@ export class Batch {
     row.isDecode = false;
     request.plannedPromptTokens += tokenCount;
     if (row.isSampled) request.plannedOutputTokens += 1;
-    this.#tokenCount += tokenCount;
+    this.#shape.tokens += tokenCount;
+    this.#shape.chunkPairs += pairsOfChunk(tokenCount, firstPosition);
   }
 
   #nextRow(request: RunningRequest): Mutable<BatchRow> {

@@ -5,7 +5,6 @@ import type { EngineInfo } from "../engine/engine.ts";
 import type { StepCapacity } from "../engine/step-layout.ts";
 import {
   PAGE_TOKENS,
-  PREFILL_SHARE_MIN_TOKENS,
   RUNNING_REQUESTS_MAX,
   STEP_BUDGET_TOKENS_MAX,
   WAITING_PROMPT_TOKENS_MAX,
@@ -14,20 +13,26 @@ import {
 } from "../limits.ts";
 import { PagePool } from "../memory/page-pool.ts";
 import { RequestTable } from "../request/request-table.ts";
+import { prefillShareMinTokens, StepBudget, type StepTarget } from "./step-budget.ts";
+import { TierTurns } from "./tier-turns.ts";
 import { WaitingQueue, type WaitingBounds } from "./waiting-queue.ts";
 
 /** How the scheduler is set up for an engine. */
 export interface SchedulerOptions {
   readonly info: EngineInfo;
   readonly clock: Clock;
+  /** Most tokens of a step. */
   readonly stepBudgetTokens: number;
+  /** Chunks are no larger than what meets it; absent: the budget is fixed. */
+  readonly stepTarget?: StepTarget;
   readonly waitingBounds?: WaitingBounds;
 }
 
 export interface SchedulerParts {
   readonly info: EngineInfo;
   readonly clock: Clock;
-  readonly stepBudgetTokens: number;
+  readonly budget: StepBudget;
+  readonly turns: TierTurns;
   readonly pool: PagePool;
   readonly table: RequestTable;
   readonly waiting: WaitingQueue;
@@ -38,11 +43,6 @@ const WAITING_BOUNDS: WaitingBounds = {
   requestsPerTenantMax: WAITING_REQUESTS_PER_TENANT_MAX,
   promptTokensMax: WAITING_PROMPT_TOKENS_MAX,
 };
-
-/** Prefill tokens that a step takes whatever its decodes take: at most a quarter of a small budget. */
-export function prefillShareMinTokens(stepBudgetTokens: number): number {
-  return Math.min(PREFILL_SHARE_MIN_TOKENS, Math.ceil(stepBudgetTokens / 4));
-}
 
 /**
  * The capacities an engine must be opened with for these settings: a page-table delta for every page that a step
@@ -89,7 +89,8 @@ export function makeParts(options: SchedulerOptions): SchedulerParts {
   return {
     info,
     clock,
-    stepBudgetTokens,
+    budget: new StepBudget(stepBudgetTokens, options.stepTarget),
+    turns: new TierTurns(),
     pool: new PagePool(pageCount),
     table: new RequestTable(slotCount),
     waiting: new WaitingQueue(waitingBounds),

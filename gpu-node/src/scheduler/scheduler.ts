@@ -101,8 +101,10 @@ export class Scheduler {
   endAll(error: ErrorValue): RequestProgress[] {
     const { table, waiting } = this.parts;
     const ended: RequestProgress[] = [];
-    for (let queued = waiting.shift(); queued !== undefined; queued = waiting.shift()) {
-      ended.push(this.end(queued, abort(queued, error)));
+    for (const tier of ["interactive", "batch"] as const) {
+      for (let head = waiting.shift(tier); head !== undefined; head = waiting.shift(tier)) {
+        ended.push(this.end(head, abort(head, error)));
+      }
     }
     for (let running = table.running[0]; running !== undefined; running = table.running[0]) {
       ended.push(this.end(running, abort(running, error)));

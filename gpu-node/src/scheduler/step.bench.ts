@@ -10,6 +10,7 @@ import {
   planViews,
   RESULT_COLUMNS,
   resultViews,
+  STEP_LAYOUT_VERSION,
   type PlanViews,
   type ResultViews,
 } from "../engine/step-layout.ts";
@@ -63,7 +64,15 @@ class NullEngine implements Engine {
 
   submitStep({ header, row_n_logit_rows }: PlanViews): void {
     const rows = header[PLAN_HEADER.rows] ?? 0;
-    this.result.header.set([1, header[PLAN_HEADER.stepId] ?? 0, rows, 0, -1, rows, 0]);
+    this.result.header.set([
+      STEP_LAYOUT_VERSION,
+      header[PLAN_HEADER.stepId] ?? 0,
+      rows,
+      0,
+      -1,
+      rows,
+      0,
+    ]);
     this.result.result_n_out.set(row_n_logit_rows);
   }
 

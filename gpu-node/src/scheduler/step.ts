@@ -6,17 +6,18 @@ import { assert } from "@fairlane/base";
 import type { Engine } from "../engine/engine.ts";
 import type { ResultViews } from "../engine/step-layout.ts";
 import { writeStepPlan } from "../engine/step-plan.ts";
-import { checkStepResult, sampledToken } from "../engine/step-result.ts";
+import { checkStepResult, computeUsOf, sampledToken } from "../engine/step-result.ts";
 import type { DiscardedTokens, RequestProgress } from "../engine/worker-messages.ts";
 import { STEPS_IN_FLIGHT_MAX } from "../limits.ts";
 import { abort, finish, startDecoding, type RunningRequest } from "../request/request.ts";
 import { progressOf } from "../request/request-progress.ts";
 import { stopReason } from "../request/stop-condition.ts";
 import { Batch, type BatchRow } from "./batch.ts";
-import { buildBatch } from "./batch-builder.ts";
+import { buildBatch, isPrefillable } from "./batch-builder.ts";
 import type { Scheduler } from "./scheduler.ts";
-import { prefillShareMinTokens } from "./scheduler-parts.ts";
+import type { SchedulerParts } from "./scheduler-parts.ts";
 import { joinNext } from "./strict-admission.ts";
+import type { Tier } from "./tier-turns.ts";
 
 const NO_TOKENS: readonly number[] = [];
 
@@ -58,19 +59,13 @@ export class StepCycle {
    */
   start(): boolean {
     const { parts } = this.#scheduler;
-    const { pool, table, waiting, stepBudgetTokens } = parts;
+    const { pool, table, waiting } = parts;
     assert(this.inFlightCount < STEPS_IN_FLIGHT_MAX, `${this.inFlightCount} steps are in flight`);
     const stepId = this.#submittedStepId + 1;
     const batch = this.#batchOf(stepId);
 
     // 1. pick: all decodes, then chunks of running prefills; 2. place: new requests, with a slot and pages each
-    batch.clear();
-    buildBatch(batch, {
-      running: table.running,
-      stepBudgetTokens,
-      prefillShareMinTokens: prefillShareMinTokens(stepBudgetTokens),
-      joinNext: () => joinNext(parts),
-    });
+    this.#pick(batch);
     if (batch.rowCount === 0) {
       // Every accepted request fits an empty pool, so a queue that does not move is a bug, not load.
       assert(
@@ -96,13 +91,14 @@ export class StepCycle {
    * result.
    */
   settle(result: ResultViews): RequestProgress[] {
-    const { pool, info } = this.#scheduler.parts;
+    const { pool, info, budget } = this.#scheduler.parts;
     assert(this.inFlightCount > 0, "no step is in flight");
     const stepId = this.#settledStepId + 1;
     const batch = this.#batchOf(stepId);
     checkStepResult(result, { stepId, batch, vocabSize: info.vocabSize });
     this.#settledStepId = stepId;
     pool.stepCompleted(stepId);
+    budget.target?.predictor.observe(batch.shape, computeUsOf(result));
     const progress: RequestProgress[] = [];
     for (let index = 0; index < batch.rowCount; index++) {
       const row = batch.row(index);
@@ -116,6 +112,27 @@ export class StepCycle {
     // Cancelled requests without a row in this step.
     progress.push(...this.#scheduler.endCancelled());
     return progress;
+  }
+
+  #pick(batch: Batch): void {
+    const { parts } = this.#scheduler;
+    const { table, budget, turns } = parts;
+    const tierOrder = turns.order;
+    batch.clear();
+    buildBatch(batch, {
+      running: table.running,
+      budget,
+      tierOrder,
+      joinNext: this.#joinWithin(parts, tierOrder[0]),
+    });
+    turns.stepBuilt(batchTierOf(batch, parts));
+  }
+
+  /** Joins what waits; who waits for its turn is not passed by a later tier. */
+  #joinWithin(parts: SchedulerParts, firstTier: Tier): (tier: Tier) => RunningRequest | null {
+    const { waiting } = parts;
+    return (tier) =>
+      tier !== firstTier && waiting.countOf(firstTier) > 0 ? null : joinNext(parts, tier);
   }
 
   #batchOf(stepId: number): Batch {
@@ -148,4 +165,15 @@ export class StepCycle {
     if (request.state === "prefilling" && request.outputTokens > 0) startDecoding(request);
     return progressOf(request, newTokens);
   }
+}
+
+/** Whether the batch tier has prefills that wait for their tokens, and whether it got some in this batch. */
+function batchTierOf(batch: Batch, { table, waiting }: SchedulerParts) {
+  let gotTokens = false;
+  for (let index = batch.decodeCount; index < batch.rowCount; index++) {
+    if (batch.row(index).request.spec.tier === "batch") gotTokens = true;
+  }
+  const isLeft = (request: RunningRequest): boolean =>
+    request.spec.tier === "batch" && isPrefillable(request);
+  return { gotTokens, hasWork: waiting.countOf("batch") > 0 || table.running.some(isLeft) };
 }

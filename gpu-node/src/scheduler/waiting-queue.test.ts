@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { QueuedRequest } from "../request/request.ts";
 import { engineRequest, type RequestFields } from "./testing/engine-request.ts";
+import type { Tier } from "./tier-turns.ts";
 import { WaitingQueue } from "./waiting-queue.ts";
 
 const BOUNDS = { requestsMax: 3, requestsPerTenantMax: 2, promptTokensMax: 100 };
@@ -9,9 +10,10 @@ function queued(requestId: string, fields?: RequestFields): QueuedRequest {
   return { state: "queued", spec: engineRequest(requestId, fields), outputTokensMax: 8 };
 }
 
-function ids(queue: WaitingQueue): string[] {
+function ids(queue: WaitingQueue, tier: Tier = "interactive"): string[] {
   const taken: string[] = [];
-  for (let next = queue.shift(); next; next = queue.shift()) taken.push(next.spec.requestId);
+  for (let next = queue.shift(tier); next; next = queue.shift(tier))
+    taken.push(next.spec.requestId);
   return taken;
 }
 
@@ -21,9 +23,21 @@ describe("WaitingQueue", () => {
     queue.add(queued("1", { tenantId: "ten_b" }));
     queue.add(queued("2", { tenantId: "ten_a" }));
     queue.add(queued("3", { tenantId: "ten_b" }));
-    expect(queue.peek()?.spec.requestId).toBe("1");
+    expect(queue.peek("interactive")?.spec.requestId).toBe("1");
     expect(ids(queue)).toEqual(["1", "2", "3"]);
     expect([queue.count, queue.promptTokens]).toEqual([0, 0]);
+  });
+
+  it("keeps the tiers apart, under the same bounds", () => {
+    const queue = new WaitingQueue(BOUNDS);
+    queue.add(queued("1", { tier: "batch", deadlineMs: 5 }));
+    queue.add(queued("2"));
+    queue.add(queued("3", { tier: "batch", tenantId: "ten_b" }));
+    expect(queue.add(queued("4", { tenantId: "ten_c" }))?.code).toBe("overloaded");
+    expect([queue.count, queue.countOf("interactive"), queue.countOf("batch")]).toEqual([3, 1, 2]);
+    expect(queue.takeExpired(5).map(({ spec }) => spec.requestId)).toEqual(["1"]);
+    expect(ids(queue, "batch")).toEqual(["3"]);
+    expect(ids(queue)).toEqual(["2"]);
   });
 
   it("refuses a tenant's request over its bound and takes another tenant's", () => {

@@ -1,10 +1,11 @@
-// Owns the requests that wait to join the running set, first come first served. It does not choose whose turn it
-// is: fairness between tenants will stand over it. Invariant: requests, prompt tokens and each tenant's requests
-// stay within their bounds; a full queue refuses and never drops.
+// Owns the requests that wait to join the running set, first come first served within their tier. It does not choose
+// whose turn it is: fairness between tenants will stand over it. Invariant: requests, prompt tokens and each tenant's
+// requests stay within their bounds; a full queue refuses and never drops.
 import { assert, BoundedQueue } from "@fairlane/base";
 import type { ErrorValue } from "@fairlane/protocol";
 import { RETRY_AFTER_FULL_MS } from "../limits.ts";
 import type { QueuedRequest } from "../request/request.ts";
+import type { Tier } from "./tier-turns.ts";
 
 /** Bounds of a waiting queue. */
 export interface WaitingBounds {
@@ -15,7 +16,7 @@ export interface WaitingBounds {
 
 export class WaitingQueue {
   readonly #bounds: WaitingBounds;
-  readonly #queue: BoundedQueue<QueuedRequest>;
+  readonly #queues: Readonly<Record<Tier, BoundedQueue<QueuedRequest>>>;
   readonly #countOfTenant = new Map<string, number>();
   #promptTokens = 0;
   /** No request's deadline is earlier; spares a scan in every step. */
@@ -23,11 +24,19 @@ export class WaitingQueue {
 
   constructor(bounds: WaitingBounds) {
     this.#bounds = bounds;
-    this.#queue = new BoundedQueue(bounds.requestsMax);
+    const { requestsMax } = bounds;
+    this.#queues = {
+      interactive: new BoundedQueue(requestsMax),
+      batch: new BoundedQueue(requestsMax),
+    };
   }
 
   get count(): number {
-    return this.#queue.count;
+    return this.#queues.interactive.count + this.#queues.batch.count;
+  }
+
+  countOf(tier: Tier): number {
+    return this.#queues[tier].count;
   }
 
   get promptTokens(): number {
@@ -45,43 +54,49 @@ export class WaitingQueue {
     if (this.#promptTokens + promptTokens.length > promptTokensMax) {
       return full(`${this.#promptTokens} prompt tokens wait, ${promptTokensMax} may`);
     }
-    if (!this.#queue.push(request)) return full(`${requestsMax} requests wait, as many as may`);
+    if (this.count >= requestsMax || !this.#queues[request.spec.tier].push(request)) {
+      return full(`${requestsMax} requests wait, as many as may`);
+    }
     this.#countOfTenant.set(tenantId, ofTenant + 1);
     this.#promptTokens += promptTokens.length;
     this.#earliestDeadlineMs = Math.min(this.#earliestDeadlineMs, deadlineMs);
     return null;
   }
 
-  /** The request whose turn it is, left in place. */
-  peek(): QueuedRequest | undefined {
-    return this.#queue.peek();
+  /** The request of the tier whose turn it is, left in place. */
+  peek(tier: Tier): QueuedRequest | undefined {
+    return this.#queues[tier].peek();
   }
 
-  /** Takes the request whose turn it is. */
-  shift(): QueuedRequest | undefined {
-    const request = this.#queue.shift();
+  /** Takes the request of the tier whose turn it is. */
+  shift(tier: Tier): QueuedRequest | undefined {
+    const request = this.#queues[tier].shift();
     if (request !== undefined) this.#forget(request);
     return request;
   }
 
   /** Takes these requests out of the middle. O(count). */
   removeAll(requests: ReadonlySet<QueuedRequest>): void {
-    const removed = this.#queue.removeWhere((request) => requests.has(request));
+    const removed = this.#removeWhere((request) => requests.has(request));
     assert(removed.length === requests.size, `${removed.length} of ${requests.size} are waiting`);
-    for (const request of removed) this.#forget(request);
   }
 
-  /** Takes out every request whose deadline has passed, oldest first. */
+  /** Takes out every request whose deadline has passed, per tier oldest first. */
   takeExpired(nowMs: number): QueuedRequest[] {
     if (nowMs < this.#earliestDeadlineMs) return [];
     this.#earliestDeadlineMs = Infinity;
-    const expired = this.#queue.removeWhere(({ spec }) => {
+    return this.#removeWhere(({ spec }) => {
       if (spec.deadlineMs <= nowMs) return true;
       this.#earliestDeadlineMs = Math.min(this.#earliestDeadlineMs, spec.deadlineMs);
       return false;
     });
-    for (const request of expired) this.#forget(request);
-    return expired;
+  }
+
+  #removeWhere(isGone: (request: QueuedRequest) => boolean): QueuedRequest[] {
+    const { interactive, batch } = this.#queues;
+    const removed = [...interactive.removeWhere(isGone), ...batch.removeWhere(isGone)];
+    for (const request of removed) this.#forget(request);
+    return removed;
   }
 
   #forget({ spec }: QueuedRequest): void {

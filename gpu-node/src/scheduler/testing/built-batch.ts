@@ -2,29 +2,32 @@
 import type { RunningRequest } from "../../request/request.ts";
 import { Batch } from "../batch.ts";
 import { buildBatch } from "../batch-builder.ts";
+import type { StepBudget } from "../step-budget.ts";
+import type { Tier } from "../tier-turns.ts";
 
 export interface BatchSetting {
   readonly running: readonly RunningRequest[];
   /** Each of these fits. */
   readonly waiting?: readonly RunningRequest[];
-  readonly stepBudgetTokens: number;
-  readonly prefillShareMinTokens?: number;
+  readonly budget: StepBudget;
+  readonly tierOrder?: readonly Tier[];
 }
 
 /** The batch of a step, and how many of the waiting requests joined. */
 export function builtBatch(setting: BatchSetting): { batch: Batch; joinCount: number } {
   const batch = new Batch(64);
-  const waiting = setting.waiting ?? [];
+  const { running, budget, tierOrder = ["interactive", "batch"] } = setting;
+  const waiting = [...(setting.waiting ?? [])];
   let joinCount = 0;
   buildBatch(batch, {
-    running: setting.running,
-    stepBudgetTokens: setting.stepBudgetTokens,
-    prefillShareMinTokens: setting.prefillShareMinTokens ?? 2,
-    joinNext() {
-      const next = waiting[joinCount];
-      if (next === undefined) return null;
+    running,
+    budget,
+    tierOrder,
+    joinNext(tier) {
+      const index = waiting.findIndex((request) => request.spec.tier === tier);
+      if (index < 0) return null;
       joinCount += 1;
-      return next;
+      return waiting.splice(index, 1)[0] ?? null;
     },
   });
   return { batch, joinCount };

@@ -29,8 +29,12 @@ export function engineRequest(requestId: string, fields: RequestFields = {}): En
 }
 
 /** A running request in slot 0 with no pages, `computedPromptTokens` into its prompt. */
-export function prefillingRequest(promptLength: number, computedPromptTokens = 0): RunningRequest {
-  const spec = engineRequest("req_running", { promptLength });
+export function prefillingRequest(
+  promptLength: number,
+  computedPromptTokens = 0,
+  tier: EngineRequest["tier"] = "interactive",
+): RunningRequest {
+  const spec = engineRequest("req_running", { promptLength, tier });
   const queued = { state: "queued", spec, outputTokensMax: 16 } as const;
   const place = { slot: 0, blocks: new BlockTable(16), scheduledAtMs: 0 };
   const plannedPromptTokens = computedPromptTokens;
