@@ -1,0 +1,212 @@
+// Owns the execution of one plan by a simulated engine: checks the rows as a real engine does, writes their tokens into
+// the pages, samples, and measures the step's shape for the cost model. Time is simulated-engine.ts's. Invariant: a
+// refused plan leaves the memory as it was.
+import type { StepShape } from "../scheduler/step-cost-model.ts";
+import { pairsOfChunk } from "../scheduler/step-cost-model.ts";
+import {
+  mix,
+  PLAN_OK,
+  STEP_STATUS,
+  type MemoryOptions,
+  type PageEntry,
+  type PlanCheck,
+  type SimulatedMemory,
+  type SimulatedSlot,
+} from "./simulated-memory.ts";
+import {
+  FROM_DEVICE,
+  NONE,
+  PLAN_HEADER,
+  RESULT_HEADER,
+  STEP_LAYOUT_VERSION,
+  type PlanViews,
+  type ResultViews,
+} from "./step-layout.ts";
+
+export interface StepOptions extends MemoryOptions {
+  /** Tokens sampled are below. */
+  readonly vocabSize: number;
+}
+
+/** A row that passed its checks. */
+interface CheckedRow {
+  readonly slot: SimulatedSlot;
+  readonly firstPosition: number;
+  readonly tokenCount: number;
+  readonly tokenOffset: number;
+  readonly isSampled: boolean;
+}
+
+/** Where a row's tokens go. */
+interface Place {
+  readonly entry: PageEntry;
+  readonly offset: number;
+}
+
+export class SimulatedStep {
+  readonly #options: StepOptions;
+  readonly #memory: SimulatedMemory;
+
+  constructor(options: StepOptions, memory: SimulatedMemory) {
+    this.#options = options;
+    this.#memory = memory;
+  }
+
+  /** Computes the plan into `result`; the shape is null when the plan was refused. */
+  run(plan: PlanViews, result: ResultViews): StepShape | null {
+    const { header } = result;
+    header.fill(0);
+    header[RESULT_HEADER.version] = STEP_LAYOUT_VERSION;
+    header[RESULT_HEADER.stepId] = plan.header[PLAN_HEADER.stepId] ?? 0;
+    header[RESULT_HEADER.badRow] = NONE;
+    const rows: CheckedRow[] = [];
+    const places: Place[][] = [];
+    let check = this.#memory.apply(plan);
+    if (check.status === STEP_STATUS.ok) check = this.#checkRows(plan, rows, places);
+    if (check.status !== STEP_STATUS.ok) {
+      this.#memory.undo();
+      header[RESULT_HEADER.status] = check.status;
+      header[RESULT_HEADER.badRow] = check.at;
+      return null;
+    }
+    header[RESULT_HEADER.rows] = rows.length;
+    rows.forEach((row, index) => {
+      const hash = this.#writeTokens(plan, row, places[index] ?? []);
+      result.result_row[index] = index;
+      result.result_n_out[index] = row.isSampled ? 1 : 0;
+      result.result_offset[index] = header[RESULT_HEADER.tokens] ?? 0;
+      if (row.isSampled) this.#sample(result, row.slot, hash);
+    });
+    return shapeOf(rows);
+  }
+
+  #checkRows(plan: PlanViews, rows: CheckedRow[], places: Place[][]): PlanCheck {
+    const [slots, pages] = [new Set<SimulatedSlot>(), new Set<number>()];
+    let tokensLeft = this.#options.capacity.tokens;
+    for (let at = 0; at < (plan.header[PLAN_HEADER.rows] ?? 0); at++) {
+      const row = this.#checkRow(plan, at);
+      if (typeof row === "number") return { status: row, at };
+      if (slots.has(row.slot) || row.tokenCount > tokensLeft) {
+        return { status: STEP_STATUS.badRow, at };
+      }
+      slots.add(row.slot);
+      tokensLeft -= row.tokenCount;
+      const placed = placesOf(row, this.#options.pageTokens);
+      if (placed === null) return { status: STEP_STATUS.unmapped, at };
+      const ownPages = new Set(placed.map(({ entry }) => entry.page));
+      if (!pages.isDisjointFrom(ownPages)) return { status: STEP_STATUS.badPage, at };
+      for (const page of ownPages) pages.add(page);
+      rows.push(row);
+      places.push(placed);
+    }
+    return PLAN_OK;
+  }
+
+  /** The row, or the status that refuses it. */
+  #checkRow(plan: PlanViews, at: number): CheckedRow | number {
+    const { contextTokens, vocabSize } = this.#options;
+    const slot = this.#memory.slot(plan.row_slot[at] ?? NONE);
+    if (slot === undefined) return STEP_STATUS.badSlot;
+    const tokenCount = plan.row_n_tokens[at] ?? 0;
+    const tokenOffset = plan.row_token_offset[at] ?? NONE;
+    const planned = plan.row_first_pos[at] ?? NONE;
+    const firstPosition = planned === FROM_DEVICE ? slot.nextPosition : planned;
+    const logitRows = plan.row_n_logit_rows[at] ?? NONE;
+    const isPlain =
+      plan.row_adapter[at] === NONE && plan.row_draft_len[at] === 0 && (logitRows & ~1) === 0;
+    const fits = firstPosition >= 0 && firstPosition + tokenCount <= contextTokens;
+    if (!isPlain || tokenCount < 1 || !fits) return STEP_STATUS.badRow;
+    const row = { slot, firstPosition, tokenCount, tokenOffset, isSampled: logitRows === 1 };
+    if (tokenOffset === FROM_DEVICE) {
+      return slot.lastToken !== NONE && tokenCount === 1 ? row : STEP_STATUS.badRow;
+    }
+    const hostTokens = plan.header[PLAN_HEADER.tokens] ?? 0;
+    if (tokenOffset < 0 || tokenOffset + tokenCount > hostTokens) return STEP_STATUS.badRow;
+    for (let i = 0; i < tokenCount; i++) {
+      const token = plan.token[tokenOffset + i] ?? NONE;
+      if (token < 0 || token >= vocabSize) return STEP_STATUS.badToken;
+    }
+    return row;
+  }
+
+  /** Appends the row's tokens to its context; returns the hash of all of it. */
+  #writeTokens(plan: PlanViews, row: CheckedRow, places: readonly Place[]): number {
+    const { slot, tokenOffset, firstPosition, tokenCount } = row;
+    let hash = this.#hashBefore(slot, firstPosition);
+    places.forEach(({ entry, offset }, i) => {
+      const isOwn = tokenOffset === FROM_DEVICE;
+      hash = mix(hash, isOwn ? slot.lastToken : (plan.token[tokenOffset + i] ?? NONE));
+      this.#memory.setHash({ page: entry.page, offset }, hash);
+      entry.nValid = Math.max(entry.nValid, offset + 1);
+    });
+    slot.nextPosition = firstPosition + tokenCount;
+    return hash;
+  }
+
+  #hashBefore(slot: SimulatedSlot, position: number): number {
+    if (position === 0) return 0;
+    const entry = slot.entries[entryIndexOf(slot.entries, position - 1)];
+    if (entry === undefined) return 0;
+    const last = Math.min(position - 1 - entry.firstPosition, entry.nValid - 1);
+    return this.#memory.hashAt(entry.page, last);
+  }
+
+  #sample(result: ResultViews, slot: SimulatedSlot, hash: number): void {
+    const { vocabSize } = this.#options;
+    const drawn = mix(hash, slot.salt) >>> 0;
+    slot.lastToken = drawn % vocabSize;
+    const at = result.header[RESULT_HEADER.tokens] ?? 0;
+    result.result_token[at] = slot.lastToken;
+    // Better than a blind guess and worse than certain, as a model's are.
+    result.result_logprob[at] = -Math.log(vocabSize) * (0.05 + (0.9 * drawn) / 2 ** 32);
+    result.header[RESULT_HEADER.tokens] = at + 1;
+  }
+}
+
+/** Index of the last entry that begins at or before `position`; -1 without one. Entries ascend by position. */
+function entryIndexOf(entries: readonly PageEntry[], position: number): number {
+  let [low, high] = [0, entries.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((entries[middle]?.firstPosition ?? 0) <= position) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}
+
+/** The place of each token of the row; null when one has no page or would leave a hole before it. */
+function placesOf(row: CheckedRow, pageTokens: number): Place[] | null {
+  const { entries } = row.slot;
+  const places: Place[] = [];
+  let index = entryIndexOf(entries, row.firstPosition);
+  let nValid = entries[index]?.nValid ?? 0;
+  for (let i = 0; i < row.tokenCount; i++) {
+    const position = row.firstPosition + i;
+    const next = entries[index + 1];
+    if (next !== undefined && next.firstPosition <= position) {
+      index += 1;
+      nValid = next.nValid;
+    }
+    const entry = entries[index];
+    if (entry === undefined) return null;
+    const offset = position - entry.firstPosition;
+    if (offset >= pageTokens || offset > nValid) return null;
+    nValid = Math.max(nValid, offset + 1);
+    places.push({ entry, offset });
+  }
+  return places;
+}
+
+function shapeOf(rows: readonly CheckedRow[]): StepShape {
+  let [tokens, decodes, decodeContextTokens, chunkPairs] = [0, 0, 0, 0];
+  for (const { firstPosition, tokenCount, tokenOffset } of rows) {
+    tokens += tokenCount;
+    if (tokenOffset === FROM_DEVICE) {
+      decodes += 1;
+      decodeContextTokens += firstPosition + 1;
+    } else {
+      chunkPairs += pairsOfChunk(tokenCount, firstPosition);
+    }
+  }
+  return { tokens, decodes, decodeContextTokens, chunkPairs };
+}
