@@ -29,6 +29,9 @@ export const RUNNING_REQUESTS_MAX = 4_096;
 /** Tokens of one step: the core sizes its activations by it. */
 export const STEP_BUDGET_TOKENS_MAX = 65_536;
 
+/** Logit biases that the requests joining in one step bring, at least one slot's; those beyond join a step later. */
+export const STEP_BIASES_MAX = 1_024;
+
 // --- engine worker ---
 
 /** A step that takes longer is reported as stuck: the slowest sound step (512 tokens on `generic`) ends before. */

@@ -74,11 +74,18 @@ bool CheckOptions(const EngineOptions& options, std::string* error) {
                  {"capacity.tokens", c.tokens, kMaxCapacity},
                  {"capacity.page_updates", c.page_updates, kMaxCapacity},
                  {"capacity.sampling_updates", c.sampling_updates, kMaxCapacity},
-                 {"capacity.slot_resets", c.slot_resets, kMaxCapacity}};
+                 {"capacity.slot_resets", c.slot_resets, kMaxCapacity},
+                 {"capacity.bias_updates", c.bias_updates, kMaxCapacity},
+                 {"capacity.top_tokens", c.top_tokens, kMaxCapacity}};
   for (const auto& number : numbers) {
     if (number.value >= 1 && number.value <= number.limit) continue;
     *error = std::string(number.name) + " is " + std::to_string(number.value) + ", outside 1 .. " +
              std::to_string(number.limit);
+    return false;
+  }
+  if (c.top_tokens < c.rows * kTopLogprobsMax) {
+    *error = "capacity.top_tokens is " + std::to_string(c.top_tokens) + ", below " +
+             std::to_string(kTopLogprobsMax) + " a row";
     return false;
   }
   if (std::strcmp(options.numerics, "int8") != 0 && std::strcmp(options.numerics, "f32") != 0) {

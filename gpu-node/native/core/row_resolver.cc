@@ -41,6 +41,8 @@ StepCheck RowResolver::CheckRow(const PlanView& plan, int32_t row, RowShape* sha
   const Slot& slot = options_.slots->slot(shape->slot);
   const bool own_position = plan.row_first_pos[row] == kFromDevice;
   shape->first_pos = own_position ? slot.next_pos : plan.row_first_pos[row];
+  if (slot.sampling.HasPenalty() && shape->first_pos != slot.history_tokens)
+    return {kStepBadSampling, row};  // a penalty would miss tokens
   if (shape->first_pos < 0 || shape->first_pos > options_.context - shape->tokens)
     return {kStepBadRow, row};
   if (shape->token_offset == kFromDevice) {
@@ -186,13 +188,17 @@ void RowResolver::ListRaises(const RowShape& shape) {
 }
 
 void RowResolver::Commit(const PlanView& plan, const StepBatch& batch) {
+  options_.slots->Commit(plan);
   for (const Raise& raise : raises_)
     options_.slots->entries(raise.slot)[raise.entry].n_valid = raise.n_valid;
   for (int32_t row = 0; row < batch.row_count; ++row) {
     const AttentionRow& tokens = batch.rows[static_cast<size_t>(row)];
     const int32_t last = tokens.token_begin + tokens.token_count - 1;
-    options_.slots->slot(plan.row_slot[row]).next_pos =
-        batch.position[static_cast<size_t>(last)] + 1;
+    Slot& slot = options_.slots->slot(plan.row_slot[row]);
+    slot.next_pos = batch.position[static_cast<size_t>(last)] + 1;
+    if (!slot.sampling.HasPenalty()) continue;
+    for (int32_t i = tokens.token_begin; i <= last; ++i)
+      options_.slots->AddToHistory(plan.row_slot[row], batch.token[static_cast<size_t>(i)]);
   }
 }
 

@@ -1,16 +1,33 @@
 // See slot_table.h.
 #include "core/slot_table.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/limits.h"
 #include "ops/append_kv.h"
 
 namespace fairlane {
+namespace {
+
+bool IsFiniteNonNegative(float value) { return std::isfinite(value) && value >= 0.0F; }
+
+bool IsFraction(float value) { return value > 0.0F && value <= 1.0F; }
+
+bool IsValid(const SamplingParams& params) {
+  return IsFiniteNonNegative(params.temperature) && IsFraction(params.top_p) &&
+         params.top_k >= 0 && params.min_p >= 0.0F && params.min_p <= 1.0F &&
+         IsFraction(params.typical_p) && std::isfinite(params.repetition_penalty) &&
+         params.repetition_penalty > 0.0F && std::isfinite(params.presence_penalty) &&
+         std::isfinite(params.frequency_penalty);
+}
+
+}  // namespace
 
 bool SlotTable::Open(const SlotTableOptions& options, std::string* error) {
   page_count_ = options.page_count;
   context_ = options.context;
+  vocab_ = options.vocab;
   // Twice the pages of a full context, because a table may hold part-filled pages.
   max_entries_ = 2 * ((context_ + kPageTokens - 1) / kPageTokens) + 2;
   const int64_t bytes = static_cast<int64_t>(options.slot_count) * max_entries_ *
@@ -19,11 +36,19 @@ bool SlotTable::Open(const SlotTableOptions& options, std::string* error) {
     *error = "no memory for the page tables of " + std::to_string(options.slot_count) + " slots";
     return false;
   }
+  const size_t bias_bytes = static_cast<size_t>(options.slot_count) * size_t{kBiasPerSlotMax} *
+                            sizeof(LogitBias);
+  if (!biases_.Allocate(bias_bytes)) {
+    *error = "no memory for the biases of " + std::to_string(options.slot_count) + " slots";
+    return false;
+  }
+  if (!history_.Open({options.slot_count, context_}, error)) return false;
   slots_.assign(static_cast<size_t>(options.slot_count), Slot());
   const StepCapacity& capacity = options.capacity;
   saved_slots_.reserve(static_cast<size_t>(capacity.slot_resets) +
                        static_cast<size_t>(capacity.page_updates) +
-                       static_cast<size_t>(capacity.sampling_updates));
+                       static_cast<size_t>(capacity.sampling_updates) +
+                       static_cast<size_t>(capacity.bias_updates));
   saved_entries_.reserve(static_cast<size_t>(capacity.page_updates));
   return true;
 }
@@ -36,6 +61,8 @@ StepCheck SlotTable::ApplyResets(const PlanView& plan) {
     target.entry_count = 0;
     target.next_pos = 0;
     target.last_token = kNone;
+    target.history_tokens = 0;
+    target.bias_count = 0;
   }
   return {};
 }
@@ -69,21 +96,64 @@ StepCheck SlotTable::ApplySampling(const PlanView& plan) {
   for (int32_t i = 0; i < plan.header[kPlanSamplingUpdates]; ++i) {
     const int32_t index = plan.sampling_slot[i];
     if (!IsSlot(index)) return {kStepBadSlot, i};
-    const float temperature = plan.sampling_temperature[i];
-    const float top_p = plan.sampling_top_p[i];
-    const bool valid = std::isfinite(temperature) && temperature >= 0.0F && top_p > 0.0F &&
-                       top_p <= 1.0F && plan.sampling_top_k[i] >= 0;
-    if (!valid) return {kStepBadSampling, i};
+    SamplingParams params;
+    params.temperature = plan.sampling_temperature[i];
+    params.top_p = plan.sampling_top_p[i];
+    params.top_k = plan.sampling_top_k[i];
+    params.min_p = plan.sampling_min_p[i];
+    params.typical_p = plan.sampling_typical_p[i];
+    params.repetition_penalty = plan.sampling_repetition_penalty[i];
+    params.presence_penalty = plan.sampling_presence_penalty[i];
+    params.frequency_penalty = plan.sampling_frequency_penalty[i];
+    params.seed = static_cast<uint64_t>(static_cast<uint32_t>(plan.sampling_seed_lo[i])) |
+                  static_cast<uint64_t>(static_cast<uint32_t>(plan.sampling_seed_hi[i])) << 32;
+    const int32_t top = plan.sampling_top_logprobs[i];
+    if (!IsValid(params) || top < 0 || top > std::min(kTopLogprobsMax, vocab_))
+      return {kStepBadSampling, i};
     Slot& target = slot(index);
     saved_slots_.push_back({index, target});
-    target.sampling.temperature = temperature;
-    target.sampling.top_p = top_p;
-    target.sampling.top_k = plan.sampling_top_k[i];
-    target.sampling.seed = static_cast<uint64_t>(static_cast<uint32_t>(plan.sampling_seed_lo[i])) |
-                           static_cast<uint64_t>(static_cast<uint32_t>(plan.sampling_seed_hi[i]))
-                               << 32;
+    target.sampling = params;
+    target.prompt_tokens = plan.sampling_prompt_tokens[i];
+    target.top_logprobs = top;
   }
   return {};
+}
+
+// Checks the entries and counts them; Commit writes them.
+StepCheck SlotTable::ApplyBiases(const PlanView& plan) {
+  for (int32_t i = 0; i < plan.header[kPlanBiasUpdates]; ++i) {
+    const int32_t index = plan.bias_slot[i];
+    const int32_t token = plan.bias_token[i];
+    if (!IsSlot(index)) return {kStepBadSlot, i};
+    if (token < 0 || token >= vocab_) return {kStepBadToken, i};
+    Slot& target = slot(index);
+    if (i == 0 || plan.bias_slot[i - 1] != index) {
+      saved_slots_.push_back({index, target});
+      target.bias_count = 0;
+    }
+    const float value = plan.bias_value[i];
+    const bool valid = !std::isnan(value) && !(std::isinf(value) && value > 0.0F);
+    if (!valid || target.bias_count == kBiasPerSlotMax) return {kStepBadSampling, i};
+    ++target.bias_count;
+  }
+  return {};
+}
+
+void SlotTable::Commit(const PlanView& plan) {
+  for (int32_t i = 0; i < plan.header[kPlanSlotResets]; ++i) history_.Clear(plan.slot_reset[i]);
+  int32_t place = 0;
+  for (int32_t i = 0; i < plan.header[kPlanBiasUpdates]; ++i) {
+    const int32_t index = plan.bias_slot[i];
+    place = i == 0 || plan.bias_slot[i - 1] != index ? 0 : place + 1;
+    biases_.As<LogitBias>()[index * kBiasPerSlotMax + place] = {
+        plan.bias_token[i], plan.bias_value[i], plan.bias_until_pos[i]};
+  }
+}
+
+void SlotTable::AddToHistory(int32_t index, int32_t token) {
+  Slot& target = slot(index);
+  history_.Add(index, token, target.history_tokens >= target.prompt_tokens);
+  ++target.history_tokens;
 }
 
 StepCheck SlotTable::Apply(const PlanView& plan) {
@@ -92,6 +162,7 @@ StepCheck SlotTable::Apply(const PlanView& plan) {
   StepCheck check = ApplyResets(plan);
   if (check.ok()) check = ApplyPages(plan);
   if (check.ok()) check = ApplySampling(plan);
+  if (check.ok()) check = ApplyBiases(plan);
   if (!check.ok()) Undo();
   return check;
 }

@@ -1,6 +1,7 @@
 // Owns the state of all slots on the device side of the border: page table, position counter, last
-// sample and sampling parameters. A plan's deltas are applied with an undo log, so that a refused
-// plan leaves no trace. Invariant: entries 0 .. entry_count - 1 of a slot were all set by a plan.
+// sample, sampling parameters, logit biases and token history. A plan's deltas are applied with an
+// undo log, so that a refused plan leaves no trace. Invariant: entries 0 .. entry_count - 1 of a
+// slot were all set by a plan.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +10,7 @@
 
 #include "core/aligned_buffer.h"
 #include "core/step_views.h"
+#include "core/token_history.h"
 #include "ops/sample_token.h"
 
 namespace fairlane {
@@ -24,6 +26,10 @@ struct Slot {
   int32_t next_pos = 0;        // one past the last computed position
   int32_t last_token = kNone;  // last sample
   SamplingParams sampling;
+  int32_t prompt_tokens = 0;   // positions below are the prompt
+  int32_t top_logprobs = 0;    // likeliest tokens to report
+  int32_t history_tokens = 0;  // positions that the token history has, from 0 on
+  int32_t bias_count = 0;
 };
 
 // What a plan was refused for, or kStepOk.
@@ -38,6 +44,7 @@ struct SlotTableOptions {
   int32_t slot_count;
   int32_t page_count;
   int32_t context;
+  int32_t vocab;
   StepCapacity capacity;
 };
 
@@ -53,10 +60,20 @@ class SlotTable {
            static_cast<size_t>(index) * static_cast<size_t>(max_entries_);
   }
 
-  // Applies slot resets, page updates and sampling updates. On a failure everything is undone.
+  const LogitBias* biases(int32_t index) const {
+    return biases_.As<LogitBias>() + static_cast<size_t>(index) * size_t{kBiasPerSlotMax};
+  }
+  const TokenHistory& history() const { return history_; }
+  // Notes the next position's token of a slot with a penalty. Only after Commit.
+  void AddToHistory(int32_t index, int32_t token);
+
+  // Applies slot resets, page updates, sampling updates and biases. On a failure everything is
+  // undone.
   StepCheck Apply(const PlanView& plan);
   // Undoes the last successful Apply (its rows were refused).
   void Undo();
+  // Keeps the last successful Apply: what it only noted of biases and histories takes effect.
+  void Commit(const PlanView& plan);
 
  private:
   struct SavedSlot {
@@ -72,13 +89,17 @@ class SlotTable {
   StepCheck ApplyResets(const PlanView& plan);
   StepCheck ApplyPages(const PlanView& plan);
   StepCheck ApplySampling(const PlanView& plan);
+  StepCheck ApplyBiases(const PlanView& plan);
   bool IsSlot(int32_t index) const { return index >= 0 && index < slot_count(); }
 
   int32_t page_count_ = 0;
   int32_t context_ = 0;
+  int32_t vocab_ = 0;
   int32_t max_entries_ = 0;
   std::vector<Slot> slots_;
   AlignedBuffer entries_;  // [slots, max_entries] PageEntry
+  AlignedBuffer biases_;   // [slots, kBiasPerSlotMax] LogitBias
+  TokenHistory history_;
   std::vector<SavedSlot> saved_slots_;
   std::vector<SavedEntry> saved_entries_;
 };

@@ -15,7 +15,8 @@ bool CountsFit(const int32_t* header, const StepCapacity& capacity) {
   return fits(header[kPlanRows], capacity.rows) && fits(header[kPlanTokens], capacity.tokens) &&
          fits(header[kPlanPageUpdates], capacity.page_updates) &&
          fits(header[kPlanSamplingUpdates], capacity.sampling_updates) &&
-         fits(header[kPlanSlotResets], capacity.slot_resets);
+         fits(header[kPlanSlotResets], capacity.slot_resets) &&
+         fits(header[kPlanBiasUpdates], capacity.bias_updates);
 }
 
 }  // namespace
@@ -30,13 +31,16 @@ bool StepRunner::Open(const StepRunnerOptions& options, std::string* error) {
       options.keep_logits ? capacity.tokens : std::min(capacity.rows, capacity.tokens);
   const int64_t order_bytes =
       int64_t{capacity.rows} * params.vocab * static_cast<int64_t>(sizeof(int32_t));
-  if (order_bytes > kMaxScratchBytes || !orders_.Allocate(static_cast<size_t>(order_bytes))) {
+  if (order_bytes > kMaxScratchBytes || !orders_.Allocate(static_cast<size_t>(order_bytes)) ||
+      !edited_.Allocate(static_cast<size_t>(order_bytes))) {
     *error = "no memory to sample " + std::to_string(capacity.rows) + " rows";
     return false;
   }
   const bool opened =
       pages_.Open(options.page_count, options.backend->kv_page_bytes(&kv_), error) &&
-      slots_.Open({options.slot_count, options.page_count, params.context, capacity}, error) &&
+      slots_.Open(
+          {options.slot_count, options.page_count, params.context, params.vocab, capacity},
+          error) &&
       batch_.Open({capacity, slots_.max_entries(), params.kv_heads}, error) &&
       resolver_.Open({&slots_, &pages_, capacity, params.vocab, params.context, params.kv_heads},
                      error) &&
@@ -66,18 +70,29 @@ void StepRunner::Sample(const ResultView& result) {
     const int32_t token = batch_.sample_token[at];
     const int32_t row = batch_.sample_row[at];
     const int64_t logits_row = options_.keep_logits ? token : i;
+    const int32_t slot_index = batch_.sample_slot[at];
+    Slot& slot = slots_.slot(slot_index);
     SampleTokenArgs args = {};
     args.logits = activations_.logits() + logits_row * vocab;
     args.vocab = vocab;
-    args.params = slots_.slot(batch_.sample_slot[at]).sampling;
+    args.params = slot.sampling;
     args.position = batch_.position[static_cast<size_t>(token)];
+    args.bias = slots_.biases(slot_index);
+    args.bias_count = slot.bias_count;
+    args.seen = slots_.history().tokens(slot_index);
+    args.seen_count = slots_.history().count(slot_index);
     args.order = orders_.As<int32_t>() + int64_t{i} * vocab;
+    args.edited = edited_.As<float>() + int64_t{i} * vocab;
+    args.top_count = slot.top_logprobs;
+    args.top_token = result.result_top_token + int64_t{i} * kTopLogprobsMax;
+    args.top_logprob = result.result_top_logprob + int64_t{i} * kTopLogprobsMax;
     options_.backend->sample_token(&args);
-    slots_.slot(batch_.sample_slot[at]).last_token = args.token;
+    slot.last_token = args.token;
     result.result_n_out[row] = 1;
     result.result_offset[row] = i;
     result.result_token[i] = args.token;
     result.result_logprob[i] = args.logprob;
+    result.result_n_top[i] = args.top_count;
   });
 }
 

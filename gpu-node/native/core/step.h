@@ -52,6 +52,7 @@ class StepRunner {
   Activations activations_;
   std::unique_ptr<Llama> llama_;
   AlignedBuffer orders_;  // [rows, vocab] int32: scratch of the sampler
+  AlignedBuffer edited_;  // [rows, vocab] f32: the same, for rows with bias or penalties
   std::vector<int32_t> all_tokens_;
   int32_t kept_tokens_ = 0;
 };

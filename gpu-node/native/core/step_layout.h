@@ -11,7 +11,7 @@
 
 namespace fairlane {
 
-inline constexpr int32_t kStepLayoutVersion = 1;
+inline constexpr int32_t kStepLayoutVersion = 2;
 inline constexpr int32_t kHeaderWords = 16;
 inline constexpr int32_t kColumnAlignBytes = 64;
 
@@ -22,6 +22,8 @@ struct StepCapacity {
   int32_t page_updates;      // most page-table deltas in a step
   int32_t sampling_updates;  // most slots whose sampling parameters change in a step
   int32_t slot_resets;       // most slots cleared in a step
+  int32_t bias_updates;      // most logit biases that are set in a step
+  int32_t top_tokens;      // most likeliest tokens that a step reports: rows x kTopLogprobsMax
 };
 
 // Header words of a plan.
@@ -33,11 +35,13 @@ enum PlanHeader : int32_t {
   kPlanPageUpdates = 4,      // page-table deltas in use
   kPlanSamplingUpdates = 5,  // sampling updates in use
   kPlanSlotResets = 6,       // slot resets in use
+  kPlanBiasUpdates = 7,      // logit biases in use
 };
 
 // X(name, element type, capacity field). Deltas apply in this order: slot resets, page updates,
-// sampling updates; then the rows run.
-//   slot_reset         slot whose page table, position counter and last sample are cleared
+// sampling updates, biases; then the rows run.
+//   slot_reset         slot whose page table, position counter, last sample, token history and
+//                      biases are cleared
 //   page_slot          slot whose page table changes
 //   page_entry         index of the entry in that table (entries are dense: 0 .. n - 1)
 //   page_kv_group      KV group of the page (0 until a model has more than one)
@@ -60,30 +64,57 @@ enum PlanHeader : int32_t {
 //   row_draft_len      draft tokens to verify, 0 without speculation
 //   row_mask_slot      grammar mask slot, kNone without
 //   token              host tokens, rows' tokens one after another
-#define FAIRLANE_PLAN_COLUMNS(X)                 \
-  X(slot_reset, i32, slot_resets)                \
-  X(page_slot, i32, page_updates)                \
-  X(page_entry, i32, page_updates)               \
-  X(page_kv_group, i32, page_updates)            \
-  X(page_id, i32, page_updates)                  \
-  X(page_first_pos, i32, page_updates)           \
-  X(page_n_valid, i32, page_updates)             \
-  X(sampling_slot, i32, sampling_updates)        \
-  X(sampling_top_k, i32, sampling_updates)       \
-  X(sampling_seed_lo, i32, sampling_updates)     \
-  X(sampling_seed_hi, i32, sampling_updates)     \
-  X(sampling_temperature, f32, sampling_updates) \
-  X(sampling_top_p, f32, sampling_updates)       \
-  X(row_slot, i32, rows)                         \
-  X(row_n_tokens, i32, rows)                     \
-  X(row_first_pos, i32, rows)                    \
-  X(row_token_offset, i32, rows)                 \
-  X(row_adapter, i32, rows)                      \
-  X(row_n_logit_rows, i32, rows)                 \
-  X(row_draft_len, i32, rows)                    \
-  X(row_mask_slot, i32, rows)                    \
-  X(token, i32, tokens)
+//   sampling_min_p     0 = off
+//   sampling_typical_p 1 = off
+//   sampling_repetition_penalty  1 = off
+//   sampling_presence_penalty    0 = off
+//   sampling_frequency_penalty   0 = off
+//   sampling_prompt_tokens       positions below are the prompt; tokens computed at later ones
+//                      count as outputs. A slot with a penalty computes every position from 0 on, since
+//                      penalties read its history
+//   sampling_top_logprobs        likeliest tokens to report with each sample, 0 .. kTopLogprobsMax
+//   bias_slot          slot whose logits are biased; the entries of a slot stand together and
+//                      replace those that it had, at most kBiasPerSlotMax
+//   bias_token         token whose logit changes
+//   bias_value         what is added to it; minus infinity suppresses the token
+//   bias_until_pos     the bias holds for logits of positions below
+#define FAIRLANE_PLAN_COLUMNS(X)                        \
+  X(slot_reset, i32, slot_resets)                       \
+  X(page_slot, i32, page_updates)                       \
+  X(page_entry, i32, page_updates)                      \
+  X(page_kv_group, i32, page_updates)                   \
+  X(page_id, i32, page_updates)                         \
+  X(page_first_pos, i32, page_updates)                  \
+  X(page_n_valid, i32, page_updates)                    \
+  X(sampling_slot, i32, sampling_updates)               \
+  X(sampling_top_k, i32, sampling_updates)              \
+  X(sampling_seed_lo, i32, sampling_updates)            \
+  X(sampling_seed_hi, i32, sampling_updates)            \
+  X(sampling_temperature, f32, sampling_updates)        \
+  X(sampling_top_p, f32, sampling_updates)              \
+  X(row_slot, i32, rows)                                \
+  X(row_n_tokens, i32, rows)                            \
+  X(row_first_pos, i32, rows)                           \
+  X(row_token_offset, i32, rows)                        \
+  X(row_adapter, i32, rows)                             \
+  X(row_n_logit_rows, i32, rows)                        \
+  X(row_draft_len, i32, rows)                           \
+  X(row_mask_slot, i32, rows)                           \
+  X(token, i32, tokens)                                 \
+  X(sampling_min_p, f32, sampling_updates)              \
+  X(sampling_typical_p, f32, sampling_updates)          \
+  X(sampling_repetition_penalty, f32, sampling_updates) \
+  X(sampling_presence_penalty, f32, sampling_updates)   \
+  X(sampling_frequency_penalty, f32, sampling_updates)  \
+  X(sampling_prompt_tokens, i32, sampling_updates)      \
+  X(sampling_top_logprobs, i32, sampling_updates)       \
+  X(bias_slot, i32, bias_updates)                       \
+  X(bias_token, i32, bias_updates)                      \
+  X(bias_value, f32, bias_updates)                      \
+  X(bias_until_pos, i32, bias_updates)
 
+inline constexpr int32_t kTopLogprobsMax = 20;
+inline constexpr int32_t kBiasPerSlotMax = 384;
 inline constexpr int32_t kFromDevice = -1;
 inline constexpr int32_t kNone = -1;
 
@@ -107,15 +138,20 @@ enum StepStatus : int32_t {
   kStepBadRow = 5,       // token count, offset, position or duplicate slot
   kStepBadToken = 6,     // token id outside the vocabulary
   kStepUnmapped = 7,     // a position that the row computes or reads has no page
-  kStepBadSampling = 8,  // NaN, negative temperature, top_p outside (0, 1], negative top_k
+  kStepBadSampling = 8,  // a sampling parameter or bias out of range, or a penalty without history
 };
 
-// Ragged: row r of the plan produced result_n_out[r] tokens starting at result_offset[r].
-#define FAIRLANE_RESULT_COLUMNS(X) \
-  X(result_row, i32, rows)         \
-  X(result_n_out, i32, rows)       \
-  X(result_offset, i32, rows)      \
-  X(result_token, i32, rows)       \
-  X(result_logprob, f32, rows)
+// Ragged: row r of the plan produced result_n_out[r] tokens starting at result_offset[r]. The token
+// at offset t comes with result_n_top[t] likeliest tokens, at t * kTopLogprobsMax of the top
+// columns; log-probabilities are those of the unmodified distribution.
+#define FAIRLANE_RESULT_COLUMNS(X)     \
+  X(result_row, i32, rows)             \
+  X(result_n_out, i32, rows)           \
+  X(result_offset, i32, rows)          \
+  X(result_token, i32, rows)           \
+  X(result_logprob, f32, rows)         \
+  X(result_n_top, i32, rows)           \
+  X(result_top_token, i32, top_tokens) \
+  X(result_top_logprob, f32, top_tokens)
 
 }  // namespace fairlane

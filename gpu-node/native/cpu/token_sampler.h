@@ -1,6 +1,6 @@
-// Owns what every CPU plug-in does alike to sample a token: the draw among the kept candidates. A
-// plug-in brings the two passes over all logits (the maximum, and the sum of exponentials) as
-// `Passes`.
+// Owns what every CPU plug-in does alike to sample a token: which candidates are kept, and the draw
+// among them. A plug-in brings the two passes over all logits (the maximum, and the sum of
+// exponentials) as `Passes`.
 #pragma once
 
 #include <algorithm>
@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <limits>
 
+#include "cpu/edit_logits.h"
+#include "cpu/top_logprobs.h"
 #include "ops/sample_token.h"
 
 namespace fairlane {
@@ -29,59 +31,121 @@ inline float OrMinusInfinity(float logit) {
   return std::isnan(logit) ? -std::numeric_limits<float>::infinity() : logit;
 }
 
-// Draws among `count` candidates in the order given, each with weight exp((logit - max) /
-// temperature).
-inline int32_t DrawInOrder(const SampleTokenArgs& args, float max, int32_t count, double total) {
-  const double inverse = 1.0 / static_cast<double>(args.params.temperature);
-  const double target = UniformAt(args.params.seed, args.position) * total;
-  double sum = 0.0;
-  for (int32_t i = 0; i < count; ++i) {
-    const float logit = OrMinusInfinity(args.logits[args.order[i]]);
-    sum += std::exp(static_cast<double>(logit - max) * inverse);
-    if (sum > target) return args.order[i];
+// The edited logits of one draw and the candidates' weights, exp((logit - max) / temperature).
+struct Draw {
+  const float* logits;
+  float max;
+  double inverse;  // of the temperature
+
+  // (logit - max) / temperature.
+  double Exponent(int32_t id) const {
+    return static_cast<double>(OrMinusInfinity(logits[id]) - max) * inverse;
   }
-  return args.order[count - 1];
-}
+  double Weight(int32_t id) const { return std::exp(Exponent(id)); }
+};
 
 struct Candidates {
   int32_t count;
   double total;  // of their weights
 };
 
-// Sorts args.order so far that the kept candidates lead it, largest logit first, ties by id.
-inline Candidates KeepCandidates(const SampleTokenArgs& args, float max) {
-  const double inverse = 1.0 / static_cast<double>(args.params.temperature);
-  const auto weight = [&](int32_t id) {
-    return std::exp(static_cast<double>(OrMinusInfinity(args.logits[id]) - max) * inverse);
-  };
+// An order of `count` ids that is sorted a stretch at a time: most distributions need the first
+// only.
+template <typename Before>
+class LazyOrder {
+ public:
+  LazyOrder(int32_t* order, int32_t count, Before before)
+      : order_(order), count_(count), before_(before) {}
+
+  int32_t At(int32_t i) {
+    if (i >= sorted_) {
+      const int32_t until = std::min(count_, std::max(256, sorted_ * 8));
+      std::partial_sort(order_ + sorted_, order_ + until, order_ + count_, before_);
+      sorted_ = until;
+    }
+    return order_[i];
+  }
+
+ private:
+  int32_t* order_;
+  int32_t count_;
+  int32_t sorted_ = 0;
+  Before before_;
+};
+
+// top_k, top_p and min_p: sorts args.order so far that the kept candidates lead it, largest logit
+// first, ties by id.
+inline Candidates KeepLikely(const SampleTokenArgs& args, const Draw& draw) {
+  const SamplingParams& params = args.params;
   const auto before = [&](int32_t a, int32_t b) {
-    const float x = OrMinusInfinity(args.logits[a]);
-    const float y = OrMinusInfinity(args.logits[b]);
+    const float x = OrMinusInfinity(draw.logits[a]);
+    const float y = OrMinusInfinity(draw.logits[b]);
     return x != y ? x > y : a < b;
   };
-  const int32_t limit =
-      args.params.top_k > 0 ? std::min(args.params.top_k, args.vocab) : args.vocab;
-  double all = 0.0;  // weight of what top_k keeps; without top_k of every token
-  if (args.params.top_k <= 0) {
-    for (int32_t id = 0; id < args.vocab; ++id) all += weight(id);
+  LazyOrder order(args.order, args.vocab, before);
+  const int32_t limit = params.top_k > 0 ? std::min(params.top_k, args.vocab) : args.vocab;
+  double needed = std::numeric_limits<double>::infinity();
+  if (params.top_p < 1.0F) {
+    double all = 0.0;  // weight of what top_k keeps
+    for (int32_t i = 0; i < limit; ++i) all += draw.Weight(limit < args.vocab ? order.At(i) : i);
+    needed = static_cast<double>(params.top_p) * all;
   }
-  int32_t sorted = 0;
+  const double least = static_cast<double>(params.min_p) * draw.Weight(order.At(0));
   Candidates kept{0, 0.0};
-  if (args.params.top_k > 0) {
-    std::partial_sort(args.order, args.order + limit, args.order + args.vocab, before);
-    sorted = limit;
-    for (int32_t i = 0; i < limit; ++i) all += weight(args.order[i]);
-  }
-  const double needed = static_cast<double>(args.params.top_p) * all;
   while (kept.count < limit && (kept.count == 0 || kept.total < needed)) {
-    if (kept.count == sorted) {  // sort another stretch: most distributions need the first only
-      const int32_t until = std::min(limit, std::max(256, sorted * 8));
-      std::partial_sort(args.order + sorted, args.order + until, args.order + args.vocab, before);
-      sorted = until;
-    }
-    kept.total += weight(args.order[kept.count++]);
+    const double weight = draw.Weight(order.At(kept.count));
+    if (kept.count > 0 && weight < least) break;
+    kept.total += weight;
+    ++kept.count;
   }
   return kept;
+}
+
+// typical_p among the candidates that lead args.order: those whose surprise is nearest to the
+// entropy lead it afterwards, ties by id.
+inline Candidates KeepTypical(const SampleTokenArgs& args, const Draw& draw, Candidates given) {
+  const double log_total = std::log(given.total);
+  double entropy = 0.0;
+  for (int32_t i = 0; i < given.count; ++i) {
+    const double log_p = draw.Exponent(args.order[i]) - log_total;
+    const double p = std::exp(log_p);
+    if (p > 0.0) entropy -= p * log_p;
+  }
+  const auto distance = [&](int32_t id) {
+    return std::fabs(log_total - draw.Exponent(id) - entropy);
+  };
+  const auto before = [&](int32_t a, int32_t b) {
+    const double x = distance(a);
+    const double y = distance(b);
+    return x != y ? x < y : a < b;
+  };
+  LazyOrder order(args.order, given.count, before);
+  const double needed = static_cast<double>(args.params.typical_p) * given.total;
+  Candidates kept{0, 0.0};
+  while (kept.count < given.count && (kept.count == 0 || kept.total < needed)) {
+    kept.total += draw.Weight(order.At(kept.count));
+    ++kept.count;
+  }
+  return kept;
+}
+
+inline int32_t DrawToken(const SampleTokenArgs& args, const Draw& draw) {
+  const SamplingParams& params = args.params;
+  for (int32_t id = 0; id < args.vocab; ++id) args.order[id] = id;
+  Candidates kept{args.vocab, 0.0};
+  if (params.top_k > 0 || params.top_p < 1.0F || params.min_p > 0.0F) {
+    kept = KeepLikely(args, draw);
+  } else {
+    for (int32_t id = 0; id < args.vocab; ++id) kept.total += draw.Weight(id);
+  }
+  if (params.typical_p < 1.0F) kept = KeepTypical(args, draw, kept);
+  const double target = UniformAt(params.seed, args.position) * kept.total;
+  double sum = 0.0;
+  for (int32_t i = 0; i < kept.count; ++i) {
+    sum += draw.Weight(args.order[i]);
+    if (sum > target) return args.order[i];
+  }
+  return args.order[kept.count - 1];
 }
 
 // Passes::Max(logits, vocab, &id) -> largest logit and the lowest id that has it;
@@ -91,25 +155,18 @@ template <typename Passes>
 inline void SampleTokenWith(SampleTokenArgs* args) {
   int32_t best = 0;
   const float max = Passes::Max(args->logits, args->vocab, &best);
-  const double sum = Passes::SumExp(args->logits, args->vocab, max);
+  const double log_sum = std::log(Passes::SumExp(args->logits, args->vocab, max));
+  if (args->top_count > 0) FindTopLogprobs(args, max, log_sum);
+  const float* logits = EditLogits(*args);
+  const float edited_max =
+      logits == args->logits ? max : Passes::Max(logits, args->vocab, &best);
   args->token = best;
-  if (args->params.temperature > 0.0F && std::isfinite(max)) {
-    for (int32_t id = 0; id < args->vocab; ++id) args->order[id] = id;
-    const bool all = args->params.top_k <= 0 && args->params.top_p >= 1.0F;
-    Candidates kept{args->vocab, 0.0};
-    if (all) {
-      const double inverse = 1.0 / static_cast<double>(args->params.temperature);
-      for (int32_t id = 0; id < args->vocab; ++id) {
-        kept.total +=
-            std::exp(static_cast<double>(OrMinusInfinity(args->logits[id]) - max) * inverse);
-      }
-    } else {
-      kept = KeepCandidates(*args, max);
-    }
-    args->token = DrawInOrder(*args, max, kept.count, kept.total);
+  if (args->params.temperature > 0.0F && std::isfinite(edited_max)) {
+    const double inverse = 1.0 / static_cast<double>(args->params.temperature);
+    args->token = DrawToken(*args, {logits, edited_max, inverse});
   }
   const double logit = static_cast<double>(OrMinusInfinity(args->logits[args->token]) - max);
-  args->logprob = static_cast<float>(logit - std::log(sum));
+  args->logprob = static_cast<float>(logit - log_sum);
 }
 
 }  // namespace fairlane

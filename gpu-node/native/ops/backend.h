@@ -19,7 +19,7 @@
 
 namespace fairlane {
 
-inline constexpr uint32_t kBackendAbiVersion = 1;
+inline constexpr uint32_t kBackendAbiVersion = 2;
 inline constexpr char kBackendSymbol[] = "fairlane_backend";
 
 struct Backend {

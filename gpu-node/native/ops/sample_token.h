@@ -1,9 +1,20 @@
-// Contract of sampling one token from one row of logits.
-// Temperature 0 takes the largest logit, the lowest id winning ties. Otherwise: keep the top_k
-// largest logits, then the smallest set of them whose probability at this temperature reaches
-// top_p, and draw with a number that is a hash of (seed, position): the result does not depend on
-// the batch. The log-probability is that of the token under the unmodified distribution
-// (temperature 1, all tokens). A NaN logit counts as minus infinity.
+// Contract of sampling one token from one row of logits, in this order (vLLM's up to the
+// temperature, Hugging Face's after it):
+//   1. bias: entries whose until_pos lies after `position` add their value to a token's logit;
+//      minus infinity suppresses it;
+//   2. repetition penalty, for every seen token: a positive logit is divided by it, another
+//      multiplied; then frequency penalty x outputs and, with outputs, presence penalty are
+//      subtracted;
+//   3. temperature: at 0 the largest logit wins, the lowest id winning ties, and nothing below
+//      applies;
+//   4. top_k: the k largest logits; top_p: the smallest set of the largest whose probability
+//      reaches p; min_p: those at least min_p times as likely as the likeliest; typical_p: the
+//      smallest set, nearest to the entropy first, whose probability reaches it; each over what the
+//      one before left;
+//   5. a draw with a number that is a hash of (seed, position), so that the result does not depend
+//      on the batch.
+// Log-probabilities are those of the unmodified distribution (temperature 1, all tokens, before 1).
+// A NaN logit counts as minus infinity.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +26,27 @@ struct SamplingParams {
   float top_p = 1.0F;        // 1 = off
   int32_t top_k = 0;         // 0 = off
   uint64_t seed = 0;
+  float min_p = 0.0F;               // 0 = off
+  float typical_p = 1.0F;           // 1 = off
+  float repetition_penalty = 1.0F;  // 1 = off
+  float presence_penalty = 0.0F;    // 0 = off
+  float frequency_penalty = 0.0F;   // 0 = off
+
+  bool HasPenalty() const {
+    return repetition_penalty != 1.0F || presence_penalty != 0.0F || frequency_penalty != 0.0F;
+  }
+};
+
+struct LogitBias {
+  int32_t token;
+  float value;
+  int32_t until_pos;  // holds at positions below
+};
+
+// A token of the prompt or the output so far, each at most once.
+struct SeenToken {
+  int32_t token;
+  int32_t outputs;  // times it was sampled
 };
 
 struct SampleTokenArgs {
@@ -22,9 +54,17 @@ struct SampleTokenArgs {
   int32_t vocab;
   SamplingParams params;
   int32_t position;  // of the token whose logits these are
-  int32_t* order;    // scratch, [vocab]
-  int32_t token;     // result
-  float logprob;     // result
+  const LogitBias* bias;
+  int32_t bias_count;
+  const SeenToken* seen;
+  int32_t seen_count;
+  int32_t* order;      // scratch, [vocab]
+  float* edited;       // scratch, [vocab]
+  int32_t token;       // result
+  float logprob;       // result
+  int32_t top_count;   // likeliest tokens wanted, at most vocab
+  int32_t* top_token;  // result, [top_count], likeliest first, ties by id
+  float* top_logprob;  // result, [top_count]
 };
 
 using SampleTokenFn = void (*)(SampleTokenArgs* args);

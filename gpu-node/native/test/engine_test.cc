@@ -131,7 +131,8 @@ void RefusedPlans(Engine* engine) {
     edit(plan);
     return plan;
   };
-  Refuses(engine, with([](Plan& p) { p.Header(kPlanVersion) = 2; }), kStepBadVersion, kNone);
+  Refuses(engine, with([](Plan& p) { p.Header(kPlanVersion) = kStepLayoutVersion + 1; }),
+          kStepBadVersion, kNone);
   Refuses(engine, with([](Plan& p) { p.Header(kPlanRows) = 5; }), kStepBadCount, kNone);
   Refuses(engine, with([](Plan& p) { p.Header(kPlanTokens) = -1; }), kStepBadCount, kNone);
   Refuses(engine, with([](Plan& p) { p.Header(kPlanPageUpdates) = 33; }), kStepBadCount, kNone);

@@ -9,7 +9,7 @@
 
 namespace fairlane::test {
 
-inline constexpr StepCapacity kCapacity = {4, 64, 32, 4, 4};
+inline constexpr StepCapacity kCapacity = {4, 64, 32, 4, 4, 16, 4 * kTopLogprobsMax};
 inline constexpr int32_t kPages = 32;
 
 // A plan under construction. Columns of the view are const for the engine; tests write them.
@@ -50,6 +50,22 @@ class Plan {
     At(view_.sampling_top_p, i) = top_p;
     At(view_.sampling_top_k, i) = top_k;
     At(view_.sampling_seed_lo, i) = seed;
+    At(view_.sampling_typical_p, i) = 1.0F;
+    At(view_.sampling_repetition_penalty, i) = 1.0F;
+    return *this;
+  }
+  // Changes the last sampling update.
+  template <typename T>
+  Plan& With(const T* PlanView::*column, T value) {
+    At(view_.*column, Header(kPlanSamplingUpdates) - 1) = value;
+    return *this;
+  }
+  Plan& Bias(int32_t slot, int32_t token, float value, int32_t until_pos = 1 << 20) {
+    const int32_t i = Header(kPlanBiasUpdates)++;
+    At(view_.bias_slot, i) = slot;
+    At(view_.bias_token, i) = token;
+    At(view_.bias_value, i) = value;
+    At(view_.bias_until_pos, i) = until_pos;
     return *this;
   }
   Plan& Row(int32_t slot, int32_t first_pos, const std::vector<int32_t>& tokens,

@@ -14,7 +14,15 @@ const OPTIONS: WorkerOptions = {
     pageCount: 64,
     slotCount: 4,
     threadCount: 1,
-    capacity: { rows: 4, tokens: 16, page_updates: 8, sampling_updates: 4, slot_resets: 4 },
+    capacity: {
+      rows: 4,
+      tokens: 16,
+      page_updates: 8,
+      sampling_updates: 4,
+      slot_resets: 4,
+      bias_updates: 4,
+      top_tokens: 80,
+    },
   },
   stepBudgetTokens: 16,
 };

@@ -3,7 +3,7 @@
 // A buffer is a header of HEADER_WORDS int32 words, then the columns in list order; a column holds `capacity`
 // elements of 4 bytes and starts at the next multiple of COLUMN_ALIGN_BYTES.
 
-export const STEP_LAYOUT_VERSION = 1;
+export const STEP_LAYOUT_VERSION = 2;
 export const HEADER_WORDS = 16;
 export const COLUMN_ALIGN_BYTES = 64;
 
@@ -14,6 +14,8 @@ export interface StepCapacity {
   readonly page_updates: number;
   readonly sampling_updates: number;
   readonly slot_resets: number;
+  readonly bias_updates: number;
+  readonly top_tokens: number;
 }
 
 /** Header words of a plan (index into the int32 header). */
@@ -25,6 +27,7 @@ export const PLAN_HEADER = {
   pageUpdates: 4,
   samplingUpdates: 5,
   slotResets: 6,
+  biasUpdates: 7,
 } as const;
 
 /** Header words of a result. */
@@ -38,6 +41,10 @@ export const RESULT_HEADER = {
   computeUs: 6,
 } as const;
 
+/** Likeliest tokens that a sample can be reported with. */
+export const TOP_LOGPROBS_MAX = 20;
+/** Logit biases that a slot can have. */
+export const BIAS_PER_SLOT_MAX = 384;
 export const FROM_DEVICE = -1;
 export const NONE = -1;
 
@@ -67,6 +74,17 @@ export const PLAN_COLUMNS = [
   ["row_draft_len", "i32", "rows"],
   ["row_mask_slot", "i32", "rows"],
   ["token", "i32", "tokens"],
+  ["sampling_min_p", "f32", "sampling_updates"],
+  ["sampling_typical_p", "f32", "sampling_updates"],
+  ["sampling_repetition_penalty", "f32", "sampling_updates"],
+  ["sampling_presence_penalty", "f32", "sampling_updates"],
+  ["sampling_frequency_penalty", "f32", "sampling_updates"],
+  ["sampling_prompt_tokens", "i32", "sampling_updates"],
+  ["sampling_top_logprobs", "i32", "sampling_updates"],
+  ["bias_slot", "i32", "bias_updates"],
+  ["bias_token", "i32", "bias_updates"],
+  ["bias_value", "f32", "bias_updates"],
+  ["bias_until_pos", "i32", "bias_updates"],
 ] as const satisfies readonly Column[];
 
 export const RESULT_COLUMNS = [
@@ -75,6 +93,9 @@ export const RESULT_COLUMNS = [
   ["result_offset", "i32", "rows"],
   ["result_token", "i32", "rows"],
   ["result_logprob", "f32", "rows"],
+  ["result_n_top", "i32", "rows"],
+  ["result_top_token", "i32", "top_tokens"],
+  ["result_top_logprob", "f32", "top_tokens"],
 ] as const satisfies readonly Column[];
 
 type Views<C extends readonly Column[]> = {

@@ -120,7 +120,15 @@ describe("writeStepPlan", () => {
 
   it("asserts what does not fit instead of writing past a column", () => {
     const pool = new PagePool(32);
-    const small = { rows: 2, tokens: 4, page_updates: 2, sampling_updates: 2, slot_resets: 2 };
+    const small = {
+      rows: 2,
+      tokens: 4,
+      page_updates: 2,
+      sampling_updates: 2,
+      slot_resets: 2,
+      bias_updates: 2,
+      top_tokens: 40,
+    };
     const plan = planViews(small, new ArrayBuffer(layoutBytes(PLAN_COLUMNS, small)));
     const batch = new Batch(4);
     expect(() => writeStepPlan(plan, 1, batch)).toThrow("a step needs a row");

@@ -3,6 +3,7 @@
 // position that a row computes has its page in the engine's table; nothing is written past a column's capacity.
 import { assert } from "@fairlane/base";
 import type { Batch, BatchRow } from "../scheduler/batch.ts";
+import { biasesOf, writeSamplingUpdate } from "./sampling-columns.ts";
 import {
   FROM_DEVICE,
   NONE,
@@ -44,12 +45,14 @@ function writeNewSlot(plan: PlanViews, { request }: BatchRow): void {
   plan.slot_reset[reset] = slot;
   const update = takeIndex(plan.header, PLAN_HEADER.samplingUpdates, plan.sampling_slot.length);
   plan.sampling_slot[update] = slot;
-  plan.sampling_top_k[update] = spec.sampling.topK;
-  // Int32Array keeps the low 32 bits of an unsigned half.
-  plan.sampling_seed_lo[update] = spec.sampling.seedLow;
-  plan.sampling_seed_hi[update] = spec.sampling.seedHigh;
-  plan.sampling_temperature[update] = spec.sampling.temperature;
-  plan.sampling_top_p[update] = spec.sampling.topP;
+  writeSamplingUpdate(plan, update, spec);
+  for (const bias of biasesOf(spec)) {
+    const index = takeIndex(plan.header, PLAN_HEADER.biasUpdates, plan.bias_slot.length);
+    plan.bias_slot[index] = slot;
+    plan.bias_token[index] = bias.token;
+    plan.bias_value[index] = bias.value;
+    plan.bias_until_pos[index] = bias.untilPosition;
+  }
 }
 
 function writePages(plan: PlanViews, row: BatchRow): void {

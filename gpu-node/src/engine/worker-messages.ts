@@ -3,7 +3,7 @@
 import type { ErrorValue } from "@fairlane/protocol";
 import type { EngineInfo, EngineOptions } from "./engine.ts";
 
-/** How rows are sampled; 0 temperature = greedy, top_p 1 and top_k 0 = off. */
+/** How rows are sampled; 0 temperature = greedy, top_p 1 and top_k 0 = off. What is absent is off. */
 export interface SamplingParams {
   readonly temperature: number;
   readonly topP: number;
@@ -11,6 +11,22 @@ export interface SamplingParams {
   /** 64 bits of seed as two unsigned 32-bit halves. */
   readonly seedLow: number;
   readonly seedHigh: number;
+  readonly minP?: number;
+  readonly typicalP?: number;
+  readonly repetitionPenalty?: number;
+  readonly presencePenalty?: number;
+  readonly frequencyPenalty?: number;
+  readonly logitBias?: readonly TokenBias[];
+  /** Output tokens before which no stop token can be sampled. */
+  readonly minTokens?: number;
+  /** Likeliest tokens to report with each sample; absent = no log-probabilities at all. */
+  readonly topLogprobs?: number;
+}
+
+export interface TokenBias {
+  readonly token: number;
+  /** Added to the logit. */
+  readonly value: number;
 }
 
 /** A validated, tokenised request: all that the scheduler needs to know. */

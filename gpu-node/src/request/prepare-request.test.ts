@@ -51,6 +51,21 @@ describe("prepareRequest", () => {
     expect(only).toMatchObject({ value: { stopTokenIds: [0] } });
   });
 
+  it("refuses token ids that the model does not have", async () => {
+    expect(await prepare({ logit_bias: { "7": 1, "1000": 2 } })).toEqual({
+      ok: false,
+      error: {
+        code: "invalid_value",
+        message: "Invalid 'logit_bias': the model has the tokens 0 to 999, not 1000.",
+        param: "logit_bias",
+      },
+    });
+    expect(await prepare({ stop_token_ids: [1_000] })).toMatchObject({
+      error: { code: "invalid_value", param: "stop_token_ids" },
+    });
+    expect((await prepare({ logit_bias: { "999": -100 }, stop_token_ids: [999] })).ok).toBe(true);
+  });
+
   it("gives the default output, cut to what the context leaves", async () => {
     expect(await prepare({})).toMatchObject({ value: { maxOutputTokens: 16 } });
     expect(await prepare(user("x".repeat(60)))).toMatchObject({ value: { maxOutputTokens: 4 } });

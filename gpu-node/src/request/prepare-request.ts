@@ -12,6 +12,7 @@ import {
 } from "@fairlane/protocol";
 import type { EngineRequest } from "../engine/worker-messages.ts";
 import type { Detokenizer } from "../stream/token-stream.ts";
+import { checkTokenIds } from "./check-token-ids.ts";
 import { samplingParams } from "./sampling-params.ts";
 
 /** What a door needs of the model that the node serves. */
@@ -22,6 +23,8 @@ export interface ServedModel {
   readonly createdSeconds: number;
   /** Tokens that prompt and output of one request may have together: the model's context or the page pool. */
   readonly contextTokens: number;
+  /** Token ids are below. */
+  readonly vocabSize: number;
   readonly outputTokensDefault: number;
   /** Bytes of the longest token: a text of n bytes has at least n / tokenBytesMax tokens. */
   readonly tokenBytesMax: number;
@@ -56,13 +59,16 @@ export async function prepareRequest(
   // 3. the room for the answer
   const room = outputRoom(prompt.value.length, requestedOutputTokens(body), model);
   if (!room.ok) return room;
-  return ok({
+  // 4. sampling
+  const request: EngineRequest = {
     ...terms,
     promptTokens: prompt.value,
     maxOutputTokens: room.value,
     stopTokenIds: stopTokenIds(body, model),
     sampling: samplingParams(body, parts.random),
-  });
+  };
+  const stray = checkTokenIds(request, model.vocabSize);
+  return stray === null ? ok(request) : err(stray);
 }
 
 /** The model's end tokens, unless the client wants them ignored, and the client's own. */

@@ -55,6 +55,45 @@ describe("samplingParams", () => {
     expect(samplingParams({ temperature: 0.01, seed: 1 }, noRandom).temperature).toBe(0.01);
   });
 
+  it("carries what is on and nothing of what is off", () => {
+    const off = {
+      temperature: 1,
+      top_k: 0,
+      seed: 1,
+      min_p: 0,
+      typical_p: 1,
+      repetition_penalty: 1,
+      presence_penalty: 0,
+      frequency_penalty: null,
+      logit_bias: {},
+      min_tokens: 0,
+    };
+    const names = ["temperature", "topP", "topK", "seedLow", "seedHigh"];
+    expect(Object.keys(samplingParams(off, noRandom))).toEqual(names);
+    const on = {
+      seed: 1,
+      min_p: 0.1,
+      typical_p: 1e-60,
+      repetition_penalty: 1.5,
+      presence_penalty: -2,
+      frequency_penalty: 0.25,
+      logit_bias: { "7": -100, "0": 2.5 },
+      min_tokens: 3,
+    };
+    expect(samplingParams(on, noRandom)).toMatchObject({
+      minP: 0.1,
+      typicalP: 2 ** -126,
+      repetitionPenalty: 1.5,
+      presencePenalty: -2,
+      frequencyPenalty: 0.25,
+      logitBias: [
+        { token: 0, value: 2.5 },
+        { token: 7, value: -100 },
+      ],
+      minTokens: 3,
+    });
+  });
+
   it("keeps a tiny top_p above zero in f32", () => {
     expect(Math.fround(samplingParams({ top_p: 1e-60, seed: 1 }, noRandom).topP)).toBe(2 ** -126);
   });

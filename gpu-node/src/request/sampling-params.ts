@@ -9,12 +9,19 @@ export interface SamplingFields {
   readonly top_p?: number | null | undefined;
   readonly top_k?: number | null | undefined;
   readonly seed?: number | null | undefined;
+  readonly min_p?: number | null | undefined;
+  readonly typical_p?: number | null | undefined;
+  readonly repetition_penalty?: number | null | undefined;
+  readonly presence_penalty?: number | null | undefined;
+  readonly frequency_penalty?: number | null | undefined;
+  readonly logit_bias?: Readonly<Record<string, number>> | null | undefined;
+  readonly min_tokens?: number | null | undefined;
 }
 
 // Below this, dividing logits by the temperature overflows f32 or leaves one candidate: greedy says the same.
 const GREEDY_BELOW_TEMPERATURE = 1e-5;
-// The smallest normal f32. A smaller top_p would be 0 there; both keep the most likely token only.
-const TOP_P_MIN = 2 ** -126;
+// The smallest normal f32. A smaller top_p or typical_p would be 0 there; both keep one token only.
+const FRACTION_MIN = 2 ** -126;
 
 /** Sampling parameters of one request. Defaults are OpenAI's: temperature 1, top_p 1, no top_k. */
 export function samplingParams(fields: SamplingFields, random: Random): SamplingParams {
@@ -23,11 +30,34 @@ export function samplingParams(fields: SamplingFields, random: Random): Sampling
   const bits = seed === undefined ? randomBits(random) : mixSeed(BigInt(seed));
   return {
     temperature: temperature < GREEDY_BELOW_TEMPERATURE ? 0 : temperature,
-    topP: Math.max(fields.top_p ?? 1, TOP_P_MIN),
+    topP: fractionOf(fields.top_p),
     topK: fields.top_k ?? 0,
     seedLow: Number(bits & 0xffff_ffffn),
     seedHigh: Number(bits >> 32n),
+    ...optionalParams(fields),
   };
+}
+
+// Only what is on, so that most requests carry nothing of it.
+function optionalParams(fields: SamplingFields): Partial<SamplingParams> {
+  const biases = Object.entries(fields.logit_bias ?? {});
+  return {
+    ...(fields.min_p ? { minP: fields.min_p } : {}),
+    ...((fields.typical_p ?? 1) < 1 ? { typicalP: fractionOf(fields.typical_p) } : {}),
+    ...((fields.repetition_penalty ?? 1) !== 1
+      ? { repetitionPenalty: fields.repetition_penalty ?? 1 }
+      : {}),
+    ...(fields.presence_penalty ? { presencePenalty: fields.presence_penalty } : {}),
+    ...(fields.frequency_penalty ? { frequencyPenalty: fields.frequency_penalty } : {}),
+    ...(biases.length > 0
+      ? { logitBias: biases.map(([token, value]) => ({ token: Number(token), value })) }
+      : {}),
+    ...(fields.min_tokens ? { minTokens: fields.min_tokens } : {}),
+  };
+}
+
+function fractionOf(value: number | null | undefined): number {
+  return Math.max(value ?? 1, FRACTION_MIN);
 }
 
 // [SplitMix64] One step of the generator: neighbouring seeds share no visible pattern.

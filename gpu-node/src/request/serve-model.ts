@@ -42,6 +42,7 @@ export function serveModel(parts: {
     digest,
     createdSeconds,
     contextTokens,
+    vocabSize: info.vocabSize,
     outputTokensDefault: Math.min(OUTPUT_TOKENS_DEFAULT, contextTokens),
     tokenBytesMax: tokenizer.maxTokenBytes,
     stopTokenIds: eosTokenIds,

@@ -4,8 +4,11 @@
 import { units } from "@fairlane/base";
 import type { ErrorValue } from "@fairlane/protocol";
 import type { EngineInfo } from "../engine/engine.ts";
+import { biasCountOf } from "../engine/sampling-columns.ts";
+import { BIAS_PER_SLOT_MAX } from "../engine/step-layout.ts";
 import type { EngineRequest } from "../engine/worker-messages.ts";
 import { STOP_TOKEN_IDS_MAX } from "../limits.ts";
+import { checkTokenIds } from "../request/check-token-ids.ts";
 import { outputTokensMaxOf } from "../request/stop-condition.ts";
 
 /** What of the engine bounds a single request. */
@@ -80,13 +83,14 @@ function checkTokens(request: EngineRequest, bounds: EngineBounds): ErrorValue |
       `tokeniser and model do not belong together.`;
     return refuse("internal_error", message, null);
   }
-  if (request.stopTokenIds.length <= STOP_TOKEN_IDS_MAX) return null;
+  if (request.stopTokenIds.length <= STOP_TOKEN_IDS_MAX) return checkTokenIds(request, vocabSize);
   const message = `At most ${STOP_TOKEN_IDS_MAX} stop tokens, got ${request.stopTokenIds.length}.`;
   return refuse("array_above_max_length", message, "stop");
 }
 
 // As the engine sees them, in f32: what is a number here may be zero or infinite there.
-function checkSampling({ sampling }: EngineRequest): ErrorValue | null {
+function checkSampling(request: EngineRequest): ErrorValue | null {
+  const { sampling } = request;
   const temperature = Math.fround(sampling.temperature);
   const topP = Math.fround(sampling.topP);
   const { topK } = sampling;
@@ -99,6 +103,11 @@ function checkSampling({ sampling }: EngineRequest): ErrorValue | null {
   }
   if (!(Number.isInteger(topK) && topK >= 0 && topK <= 0x7fff_ffff)) {
     return refuse("invalid_value", `top_k must be an integer >= 0, got ${topK}.`, "top_k");
+  }
+  const biasCount = biasCountOf(request);
+  if (biasCount > BIAS_PER_SLOT_MAX) {
+    const message = `At most ${BIAS_PER_SLOT_MAX} biased and suppressed tokens, got ${biasCount}.`;
+    return refuse("invalid_value", message, "logit_bias");
   }
   return null;
 }

@@ -2,10 +2,11 @@
 // has room for the largest batch that the batch builder can make.
 import { assert, type Clock } from "@fairlane/base";
 import type { EngineInfo } from "../engine/engine.ts";
-import type { StepCapacity } from "../engine/step-layout.ts";
+import { TOP_LOGPROBS_MAX, type StepCapacity } from "../engine/step-layout.ts";
 import {
   PAGE_TOKENS,
   RUNNING_REQUESTS_MAX,
+  STEP_BIASES_MAX,
   STEP_BUDGET_TOKENS_MAX,
   WAITING_PROMPT_TOKENS_MAX,
   WAITING_REQUESTS_MAX,
@@ -62,6 +63,8 @@ export function stepCapacityFor(options: {
     page_updates: slotCount + Math.ceil(tokens / pageTokens),
     sampling_updates: slotCount,
     slot_resets: slotCount,
+    bias_updates: STEP_BIASES_MAX,
+    top_tokens: slotCount * TOP_LOGPROBS_MAX,
   };
 }
 

@@ -5,6 +5,7 @@
 import { assert } from "@fairlane/base";
 import type { Engine } from "../engine/engine.ts";
 import type { ResultViews } from "../engine/step-layout.ts";
+import { biasCountOf } from "../engine/sampling-columns.ts";
 import { writeStepPlan } from "../engine/step-plan.ts";
 import { checkStepResult, computeUsOf, sampledToken } from "../engine/step-result.ts";
 import type { DiscardedTokens, RequestProgress } from "../engine/worker-messages.ts";
@@ -128,11 +129,20 @@ export class StepCycle {
     turns.stepBuilt(batchTierOf(batch, parts));
   }
 
-  /** Joins what waits; who waits for its turn is not passed by a later tier. */
+  /** Joins what waits, as long as the plan has room for the logit biases that it brings. */
   #joinWithin(parts: SchedulerParts, firstTier: Tier): (tier: Tier) => RunningRequest | null {
-    const { waiting } = parts;
-    return (tier) =>
-      tier !== firstTier && waiting.countOf(firstTier) > 0 ? null : joinNext(parts, tier);
+    const { waiting, info } = parts;
+    let biasesLeft = info.capacity.bias_updates;
+    return (tier) => {
+      // Who waits for its turn is not passed by a later tier.
+      if (tier !== firstTier && waiting.countOf(firstTier) > 0) return null;
+      const head = waiting.peek(tier);
+      const biasCount = head === undefined ? 0 : biasCountOf(head.spec);
+      if (biasCount > biasesLeft) return null;
+      const joined = joinNext(parts, tier);
+      if (joined !== null) biasesLeft -= biasCount;
+      return joined;
+    };
   }
 
   #batchOf(stepId: number): Batch {

@@ -218,6 +218,21 @@ describe("LiveStreams", () => {
     expect(events).toContain("r1 2+1 ''");
   });
 
+  it("looks for stop strings only after the minimum of tokens", () => {
+    const sampling = { temperature: 0, topP: 1, topK: 0, seedLow: 0, seedHigh: 0, minTokens: 2 };
+    const one = request("r1", { maxOutputTokens: 4, sampling });
+    add(one, LETTER_MODEL.makeDetokenizer(), ["b", "bc", "d"]);
+    engine.submit([one]);
+    for (let step = 0; step < 4; step++) engine.step();
+    expect(events.filter((event) => event.startsWith("r1"))).toEqual([
+      "r1 0+1 'a'",
+      "r1 1+1 'b'",
+      "r1 2+1 'c'",
+      "r1 3+1 ''",
+      "r1 ended stop -",
+    ]);
+  });
+
   it("stops at an engine that ends the request at once", () => {
     const one = request("r1", { maxOutputTokens: 9 });
     add(one, LETTER_MODEL.makeDetokenizer(), ["b"]);

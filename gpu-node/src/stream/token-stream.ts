@@ -132,7 +132,13 @@ export class TokenStream {
   }): TokenDelta | null {
     if (this.#isSilenced) return null;
     const { progress, fromToken, tokenCount } = part;
-    let text = this.#stop.push(this.#detokenizer.push(progress.newTokens));
+    const minTokens = this.request.sampling.minTokens ?? 0;
+    let text = "";
+    for (const [index, token] of progress.newTokens.entries()) {
+      const piece = this.#detokenizer.push([token]);
+      // Stop strings count from the first text after the minimum.
+      text += fromToken + index < minTokens ? piece : this.#stop.push(piece);
+    }
     if (progress.end !== null) {
       text += this.#stop.push(this.#detokenizer.flush()) + this.#stop.flush();
     }

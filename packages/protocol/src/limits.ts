@@ -20,6 +20,11 @@ export const STOP_CHARS_MAX = 256;
 export const STOP_TOKEN_IDS_MAX = 32;
 /** Largest token id that a field may name: four times the largest open vocabularies. */
 export const TOKEN_ID_MAX = 1_048_575;
+/** Entries of `logit_bias`: as many as OpenAI takes; the node's slots have room for these and all stop tokens. */
+export const LOGIT_BIAS_ENTRIES_MAX = 300;
+/** Range of `repetition_penalty`: beyond it logits lose all meaning, and f32 its range. */
+export const REPETITION_PENALTY_MIN = 0.01;
+export const REPETITION_PENALTY_MAX = 100;
 /** Characters of one wire frame: a coalesced submit of a full window of bodies stays below. */
 export const FRAME_CHARS_MAX = 32 * 1024 * 1024;
 /** Requests in one submit frame. */

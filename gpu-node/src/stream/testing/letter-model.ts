@@ -7,6 +7,7 @@ export const LETTER_MODEL: ServedModel = {
   digest: "sha256-letters",
   createdSeconds: 1_700_000_000,
   contextTokens: 64,
+  vocabSize: 1_000,
   outputTokensDefault: 16,
   tokenBytesMax: 1,
   stopTokenIds: [0],

@@ -20,6 +20,13 @@ describe("parseChatRequest", () => {
       top_p: 0.000_1,
       top_k: 0,
       seed: -7,
+      min_p: 1,
+      typical_p: 0.5,
+      repetition_penalty: 0.01,
+      presence_penalty: -2,
+      frequency_penalty: 2,
+      logit_bias: { "0": -100, "1048575": 100 },
+      min_tokens: 1_000_000,
       stop: ["###", "\n\n", "😀", "end"],
       stop_token_ids: [0, 1_048_575],
       ignore_eos: true,
@@ -40,6 +47,13 @@ describe("parseChatRequest", () => {
       top_p: null,
       top_k: null,
       seed: null,
+      min_p: null,
+      typical_p: null,
+      repetition_penalty: null,
+      presence_penalty: null,
+      frequency_penalty: null,
+      logit_bias: null,
+      min_tokens: null,
       stop: null,
       stop_token_ids: null,
       ignore_eos: null,
@@ -53,16 +67,13 @@ describe("parseChatRequest", () => {
   it("leaves out fields that are off", () => {
     const off = {
       audio: null,
-      frequency_penalty: 0,
       function_call: "none",
       functions: [],
-      logit_bias: {},
       logprobs: false,
       modalities: null,
       n: 1,
       parallel_tool_calls: true,
       prediction: null,
-      presence_penalty: 0,
       prompt_cache_key: null,
       prompt_cache_retention: null,
       reasoning_effort: null,
@@ -84,15 +95,12 @@ describe("parseChatRequest", () => {
 
   it.each([
     ["audio", {}],
-    ["frequency_penalty", 0.5],
     ["function_call", { name: "f" }],
     ["functions", [{}]],
-    ["logit_bias", { "5": 100 }],
     ["logprobs", true],
     ["modalities", ["audio"]],
     ["n", 2],
     ["n", "1"],
-    ["presence_penalty", -2],
     ["prompt_cache_key", "k"],
     ["reasoning_effort", "high"],
     ["response_format", { type: "json_object" }],
@@ -180,7 +188,21 @@ describe("requestedOutputTokens", () => {
   });
 });
 
-describe("stop", () => {
+describe("sampling and stop fields", () => {
+  it("want no more tokens at least than at most", () => {
+    const body = { messages: MESSAGES, max_tokens: 4 };
+    expect(parseChatRequest({ ...body, min_tokens: 4 }).ok).toBe(true);
+    expect(parseChatRequest({ ...body, min_tokens: 5 })).toEqual({
+      ok: false,
+      error: {
+        code: "invalid_value",
+        message:
+          "Invalid 'min_tokens': expected at most the output maximum of 4, but got 5 instead.",
+        param: "min_tokens",
+      },
+    });
+  });
+
   it.each([
     ["stop", "", "invalid_value", "stop"],
     ["stop", "x".repeat(257), "string_above_max_length", "stop"],
@@ -197,14 +219,30 @@ describe("stop", () => {
       "stop_token_ids",
     ],
     ["ignore_eos", 1, "invalid_type", "ignore_eos"],
-  ])("refuses %s = %j", (field, value, code, param) => {
+    ["min_p", 1.5, "decimal_above_max_value", "min_p"],
+    ["typical_p", 0, "integer_below_min_value", "typical_p"],
+    ["repetition_penalty", 0, "integer_below_min_value", "repetition_penalty"],
+    ["presence_penalty", 2.5, "decimal_above_max_value", "presence_penalty"],
+    ["frequency_penalty", -3, "integer_below_min_value", "frequency_penalty"],
+    ["logit_bias", { "5": 101 }, "integer_above_max_value", "logit_bias.5"],
+    ["logit_bias", { x: 1 }, "invalid_value", "logit_bias"],
+    ["logit_bias", { "01": 1 }, "invalid_value", "logit_bias"],
+    ["logit_bias", { "1048576": 1 }, "invalid_value", "logit_bias"],
+    [
+      "logit_bias",
+      Object.fromEntries(Array.from({ length: 301 }, (_, id) => [id, 1])),
+      "invalid_value",
+      "logit_bias",
+    ],
+    ["min_tokens", -1, "integer_below_min_value", "min_tokens"],
+  ])("refuse %s = %j", (field, value, code, param) => {
     expect(parseChatRequest({ messages: MESSAGES, [field]: value })).toMatchObject({
       ok: false,
       error: { code, param },
     });
   });
 
-  it("is a list of texts whatever its form", () => {
+  it("make stop a list of texts whatever its form", () => {
     const request = { messages: [] };
     expect(stopStrings(request)).toEqual([]);
     expect(stopStrings({ ...request, stop: null })).toEqual([]);

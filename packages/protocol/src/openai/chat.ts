@@ -6,10 +6,13 @@ import { z } from "zod";
 import type { ErrorValue } from "../app-error.ts";
 import {
   CONTENT_PARTS_MAX,
+  LOGIT_BIAS_ENTRIES_MAX,
   MESSAGES_MAX,
   METADATA_ENTRIES_MAX,
   NAME_CHARS_MAX,
   OUTPUT_TOKENS_MAX,
+  REPETITION_PENALTY_MAX,
+  REPETITION_PENALTY_MIN,
   STOP_CHARS_MAX,
   STOP_STRINGS_MAX,
   STOP_TOKEN_IDS_MAX,
@@ -34,6 +37,18 @@ const stopString = z
   .max(STOP_CHARS_MAX)
   .refine((text) => text.isWellFormed(), { message: "not well-formed Unicode" });
 
+// Keys are token ids as JSON has them: decimal, without leading zeros.
+const logitBias = z
+  .record(z.string().max(NAME_CHARS_MAX), z.number().min(-100).max(100))
+  .refine((bias) => Object.keys(bias).length <= LOGIT_BIAS_ENTRIES_MAX, {
+    message: `at most ${LOGIT_BIAS_ENTRIES_MAX} entries`,
+  })
+  .refine(
+    (bias) =>
+      Object.keys(bias).every((id) => /^(0|[1-9]\d{0,6})$/.test(id) && Number(id) <= TOKEN_ID_MAX),
+    { message: `keys must be token ids from 0 to ${TOKEN_ID_MAX}` },
+  );
+
 export const chatRequestSchema = z.strictObject({
   model: z.string().min(1).max(NAME_CHARS_MAX).optional(),
   messages: z.array(message).min(1).max(MESSAGES_MAX),
@@ -41,11 +56,18 @@ export const chatRequestSchema = z.strictObject({
   max_completion_tokens: tokenLimit,
   temperature: z.number().min(0).max(2).nullish(),
   top_p: z.number().gt(0).max(1).nullish(),
-  // Not OpenAI's, but what vLLM and its users have: 0 = off.
+  // Not OpenAI's, but vLLM's and Hugging Face's: top_k, min_p, typical_p, repetition_penalty, min_tokens,
+  // stop_token_ids, ignore_eos.
   top_k: z.int().min(0).max(1_000_000).nullish(),
   seed: z.int().nullish(),
+  min_p: z.number().min(0).max(1).nullish(),
+  typical_p: z.number().gt(0).max(1).nullish(),
+  repetition_penalty: z.number().min(REPETITION_PENALTY_MIN).max(REPETITION_PENALTY_MAX).nullish(),
+  presence_penalty: z.number().min(-2).max(2).nullish(),
+  frequency_penalty: z.number().min(-2).max(2).nullish(),
+  logit_bias: logitBias.nullish(),
+  min_tokens: z.int().min(0).max(OUTPUT_TOKENS_MAX).nullish(),
   stop: z.union([stopString, z.array(stopString).max(STOP_STRINGS_MAX)]).nullish(),
-  // The next two are vLLM's.
   stop_token_ids: z.array(z.int().min(0).max(TOKEN_ID_MAX)).max(STOP_TOKEN_IDS_MAX).nullish(),
   ignore_eos: z.boolean().nullish(),
   stream: z.boolean().nullish(),
@@ -65,16 +87,13 @@ export type ChatMessage = ChatRequest["messages"][number];
 // Field -> the values that mean "off" and are therefore harmless; anything else is `unsupported_parameter`.
 const OFF_VALUES: Readonly<Record<string, readonly unknown[]>> = {
   audio: [null],
-  frequency_penalty: [null, 0],
   function_call: [null, "none"],
   functions: [null],
-  logit_bias: [null],
   logprobs: [null, false],
   modalities: [null],
   n: [null, 1],
   parallel_tool_calls: [null, true, false],
   prediction: [null],
-  presence_penalty: [null, 0],
   prompt_cache_key: [null],
   prompt_cache_retention: [null],
   reasoning_effort: [null],
@@ -92,7 +111,6 @@ const OFF_VALUES: Readonly<Record<string, readonly unknown[]>> = {
 function isOff(field: string, value: unknown): boolean {
   if (field === "response_format" && isRecord(value)) return value["type"] === "text";
   if (Array.isArray(value)) return value.length === 0;
-  if (field === "logit_bias" && isRecord(value)) return Object.keys(value).length === 0;
   return (OFF_VALUES[field] ?? []).includes(value);
 }
 
@@ -124,6 +142,12 @@ export function parseChatRequest(body: unknown): Result<ChatRequest, ErrorValue>
   if (parsed.data.stream_options && parsed.data.stream !== true) {
     const message = "The 'stream_options' parameter is only allowed when 'stream' is enabled.";
     return err({ code: "invalid_value", message, param: "stream_options" });
+  }
+  const outputTokens = requestedOutputTokens(parsed.data);
+  const minTokens = parsed.data.min_tokens ?? 0;
+  if (outputTokens !== undefined && minTokens > outputTokens) {
+    const message = `Invalid 'min_tokens': expected at most the output maximum of ${outputTokens}, but got ${minTokens} instead.`;
+    return err({ code: "invalid_value", message, param: "min_tokens" });
   }
   return ok(parsed.data);
 }
