@@ -1,0 +1,46 @@
+// Owns the command line of the benches: which scenario runs, that the machine is idle, and where the result goes. Run
+// it as `npm run bench -- SCENARIO [--quick] [--json FILE] [--force]`.
+import { writeFile } from "node:fs/promises";
+import { parseArgs } from "node:util";
+import { checkIdle } from "./idle-guard.ts";
+import { jsonOf, tableOf, type ScenarioResult } from "./report.ts";
+import { serve } from "./scenarios/serve.ts";
+
+interface ScenarioOptions {
+  readonly isQuick: boolean;
+}
+
+const SCENARIOS: Readonly<Record<string, (options: ScenarioOptions) => Promise<ScenarioResult>>> = {
+  serve,
+};
+
+const USAGE = `usage: npm run bench -- ${Object.keys(SCENARIOS).join("|")} [--quick] [--json FILE] [--force]
+  --quick      a small load that ends within 50 seconds
+  --json FILE  write the JSON object there as well
+  --force      measure on a busy machine; the result says "busy": true
+`;
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      quick: { type: "boolean", default: false },
+      force: { type: "boolean", default: false },
+      json: { type: "string" },
+    },
+  });
+  const run = SCENARIOS[positionals[0] ?? ""];
+  if (run === undefined || positionals.length !== 1) throw new Error(USAGE);
+  const busy = await checkIdle({ force: values.force });
+  const result = await run({ isQuick: values.quick });
+  const json = jsonOf(result, { busy });
+  if (values.json !== undefined) await writeFile(values.json, `${json}\n`);
+  process.stdout.write(`${tableOf(result)}${json}\n`);
+}
+
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}
