@@ -14,6 +14,7 @@ export class ConfigError extends Error {
 
 const PAGE_COUNT_MAX = 2 ** 24;
 const THREAD_COUNT_MAX = 1_024;
+const TBT_TARGET_MS_MAX = 60_000;
 const DRAIN_TIMEOUT_MS_MAX = 3_600_000;
 
 const nonEmpty = z.string().min(1, "must not be empty");
@@ -45,7 +46,7 @@ const DEFAULTS = {
   isa: "auto",
   numerics: "int8",
   maxRunning: "64",
-  stepBudgetTokens: "256",
+  tbtTargetMs: "100",
   drainTimeoutMs: "20000",
 } as const;
 
@@ -118,8 +119,18 @@ const OPTIONS = {
   },
   "step-budget-tokens": {
     value: "N",
-    help: `tokens of one step (default ${DEFAULTS.stepBudgetTokens})`,
-    schema: integer(1, STEP_BUDGET_TOKENS_MAX).prefault(DEFAULTS.stepBudgetTokens),
+    help: "fixed tokens of one step; default: as many as meet the target of --tbt-target-ms",
+    schema: integer(1, STEP_BUDGET_TOKENS_MAX).optional(),
+  },
+  "tbt-target-ms": {
+    value: "MS",
+    help: `time between two tokens that prefills of others may cause (default ${DEFAULTS.tbtTargetMs})`,
+    schema: integer(1, TBT_TARGET_MS_MAX).prefault(DEFAULTS.tbtTargetMs),
+  },
+  "step-profile": {
+    value: "FILE",
+    help: "measured step times, written by npm run profile; default: a short measurement at the start",
+    schema: nonEmpty.optional(),
   },
   "drain-timeout-ms": {
     value: "MS",
@@ -147,7 +158,10 @@ export interface NodeConfig {
   readonly threadCount: number | undefined;
   readonly pageCount: number | undefined;
   readonly runningRequestsMax: number;
-  readonly stepBudgetTokens: number;
+  /** Undefined: adaptive, within the target. */
+  readonly stepBudgetTokens: number | undefined;
+  readonly tbtTargetMs: number;
+  readonly stepProfile: string | undefined;
   readonly drainTimeoutMs: number;
   readonly readyFile: string | undefined;
   /** Wanted on /v1 routes when set. */
@@ -187,6 +201,8 @@ export function parseConfig(args: readonly string[], env: Env): NodeConfig | "he
     pageCount: values["page-count"],
     runningRequestsMax: values["max-running"],
     stepBudgetTokens: values["step-budget-tokens"],
+    tbtTargetMs: values["tbt-target-ms"],
+    stepProfile: values["step-profile"] && resolve(values["step-profile"]),
     drainTimeoutMs: values["drain-timeout-ms"],
     readyFile: values["ready-file"] && resolve(values["ready-file"]),
     apiKey: env["FAIRLANE_NODE_API_KEY"] || undefined,

@@ -22,6 +22,10 @@ export const PREFILL_SHARE_MIN_TOKENS = 16;
 export const STEP_TILE_TOKENS = 16;
 /** Steps that prefills of the batch tier wait while interactive ones take all: an eighth of the steps is theirs. */
 export const BATCH_TIER_STARVED_STEPS_MAX = 7;
+/** Tokens of one step while the target of its time bounds it: more hardly compute faster, and cost activations. */
+export const STEP_ADAPTIVE_TOKENS_MAX = 512;
+/** Time after which the calibration at the start measures no further step: nobody waits for it. */
+export const CALIBRATION_MS_MAX = 250;
 /** Submitted steps that have not been settled: one computes while the next one is prepared; an engine has two plans. */
 export const STEPS_IN_FLIGHT_MAX = 2;
 /** Running requests, that is slots: bounds the plan's columns and the step message. */

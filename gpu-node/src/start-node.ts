@@ -13,6 +13,7 @@ import { heartbeatFrame } from "./fleet/heartbeat.ts";
 import { helloFrame } from "./fleet/hello.ts";
 import type { ModelOnDisk } from "./fleet/model-on-disk.ts";
 import { Readiness } from "./fleet/readiness.ts";
+import { readStepProfile } from "./fleet/step-profile.ts";
 import { NodeMetrics } from "./http/metrics.ts";
 import { nodeRoutes } from "./http/routes.ts";
 import { HttpServer } from "./http/server.ts";
@@ -106,7 +107,10 @@ class NodeRuntime {
     const { opened, manifestPath, createdSeconds } = await openModel();
     // 4. the engine
     this.#readiness.loading("the engine is loading the weights");
-    const info = await this.#engine.start(workerOptions({ config, opened, manifestPath, machine }));
+    const stepProfile =
+      config.stepProfile === undefined ? undefined : await readStepProfile(config.stepProfile);
+    const options = { config, opened, manifestPath, machine, stepProfile };
+    const info = await this.#engine.start(workerOptions(options));
     this.#noteLoad({
       running: 0,
       waiting: 0,

@@ -7,6 +7,7 @@ import type { Clock } from "@fairlane/base";
 import { STEP_STUCK_AFTER_MS } from "../limits.ts";
 import { Scheduler } from "../scheduler/scheduler.ts";
 import { SchedulerLoop } from "../scheduler/scheduler-loop.ts";
+import { stepTargetOf } from "../scheduler/step-target.ts";
 import type { Engine, EngineOptions } from "./engine.ts";
 import type { FromWorker, ToWorker, WorkerOptions } from "./worker-messages.ts";
 
@@ -41,8 +42,9 @@ async function serve(
   post: (message: FromWorker) => void,
 ): Promise<void> {
   const { stepBudgetTokens, stepStuckAfterMs = STEP_STUCK_AFTER_MS } = options;
+  const stepTarget = await stepTargetOf(engine, options, clock);
   const loop = new SchedulerLoop({
-    scheduler: new Scheduler({ info: engine.info, clock, stepBudgetTokens }),
+    scheduler: new Scheduler({ info: engine.info, clock, stepBudgetTokens, stepTarget }),
     engine,
     post,
     // Messages are delivered in the poll phase, which a turn of setImmediate passes through; a step that is done

@@ -1,6 +1,7 @@
 // Owns the messages between the main thread (HTTP, link, tokens to text, journal) and the engine worker
 // (scheduler, pool, engine). One message per step in each direction at most; never one per token.
 import type { ErrorValue } from "@fairlane/protocol";
+import type { StepProfileFile } from "../fleet/step-profile.ts";
 import type { EngineInfo, EngineOptions } from "./engine.ts";
 
 /** How rows are sampled; 0 temperature = greedy, top_p 1 and top_k 0 = off. What is absent is off. */
@@ -46,8 +47,12 @@ export interface EngineRequest {
 
 export interface WorkerOptions {
   readonly engine: EngineOptions;
-  /** Tokens of one step: decodes first, then prefill chunks. */
+  /** Most tokens of one step: decodes first, then prefill chunks. */
   readonly stepBudgetTokens: number;
+  /** Time between tokens: chunks are no larger than what meets it by prediction. Null: every step takes its budget. */
+  readonly tbtTargetMs?: number | null;
+  /** What the prediction is made from; measured at the start when absent. */
+  readonly stepProfile?: StepProfileFile | undefined;
   /** A step that takes longer is reported as stuck; a bound of limits.ts when absent. */
   readonly stepStuckAfterMs?: number;
 }

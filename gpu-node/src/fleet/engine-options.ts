@@ -4,7 +4,9 @@ import type { WorkerOptions } from "../engine/worker-messages.ts";
 import type { NodeConfig } from "../config.ts";
 import type { OpenedModel } from "../model/open-model.ts";
 import { stepCapacityFor } from "../scheduler/scheduler-parts.ts";
+import { STEP_ADAPTIVE_TOKENS_MAX } from "../limits.ts";
 import { defaultPageCount } from "./capacity.ts";
+import type { StepProfileFile } from "./step-profile.ts";
 
 /** What the machine offers this process. */
 export interface Machine {
@@ -23,12 +25,14 @@ export function workerOptions(parts: {
   readonly opened: Pick<OpenedModel, "config" | "contextTokens">;
   readonly manifestPath: string;
   readonly machine: Machine;
+  readonly stepProfile?: StepProfileFile | undefined;
 }): WorkerOptions {
-  const { config, opened, manifestPath, machine } = parts;
+  const { config, opened, manifestPath, machine, stepProfile } = parts;
   const { layerCount, kvHeadCount, headDim } = opened.config;
   const kvBytesPerToken = layerCount * 2 * kvHeadCount * headDim * KV_VALUE_BYTES[config.numerics];
   const slotCount = config.runningRequestsMax;
-  const { stepBudgetTokens } = config;
+  const isFixed = config.stepBudgetTokens !== undefined;
+  const { stepBudgetTokens = STEP_ADAPTIVE_TOKENS_MAX } = config;
   const engine: EngineOptions = {
     manifestPath,
     isa: config.isa,
@@ -46,5 +50,10 @@ export function workerOptions(parts: {
     threadCount: config.threadCount ?? machine.coreCount,
     capacity: stepCapacityFor({ slotCount, stepBudgetTokens, pageTokens: PAGE_TOKENS }),
   };
-  return { engine, stepBudgetTokens };
+  return {
+    engine,
+    stepBudgetTokens,
+    tbtTargetMs: isFixed ? null : config.tbtTargetMs,
+    stepProfile,
+  };
 }

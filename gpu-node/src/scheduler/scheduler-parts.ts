@@ -24,8 +24,8 @@ export interface SchedulerOptions {
   readonly clock: Clock;
   /** Most tokens of a step. */
   readonly stepBudgetTokens: number;
-  /** Chunks are no larger than what meets it; absent: the budget is fixed. */
-  readonly stepTarget?: StepTarget;
+  /** Chunks are no larger than what meets it; null or absent: the budget is fixed. */
+  readonly stepTarget?: StepTarget | null;
   readonly waitingBounds?: WaitingBounds;
 }
 
