@@ -1,0 +1,324 @@
+// The conformance suite of the Engine interface: what every implementation promises to the scheduler, whatever it
+// computes with. Run it with a factory per implementation (engine-backends.test.ts).
+import { describe, expect, it } from "vitest";
+import type { Engine } from "../../gpu-node/src/engine/engine.ts";
+import { PLAN_HEADER } from "../../gpu-node/src/engine/step-layout.ts";
+import { StepDriver, type RowSpec, type SamplingSpec } from "./step-driver.ts";
+
+export interface EngineUnderTest {
+  readonly name: string;
+  /** Opens a fresh engine with at least 8 slots, 320 pages and steps of 4096 tokens. */
+  readonly open: () => Engine | Promise<Engine>;
+}
+
+// StepStatus of native/core/step_layout.h.
+const OK = 0;
+const BAD_VERSION = 1;
+const BAD_COUNT = 2;
+const BAD_SLOT = 3;
+const BAD_PAGE = 4;
+const BAD_ROW = 5;
+const BAD_TOKEN = 6;
+const UNMAPPED = 7;
+const BAD_SAMPLING = 8;
+
+const WARM: SamplingSpec = { temperature: 0.9, topP: 0.95, topK: 50, seed: 7 };
+
+/** Tokens that differ by seed and lie below any vocabulary of the tests. */
+function promptOf(length: number, seed: number): number[] {
+  return Array.from({ length }, (_, index) => (index * index * 7 + index * 31 + seed * 53) % 211);
+}
+
+/** Opens an engine for the length of one test. */
+async function withEngine<T>(
+  subject: EngineUnderTest,
+  run: (engine: Engine) => Promise<T>,
+): Promise<T> {
+  const engine = await subject.open();
+  try {
+    return await run(engine);
+  } finally {
+    await engine.close();
+  }
+}
+
+function tokensOf(samples: readonly { readonly token: number }[]): number[] {
+  return samples.map(({ token }) => token);
+}
+
+function describeDeterminism(subject: EngineUnderTest): void {
+  const prompt = promptOf(75, 1);
+
+  it("computes the same greedy tokens whatever the chunks of the prompt", async () => {
+    await withEngine(subject, async (engine) => {
+      const driver = new StepDriver(engine);
+      const runs: number[][] = [];
+      for (const chunk of [75, 1, 5, 16, 33]) {
+        driver.start(0);
+        runs.push(tokensOf(await driver.generate(0, prompt, { count: 20, chunk })));
+      }
+      for (const run of runs) expect(run).toEqual(runs[0]);
+    });
+  });
+
+  it("computes the same tokens whatever the pages", async () => {
+    await withEngine(subject, async (engine) => {
+      const ascending = new StepDriver(engine);
+      ascending.start(0, WARM);
+      const expected = await ascending.generate(0, prompt, { count: 20, chunk: 75 });
+      const shuffled = Array.from({ length: 320 }, (_, index) => (index * 77 + 13) % 320);
+      const other = new StepDriver(engine, shuffled);
+      other.start(0, WARM);
+      expect(await other.generate(0, prompt, { count: 20, chunk: 75 })).toEqual(expected);
+    });
+  });
+
+  it("computes for each row of a batch what it computes alone", async () => {
+    await withEngine(subject, async (engine) => {
+      const driver = new StepDriver(engine);
+      const slots = [5, 0, 3, 2];
+      const samplingOf = (slot: number) =>
+        slot === 3 ? { temperature: 0 } : { ...WARM, seed: slot };
+      const lengthOf = (slot: number) => 20 + slot * 9;
+      for (const slot of slots) driver.start(slot, samplingOf(slot));
+      const together = new Map<number, number[]>(slots.map((slot) => [slot, []]));
+      for (let step = 0; step < 12; step++) {
+        // Slot s joins at step s, so steps mix prompts and decodes.
+        const rows = slots
+          .filter((slot) => slot <= step)
+          .map((slot): RowSpec => {
+            const tokens = slot === step ? promptOf(lengthOf(slot), slot) : "sampled";
+            return { slot, tokens };
+          });
+        const { samples } = await driver.step(rows);
+        for (const [slot, { token }] of samples) together.get(slot)?.push(token);
+      }
+      for (const slot of slots) {
+        driver.start(slot, samplingOf(slot));
+        const alone = await driver.generate(slot, promptOf(lengthOf(slot), slot), {
+          count: 12 - slot,
+          chunk: 99,
+        });
+        expect(together.get(slot)).toEqual(tokensOf(alone));
+      }
+    });
+  });
+
+  it("runs two steps in flight as if one after the other", async () => {
+    await withEngine(subject, async (engine) => {
+      const driver = new StepDriver(engine);
+      driver.start(0);
+      const expected = tokensOf(await driver.generate(0, prompt, { count: 9, chunk: 75 }));
+      driver.start(0);
+      driver.submit([{ slot: 0, tokens: prompt }]);
+      const got: (number | undefined)[] = [];
+      for (let index = 0; index < 8; index++) {
+        driver.submit([{ slot: 0, tokens: "sampled" }]);
+        got.push((await driver.wait()).samples.get(0)?.token);
+      }
+      got.push((await driver.wait()).samples.get(0)?.token);
+      expect(got).toEqual(expected);
+    });
+  });
+}
+
+function describeSampling(subject: EngineUnderTest): void {
+  const prompt = promptOf(12, 4);
+
+  it("repeats with the seed and differs without", async () => {
+    await withEngine(subject, async (engine) => {
+      const driver = new StepDriver(engine);
+      const run = async (seed: number) => {
+        driver.start(0, { temperature: 1.5, seed });
+        return tokensOf(await driver.generate(0, prompt, { count: 24, chunk: 12 }));
+      };
+      const first = await run(1);
+      expect(await run(1)).toEqual(first);
+      expect(await run(2)).not.toEqual(first);
+    });
+  });
+
+  it("gives no token and no log-probability where none is asked for", async () => {
+    await withEngine(subject, async (engine) => {
+      const driver = new StepDriver(engine);
+      driver.start(0);
+      driver.start(1);
+      const { samples } = await driver.step([
+        { slot: 0, tokens: prompt, isSampled: false },
+        { slot: 1, tokens: prompt },
+      ]);
+      expect([...samples.keys()]).toEqual([1]);
+      const logprob = samples.get(1)?.logprob ?? 1;
+      expect(logprob).toBeLessThan(0);
+      expect(logprob).toBeGreaterThan(-Math.log(engine.info.vocabSize));
+    });
+  });
+}
+
+type Break = (plan: ReturnType<Engine["acquirePlan"]>) => void;
+
+const BAD_PLANS: readonly (readonly [what: string, status: number, badRow: number, edit: Break])[] =
+  [
+    ["another layout version", BAD_VERSION, -1, (p) => (p.header[PLAN_HEADER.version] = 99)],
+    ["more rows than fit", BAD_COUNT, -1, (p) => (p.header[PLAN_HEADER.rows] = 1_000_000)],
+    ["a negative count of tokens", BAD_COUNT, -1, (p) => (p.header[PLAN_HEADER.tokens] = -1)],
+    ["a slot that does not exist", BAD_SLOT, 1, (p) => (p.row_slot[1] = 8)],
+    ["a page that does not exist", BAD_PAGE, 0, (p) => (p.page_id[0] = 320)],
+    ["a page-table entry past the end", BAD_PAGE, 0, (p) => (p.page_entry[0] = 3)],
+    ["a KV group that does not exist", BAD_PAGE, 0, (p) => (p.page_kv_group[0] = 1)],
+    ["one page written by two rows", BAD_PAGE, 1, (p) => (p.page_id[1] = p.page_id[0] ?? 0)],
+    ["the same slot twice", BAD_ROW, 1, (p) => (p.row_slot[1] = p.row_slot[0] ?? 0)],
+    ["no tokens", BAD_ROW, 0, (p) => (p.row_n_tokens[0] = 0)],
+    ["tokens past the end", BAD_ROW, 1, (p) => (p.row_token_offset[1] = 7)],
+    ["a position past the context", BAD_ROW, 0, (p) => (p.row_first_pos[0] = 1 << 30)],
+    [
+      "the sample of a slot without one",
+      BAD_ROW,
+      1,
+      (p) => p.row_token_offset.fill(-1, 1, 2) && p.row_n_tokens.fill(1, 1, 2),
+    ],
+    ["a token outside the vocabulary", BAD_TOKEN, 1, (p) => (p.token[5] = 1_000_000)],
+    ["a negative token", BAD_TOKEN, 0, (p) => (p.token[0] = -1)],
+    ["a position without a page", UNMAPPED, 0, (p) => (p.row_first_pos[0] = 14)],
+    ["a hole before the row", UNMAPPED, 1, (p) => (p.row_first_pos[1] = 2)],
+    ["a temperature that is no number", BAD_SAMPLING, 1, (p) => (p.sampling_temperature[1] = NaN)],
+    ["top_p 0", BAD_SAMPLING, 0, (p) => (p.sampling_top_p[0] = 0)],
+  ];
+
+function describeRefusals(subject: EngineUnderTest): void {
+  const rows: RowSpec[] = [
+    { slot: 1, tokens: promptOf(4, 2) },
+    { slot: 2, tokens: promptOf(4, 3) },
+  ];
+
+  it.each(BAD_PLANS)("refuses a plan with %s and goes on", async (_what, status, badRow, edit) => {
+    await withEngine(subject, async (engine) => {
+      const driver = new StepDriver(
+        engine,
+        Array.from({ length: 320 }, (_, index) => 319 - index),
+      );
+      const undisturbed = new StepDriver(engine);
+      undisturbed.start(0, WARM);
+      const expected = await undisturbed.generate(0, promptOf(20, 6), { count: 5, chunk: 20 });
+
+      undisturbed.start(0, WARM);
+      undisturbed.submit([{ slot: 0, tokens: promptOf(20, 6) }]);
+      const samples = [(await undisturbed.wait()).samples.get(0)];
+      driver.start(1);
+      driver.start(2);
+      const plan = driver.plan(rows);
+      edit(plan);
+      driver.submitPlan(plan, rows);
+      const refused = await driver.wait();
+      expect([refused.status, refused.badRow, refused.samples.size]).toEqual([status, badRow, 0]);
+      while (samples.length < 5) {
+        const outcome = await undisturbed.step([{ slot: 0, tokens: "sampled" }]);
+        expect(outcome.status).toBe(OK);
+        samples.push(outcome.samples.get(0));
+      }
+      expect(samples).toEqual(expected);
+    });
+  });
+}
+
+function describeBuffers(subject: EngineUnderTest): void {
+  const rows: RowSpec[] = [{ slot: 0, tokens: [1, 2, 3] }];
+
+  it("has two plan buffers and says so when both are in flight", async () => {
+    await withEngine(subject, async (engine) => {
+      const driver = new StepDriver(engine);
+      driver.start(0);
+      const first = driver.plan(rows);
+      driver.submitPlan(first, rows);
+      expect(() => engine.submitStep(first)).toThrow("in flight");
+      const second = driver.plan(rows);
+      expect(second).not.toBe(first);
+      driver.submitPlan(second, rows);
+      expect(() => engine.acquirePlan()).toThrow("in flight");
+      await driver.wait();
+      expect(engine.acquirePlan()).toBe(first);
+      await driver.wait();
+    });
+  });
+
+  it("rejects a wait when nothing is in flight, and a plan of its own making", async () => {
+    await withEngine(subject, async (engine) => {
+      await expect(engine.waitStep({ timeoutMs: 10 })).rejects.toThrow("no step is in flight");
+      const foreign = { ...engine.acquirePlan() };
+      expect(() => engine.submitStep(foreign)).toThrow("does not belong");
+    });
+  });
+
+  it("keeps result views until the next wait", async () => {
+    await withEngine(subject, async (engine) => {
+      const driver = new StepDriver(engine);
+      driver.start(0);
+      driver.submit(rows);
+      const first = await engine.waitStep({ timeoutMs: 60_000 });
+      if (first.state !== "done") throw new Error("timeout");
+      const header = [...first.result.header];
+      // Both steps are done, and neither was waited for.
+      driver.submit([{ slot: 0, tokens: [4] }]);
+      driver.submit([{ slot: 0, tokens: [5] }]);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      expect([...first.result.header]).toEqual(header);
+      expect((await engine.waitStep({ timeoutMs: 60_000 })).state).toBe("done");
+      expect((await engine.waitStep({ timeoutMs: 60_000 })).state).toBe("done");
+    });
+  });
+}
+
+function describeTime(subject: EngineUnderTest): void {
+  // The largest step: many milliseconds on any CPU, so that a wait of none ends first.
+  const longRows = Array.from({ length: 8 }, (_, slot): RowSpec => ({
+    slot,
+    tokens: promptOf(512, slot),
+  }));
+
+  it("times out a wait and gives the step to a later one", async () => {
+    await withEngine(subject, async (engine) => {
+      const driver = new StepDriver(engine);
+      for (let slot = 0; slot < 8; slot++) driver.start(slot);
+      driver.submit(longRows);
+      expect(await engine.waitStep({ timeoutMs: 0 })).toEqual({ state: "timeout" });
+      expect(() => engine.submitStep(engine.acquirePlan())).not.toThrow();
+      const done = await driver.wait();
+      expect([done.status, done.samples.size]).toEqual([OK, 8]);
+      expect((await engine.waitStep({ timeoutMs: 60_000 })).state).toBe("done");
+    });
+  });
+
+  it("closes while a step runs and another waits, and is closed from then on", async () => {
+    const engine = await subject.open();
+    const driver = new StepDriver(engine);
+    for (let slot = 0; slot < 8; slot++) driver.start(slot);
+    driver.submit(longRows);
+    driver.submit([{ slot: 0, tokens: "sampled" }]);
+    const waiting = engine.waitStep({ timeoutMs: 60_000 });
+    const rejected = expect(waiting).rejects.toThrow("closed");
+    await Promise.all([engine.close(), engine.close()]);
+    await rejected;
+    await engine.close();
+    await expect(engine.waitStep({ timeoutMs: 0 })).rejects.toThrow("closed");
+  });
+}
+
+/** Registers the whole suite for one implementation. */
+export function describeEngine(subject: EngineUnderTest): void {
+  describe(`Engine: ${subject.name}`, () => {
+    it("says what it is", async () => {
+      await withEngine(subject, async ({ info }) => {
+        expect(info.vocabSize).toBeGreaterThan(211);
+        expect([info.pageTokens, info.pageCount, info.slotCount]).toEqual([16, 320, 8]);
+        expect(info.pageBytes).toBeGreaterThan(0);
+        expect(info.numericsClass).toMatch(/^[\x21-\x7e]+$/);
+        expect(info.capacity.tokens).toBe(4096);
+      });
+    });
+    describe("determinism", () => describeDeterminism(subject));
+    describe("sampling", () => describeSampling(subject));
+    describe("refused plans", () => describeRefusals(subject));
+    describe("buffers", () => describeBuffers(subject));
+    describe("time", () => describeTime(subject));
+  });
+}
