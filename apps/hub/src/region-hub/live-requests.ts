@@ -79,7 +79,7 @@ export class LiveRequests {
     const { tenantId, keyId } = key;
     const [oldest] = this.#revokedKeys;
     if (this.#revokedKeys.size >= REVOKED_KEYS_MAX && oldest) this.#revokedKeys.delete(oldest);
-    this.#revokedKeys.add(keyId);
+    this.#revokedKeys.add(`${tenantId}/${keyId}`);
     const revoked = [...this.#live.values()].filter(
       (live) => live.keyId === keyId && live.tenantId === tenantId,
     );
@@ -209,7 +209,7 @@ export class LiveRequests {
       const message = `Request ${request.requestId} is running already.`;
       return { code: "already_exists", message, param: null };
     }
-    if (this.#revokedKeys.has(request.keyId)) return keyRevoked();
+    if (this.#revokedKeys.has(`${request.tenantId}/${request.keyId}`)) return keyRevoked();
     const isFull =
       this.#live.size >= LIVE_REQUESTS_MAX ||
       this.#waitingBodyChars + bodyChars > WAITING_BODY_CHARS_MAX;
