@@ -6,7 +6,11 @@ import { defineConfig } from "vitest/config";
 import { bundleWorkers } from "./scripts/bundle-workers.ts";
 
 const ROOT = import.meta.dirname;
-const secrets = { KEY_PEPPER: "test-pepper-0123456789abcdef", REGION: "local", HUB_SHARD_COUNT: "2" };
+const secrets = {
+  KEY_PEPPER: "test-pepper-0123456789abcdef",
+  REGION: "local",
+  HUB_SHARD_COUNT: "2",
+};
 const SALT_SECRET = "test-salt-0123456789abcdef";
 // The hash of the token in packages/protocol/src/credentials/admin-token.test.ts.
 const ADMIN_TOKEN_HASH = "fa162d54d6bae01c3a35894f6f7a84a1122631b79dc6fd40345d4307f8f5a7a0";
