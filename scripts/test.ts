@@ -5,6 +5,7 @@ import { spawn } from "node:child_process";
 import { availableParallelism } from "node:os";
 import path from "node:path";
 import { buildNative } from "./build-native.ts";
+import { checkGoldens } from "./check-goldens.ts";
 import { ensureDefaultModel } from "./default-model.ts";
 import { inCi, runQuietly } from "./run-quietly.ts";
 import {
@@ -110,7 +111,7 @@ async function runAll(filters: readonly string[]): Promise<TestCounts[]> {
   try {
     await buildNative();
     const model = await setUpModel();
-    const native = filters.length === 0 ? [await runNativeTests()] : [];
+    const native = filters.length === 0 ? [await runNativeTests(), await checkGoldens()] : [];
     return [...model, ...native, ...(await runProjects(filters))];
   } catch (error) {
     return [fail(error instanceof Error ? error.message : String(error))];
