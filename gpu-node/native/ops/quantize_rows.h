@@ -8,8 +8,11 @@
 
 namespace fairlane {
 
-inline constexpr float kQuantizeLevels = 254.0F;    // steps between the ends of a group's range
-inline constexpr float kQuantizeMinRange = 1e-30F;  // below it a group counts as zeros
+inline constexpr float kQuantizeLevels = 254.0F;  // steps between the ends of a group's range
+// Outside these ranges a group counts as zeros: too small to divide by, or not finite (only weights
+// of a damaged file lead there).
+inline constexpr float kQuantizeMinRange = 1e-30F;
+inline constexpr float kQuantizeMaxRange = 1e38F;
 inline constexpr int32_t kQuantizeMax = 127;
 
 struct QuantizeArgs {

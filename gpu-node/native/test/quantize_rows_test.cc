@@ -59,12 +59,32 @@ void QuantizeRowsTest(const Backend& backend) {
   CHECK_EQ(zero[2], 127.0F);
 }
 
+// Values that are not finite make no scale that is not, and nothing undefined.
+void DamagedTest(const Backend& backend) {
+  for (const float bad : {INFINITY, -INFINITY, NAN, 3e38F, -3e38F}) {
+    std::vector<float> x(kGroup, 0.5F);
+    x[5] = bad;
+    x[6] = -bad;
+    std::vector<int8_t> q(kGroup);
+    float scale = -1.0F;
+    float zero = -1.0F;
+    float total = -1.0F;
+    int32_t sum = -1;
+    const QuantizeArgs args = {x.data(), kGroup, q.data(), &scale, &zero, &sum, &total};
+    backend.quantize_rows(&args, 0, 1);
+    CHECK(std::isfinite(scale) && std::isfinite(total));
+    CHECK(std::fabs(zero) <= 127.0F);
+    for (const int8_t value : q) CHECK(value >= -127);
+  }
+}
+
 }  // namespace
 }  // namespace fairlane::test
 
 int main() {
   fairlane::test::ForEachPlugin([](const fairlane::Backend& backend) {
     fairlane::test::QuantizeRowsTest(backend);
+    fairlane::test::DamagedTest(backend);
     std::printf("quantize_rows on %s\n", backend.name);
   });
   return fairlane::test::Report("quantize_rows_test");

@@ -21,16 +21,19 @@ void QuantizeRows(const QuantizeArgs* args, int32_t token_begin, int32_t token_e
     }
     const float low = -ReduceMax(_mm256_sub_ps(_mm256_setzero_ps(), smallest));
     const float range = ReduceMax(largest) - low;
-    const bool is_zero = !(range > kQuantizeMinRange);
+    const bool is_zero = !(range > kQuantizeMinRange && range < kQuantizeMaxRange);
     const float inverse = is_zero ? 0.0F : kQuantizeLevels / range;
     const float scale = is_zero ? 0.0F : range / kQuantizeLevels;
     // The default rounding mode of the conversions is to nearest even.
-    const int32_t zero = -kQuantizeMax - _mm_cvtss_si32(_mm_set_ss(low * inverse));
+    const int32_t low_step = is_zero ? 0 : _mm_cvtss_si32(_mm_set_ss(low * inverse));
+    const int32_t zero = -kQuantizeMax - low_step;
     __m256i q[4];
     for (int i = 0; i < 4; ++i) {
       const __m256i steps = _mm256_cvtps_epi32(_mm256_mul_ps(v[i], _mm256_set1_ps(inverse)));
-      q[i] = _mm256_min_epi32(_mm256_add_epi32(steps, _mm256_set1_epi32(zero)),
-                              _mm256_set1_epi32(kQuantizeMax));
+      const __m256i q_or_more = _mm256_add_epi32(steps, _mm256_set1_epi32(zero));
+      // The lower bound matters for NaN only.
+      q[i] = _mm256_max_epi32(_mm256_min_epi32(q_or_more, _mm256_set1_epi32(kQuantizeMax)),
+                              _mm256_set1_epi32(-kQuantizeMax));
     }
     const __m256i sums =
         _mm256_add_epi32(_mm256_add_epi32(q[0], q[1]), _mm256_add_epi32(q[2], q[3]));

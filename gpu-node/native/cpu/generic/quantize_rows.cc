@@ -19,14 +19,15 @@ void QuantizeRows(const QuantizeArgs* args, int32_t token_begin, int32_t token_e
       high = std::fmax(high, x[i]);
     }
     const float range = high - low;
-    const bool is_zero = !(range > kQuantizeMinRange);
+    const bool is_zero = !(range > kQuantizeMinRange && range < kQuantizeMaxRange);
     const float inverse = is_zero ? 0.0F : kQuantizeLevels / range;
     const float scale = is_zero ? 0.0F : range / kQuantizeLevels;
-    const auto zero =
-        static_cast<int32_t>(-static_cast<float>(kQuantizeMax) - std::nearbyint(low * inverse));
+    const int32_t low_step = is_zero ? 0 : static_cast<int32_t>(std::nearbyint(low * inverse));
+    const int32_t zero = -kQuantizeMax - low_step;
     int32_t sum = 0;
     for (int32_t i = 0; i < kGroup; ++i) {
-      const int32_t step = static_cast<int32_t>(std::nearbyint(x[i] * inverse));
+      const bool has_step = !is_zero && !std::isnan(x[i]);
+      const int32_t step = has_step ? static_cast<int32_t>(std::nearbyint(x[i] * inverse)) : 0;
       const int32_t q = std::min(step + zero, kQuantizeMax);
       args->q[group * kGroup + i] = static_cast<int8_t>(q);
       sum += q;
