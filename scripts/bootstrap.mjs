@@ -59,6 +59,8 @@ function isInstalled() {
   return existsSync(STAMP) && readFileSync(STAMP, "utf8") === lockHash();
 }
 
+// `npm run -s` would silence the npm below it as well, and its errors are read here.
+const SPEAK = "--loglevel=error";
 const NETWORK_CODES = [
   "ENOTFOUND",
   "EAI_AGAIN",
@@ -68,11 +70,26 @@ const NETWORK_CODES = [
   "ENETUNREACH",
 ];
 
+/** Ends the start when `stderr` of npm says that the network is the reason. */
+function stopIfOffline(stderr) {
+  const code = NETWORK_CODES.find((name) => stderr.includes(name));
+  if (code) stop(`the npm registry cannot be reached (${code}): check the network and try again.`);
+}
+
+/** One question before the many of an install, which retries each of them for minutes where there is no network. */
+function requireRegistry() {
+  const limits = ["--fetch-retries=0", "--fetch-timeout=20000"];
+  const args = ["view", "zod", "version", SPEAK, ...limits];
+  const { stderr } = spawnSync("npm", args, { cwd: ROOT, encoding: "utf8" });
+  stopIfOffline(stderr ?? "");
+}
+
 function install() {
+  requireRegistry();
   rmSync(STAMP, { force: true });
   process.stderr.write("fairlane: installing npm packages (about half a minute)\n");
   // Not `npm ci`: it refuses a lock that was made without the packages of other systems.
-  const args = ["install", "--no-audit", "--no-fund"];
+  const args = ["install", "--no-audit", "--no-fund", SPEAK];
   const result = spawnSync("npm", args, {
     cwd: ROOT,
     encoding: "utf8",
@@ -80,9 +97,7 @@ function install() {
   });
   if (result.error) stop(`npm could not be started: ${result.error.message}.`);
   if (result.status !== 0) {
-    const code = NETWORK_CODES.find((name) => result.stderr.includes(name));
-    if (code)
-      stop(`the npm registry cannot be reached (${code}): check the network and try again.`);
+    stopIfOffline(result.stderr);
     process.stderr.write(result.stderr);
     stop("npm install failed; the lines above say why.");
   }

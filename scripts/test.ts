@@ -5,6 +5,7 @@ import { spawn } from "node:child_process";
 import { availableParallelism } from "node:os";
 import path from "node:path";
 import { buildNative } from "./build-native.ts";
+import { checkGoldens } from "./check-goldens.ts";
 import { ensureDefaultModel } from "./default-model.ts";
 import { inCi, runQuietly } from "./run-quietly.ts";
 import {
@@ -20,8 +21,8 @@ const ROOT = path.resolve(import.meta.dirname, "..");
 const BUILD_DIR = path.join(ROOT, "gpu-node/build");
 const REPORT = path.join(ROOT, ".cache/vitest-report.json");
 /** A mistake in a project's configuration runs no Worker test and still passes; fewer than these is a failure. */
-const HUB_TESTS_MIN = 40;
-const EDGE_TESTS_MIN = 40;
+const HUB_TESTS_MIN = 90;
+const EDGE_TESTS_MIN = 80;
 
 const ONE_FAILURE: TestCounts = { passed: 0, failed: 1, skipped: 0 };
 
@@ -110,7 +111,7 @@ async function runAll(filters: readonly string[]): Promise<TestCounts[]> {
   try {
     await buildNative();
     const model = await setUpModel();
-    const native = filters.length === 0 ? [await runNativeTests()] : [];
+    const native = filters.length === 0 ? [await runNativeTests(), await checkGoldens()] : [];
     return [...model, ...native, ...(await runProjects(filters))];
   } catch (error) {
     return [fail(error instanceof Error ? error.message : String(error))];

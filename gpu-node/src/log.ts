@@ -47,3 +47,11 @@ function textFields(fields: LogFields): string {
 
 /** A log that drops everything, for tests and tools. */
 export const SILENT_LOG: Log = { info: () => {}, warn: () => {}, error: () => {} };
+
+/** What of an unexpected error may be logged: kind and place; its message could carry a prompt. */
+export function faultFields(error: unknown): { readonly fault: string; readonly at: string } {
+  if (!(error instanceof Error)) return { fault: typeof error, at: "" };
+  const frames = (error.stack ?? "").split("\n").filter((line) => line.startsWith("    at "));
+  const at = frames.slice(0, 4).map((line) => line.trim());
+  return { fault: error.name, at: at.join(" < ") };
+}

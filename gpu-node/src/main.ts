@@ -1,14 +1,13 @@
 // Owns the process of a node: configuration from flags and environment, the model, signals, the ready file and what is
 // printed. Crash-only: a broken invariant or an unwritable journal ends the process, and the next start closes in the
 // journal what was left open.
-import { rename, writeFile } from "node:fs/promises";
+import { rename, rm, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { AppError } from "@fairlane/protocol";
 import { AssertionError } from "@fairlane/base";
 import { ConfigError, helpText, parseConfig, type NodeConfig } from "./config.ts";
 import { openModelOnDisk } from "./fleet/model-on-disk.ts";
-import { faultFields } from "./http/router.ts";
-import { makeLog, type Log } from "./log.ts";
+import { faultFields, makeLog, type Log } from "./log.ts";
 import { cacheFolder } from "./model/cache-folder.ts";
 import { FetchError } from "./model/fetch-error.ts";
 import { fetchModel } from "./model/fetch-model.ts";
@@ -38,6 +37,8 @@ async function main(): Promise<void> {
   if (!config) return;
   const start = new AbortController();
   const stopping = watchSignals(start);
+  // One of an earlier run would tell its reader that this one is ready.
+  if (config.readyFile !== undefined) await rm(config.readyFile, { force: true });
   let node: RunningNode;
   try {
     node = await startNode({ ...partsOf(config, start.signal), log });

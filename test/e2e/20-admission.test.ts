@@ -56,10 +56,10 @@ describe("admission", () => {
       "max_tokens",
     ],
     [
-      "temperature 3",
-      JSON.stringify({ messages, temperature: 3 }),
+      "temperature 2.5",
+      JSON.stringify({ messages, temperature: 2.5 }),
       400,
-      expect.stringMatching(/^(decimal|integer)_above_max_value$/),
+      "decimal_above_max_value",
       "temperature",
     ],
     [
@@ -72,7 +72,8 @@ describe("admission", () => {
   ])("refuses %s", async (_name, body, status, code, param) => {
     const answer = await post(body);
     expect(answer.status).toBe(status);
-    expect(answer.error).toMatchObject({ code, param, message: expect.any(String) as string });
+    expect(answer.error).toMatchObject({ code, param });
+    expect(answer.error?.["message"]).toMatch(/./);
     expect(answer.headers.get("x-request-id")).toMatch(/^req_/);
   });
 

@@ -8,13 +8,19 @@ import {
 } from "@fairlane/protocol";
 import { z } from "zod";
 
+/** A shard as the hub's other objects see it. */
+export interface ShardRpc extends RegionHubRpc {
+  /** Ends what runs or waits for a revoked key; returns how many requests that were. */
+  cancelKey(key: { readonly tenantId: string; readonly keyId: string }): Promise<number>;
+}
+
 /** Bindings and variables of the hub script. */
 export interface HubEnv {
   readonly REGION: string;
   readonly HUB_SHARD_COUNT: string;
   readonly KEY_PEPPER: string;
   readonly SALT_SECRET: string;
-  readonly REGION_HUB: DurableObjectNamespace<RegionHubRpc & Rpc.DurableObjectBranded>;
+  readonly REGION_HUB: DurableObjectNamespace<ShardRpc & Rpc.DurableObjectBranded>;
   readonly USAGE_INTAKE: DurableObjectNamespace<UsageIntakeRpc & Rpc.DurableObjectBranded>;
   readonly TENANT_ACCOUNT: DurableObjectNamespace<TenantAccountRpc & Rpc.DurableObjectBranded>;
   readonly LEDGER_DB: D1Database;

@@ -31,6 +31,8 @@ export const ATTEMPTS_MAX = 3;
 export const SUBMIT_WINDOW_MS = 1;
 /** Characters of one submit frame: keeps parsing of one frame at the node in the low milliseconds. */
 export const SUBMIT_FRAME_CHARS_MAX = 8 * 1024 * 1024;
+/** Revoked keys a shard remembers, for requests that were admitted just before: those arrive within seconds. */
+export const REVOKED_KEYS_MAX = 1_024;
 /** Retry hint when no node is there or all are full. */
 export const RETRY_AFTER_MS = 1_000;
 
@@ -71,6 +73,8 @@ export const RETRY_LONGEST_MS = 60_000;
 
 /** Keys of a tenant, all kept in memory: 200 bytes each. */
 export const KEYS_MAX = 1_000;
+/** Wait for a shard to end a revoked key's work; the revocation itself is effective before. */
+export const CANCEL_KEY_TIMEOUT_MS = 2_000;
 /** Price versions an account remembers: a request keeps the one it was admitted under. */
 export const PRICE_VERSIONS_MAX = 256;
 /** Reservations held at once, whatever the tenant's parallel limit says. */

@@ -40,6 +40,8 @@ export class TestNode {
   readonly nodeId: string;
   /** Resolves with the hub's reason when the link is closed. */
   readonly closed: Promise<{ readonly code: number; readonly reason: string }>;
+  /** Types of all frames received, in order. */
+  readonly receivedTypes: HubFrame["type"][] = [];
   readonly #socket: WebSocket;
   readonly #frames: HubFrame[] = [];
   readonly #waiters: Waiter[] = [];
@@ -128,6 +130,7 @@ export class TestNode {
   #received(text: string): void {
     const parsed = parseHubFrame(text);
     if (!parsed.ok) throw new Error(`the hub sent ${JSON.stringify(parsed.error)}`);
+    this.receivedTypes.push(parsed.value.type);
     const index = this.#waiters.findIndex(({ type }) => type === parsed.value.type);
     const [waiter] = index === -1 ? [] : this.#waiters.splice(index, 1);
     if (waiter) waiter.resolve(parsed.value);

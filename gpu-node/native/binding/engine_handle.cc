@@ -17,7 +17,7 @@ constexpr size_t kErrorBytes = 1024;
 
 // What travels through the thread-safe function: a null pointer is "a step is done", this address
 // "closed".
-char g_closed_message;
+constexpr char kClosedMessage = 0;
 
 void FreeBuffer(napi_env, void* data, void*) { std::free(data); }
 
@@ -262,7 +262,8 @@ napi_value EngineHandle::StartClose() {
   engine_ = nullptr;
   const auto close = [engine, to_loop = to_loop_] {
     fairlane_engine_close(engine);
-    napi_call_threadsafe_function(to_loop, &g_closed_message, napi_tsfn_nonblocking);
+    napi_call_threadsafe_function(to_loop, const_cast<char*>(&kClosedMessage),
+                                  napi_tsfn_nonblocking);
   };
   try {
     closer_ = std::thread(close);
@@ -323,7 +324,7 @@ void EngineHandle::StepDone(void* data) {
 void EngineHandle::OnMessage(napi_env env, napi_value, void* data, void* message) {
   if (env == nullptr) return;  // the environment is going down
   auto* handle = static_cast<EngineHandle*>(data);
-  if (message == &g_closed_message) {
+  if (message == &kClosedMessage) {
     handle->FinishClose();
     return;
   }

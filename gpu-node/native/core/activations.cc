@@ -29,7 +29,8 @@ bool Activations::Open(const ActivationsOptions& options, std::string* error) {
       Allocate(&hidden_, tokens, p.hidden, 4) && Allocate(&normed_, tokens, widest, 4) &&
       Allocate(&qkv_, tokens, qkv, 4) && Allocate(&gate_up_, tokens, 2 * int64_t{p.ffn}, 4) &&
       Allocate(&q_, tokens, widest, 1) && Allocate(&scale_, tokens, widest / kGroup, 4) &&
-      Allocate(&sum_, tokens, widest / kGroup, 4) &&
+      Allocate(&zero_, tokens, widest / kGroup, 4) && Allocate(&sum_, tokens, widest / kGroup, 4) &&
+      Allocate(&total_, tokens, widest / kGroup, 4) &&
       Allocate(&cosine_, tokens, p.head_dim / 2, 4) &&
       Allocate(&sine_, tokens, p.head_dim / 2, 4) &&
       Allocate(&gathered_, options.logit_rows, p.hidden, 4) &&

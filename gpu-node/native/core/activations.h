@@ -25,15 +25,17 @@ class Activations {
   float* gate_up() const { return gate_up_.As<float>(); }    // [tokens, 2 * ffn]
   int8_t* q() const { return q_.As<int8_t>(); }              // [tokens, widest input]
   float* scale() const { return scale_.As<float>(); }        // [tokens, widest input / kGroup]
+  float* zero() const { return zero_.As<float>(); }          // [tokens, widest input / kGroup]
   int32_t* sum() const { return sum_.As<int32_t>(); }        // [tokens, widest input / kGroup]
+  float* total() const { return total_.As<float>(); }        // [tokens, widest input / kGroup]
   float* cosine() const { return cosine_.As<float>(); }      // [tokens, head_dim / 2]
   float* sine() const { return sine_.As<float>(); }          // [tokens, head_dim / 2]
   float* gathered() const { return gathered_.As<float>(); }  // [logit_rows, hidden]
   float* logits() const { return logits_.As<float>(); }      // [logit_rows, vocab]
 
  private:
-  AlignedBuffer hidden_, normed_, qkv_, gate_up_, q_, scale_, sum_, cosine_, sine_, gathered_,
-      logits_;
+  AlignedBuffer hidden_, normed_, qkv_, gate_up_, q_, scale_, zero_, sum_, total_, cosine_, sine_,
+      gathered_, logits_;
 };
 
 }  // namespace fairlane

@@ -121,7 +121,7 @@ bool Engine::Open(const EngineOptions& given, std::string* error) {
     return false;
   }
   // Bump the last number when the arithmetic of any op changes: the class is part of cache keys.
-  numerics_class = std::string(backend.name) + (as_f32 ? "/f32" : "/int8-g32") +
+  numerics_class = std::string(backend.name) + (as_f32 ? "/f32" : "/int8-zero-g32") +
                    (runner.kv_type() == kKvF32 ? "/kv-f32" : "/kv-f16") + "/attention-" +
                    backend.attention_arithmetic + "/1";
   for (auto& plan : plans_) plan.resize(PlanBytes(options.capacity));

@@ -144,12 +144,12 @@ void Llama::Norm(const float* x, const std::vector<float>& weight, int32_t token
 GemmInput Llama::Input(int32_t tokens, int32_t k) const {
   const Activations& a = *parts_.activations;
   if (!parts_.model->is_f32()) {
-    const QuantizeArgs args = {a.normed(), k, a.q(), a.scale(), a.sum()};
+    const QuantizeArgs args = {a.normed(), k, a.q(), a.scale(), a.zero(), a.sum(), a.total()};
     parts_.workers->ForPieces(tokens, kTokensPerPiece, [&](int32_t begin, int32_t end) {
       parts_.backend->quantize_rows(&args, begin, end);
     });
   }
-  return {tokens, a.normed(), a.q(), a.scale(), a.sum()};
+  return {tokens, a.normed(), a.q(), a.scale(), a.zero(), a.sum(), a.total()};
 }
 
 void Llama::Multiply(const Linear& linear, const GemmInput& input, const GemmOutput& output) const {

@@ -40,13 +40,17 @@ struct GemmWeights {
 
 inline int32_t PanelCount(int32_t rows) { return (rows + kPanelRows - 1) / kPanelRows; }
 
-// Activations of `tokens` rows, written by quantize_rows; `x` alone is used with kWeightF32.
+// Activations of `tokens` rows; `x` alone is used with kWeightF32, the rest is written by
+// quantize_rows. A quantised product is, group by group, d * scale * (dot(w.q, x.q) - zero *
+// sum(w.q)) + m * total, where the integer part is exact.
 struct GemmInput {
   int32_t tokens;
   const float* x;      // [tokens, k]
   const int8_t* q;     // [tokens, k]
   const float* scale;  // [tokens, k / kGroup]
-  const int32_t* sum;  // [tokens, k / kGroup], sum of the group's q
+  const float* zero;   // [tokens, k / kGroup]
+  const int32_t* sum;  // [tokens, k / kGroup]
+  const float* total;  // [tokens, k / kGroup]
 };
 
 struct GemmOutput {

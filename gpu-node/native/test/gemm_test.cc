@@ -68,16 +68,20 @@ struct Inputs {
   std::vector<float> x;
   std::vector<int8_t> q;
   std::vector<float> scale;
+  std::vector<float> zero;
   std::vector<int32_t> sum;
+  std::vector<float> total;
 
   GemmInput From(int32_t token, int32_t tokens, int32_t k) const {
     const auto at = static_cast<size_t>(token) * static_cast<size_t>(k);
-    return {tokens, &x[at], &q[at], &scale[at / kGroup], &sum[at / kGroup]};
+    const size_t group = at / kGroup;
+    return {tokens, &x[at], &q[at], &scale[group], &zero[group], &sum[group], &total[group]};
   }
   // The value that the weights' format sees.
   double At(WeightFormat format, size_t i) const {
     return format == kWeightF32 ? static_cast<double>(x[i])
-                                : static_cast<double>(scale[i / kGroup]) * q[i];
+                                : static_cast<double>(scale[i / kGroup]) *
+                                      (q[i] - static_cast<double>(zero[i / kGroup]));
   }
 };
 
@@ -92,7 +96,10 @@ Inputs RandomInputs(int32_t k, Random* random) {
       inputs.q.push_back(static_cast<int8_t>(random->Below(255) - 127));
       sum += inputs.q.back();
     }
+    const int32_t zero = random->Below(255) - 127;
+    inputs.zero.push_back(static_cast<float>(zero));
     inputs.sum.push_back(sum);
+    inputs.total.push_back(inputs.scale.back() * static_cast<float>(sum - kGroup * zero));
   }
   return inputs;
 }

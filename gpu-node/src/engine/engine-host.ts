@@ -58,13 +58,14 @@ export class EngineHost implements AsyncDisposable {
       if (message.type === "failed") opened.reject(new Error(message.message));
       this.#receive(message);
     });
+    // Messages that the worker posted before it died arrive before its exit, but maybe after its error: only the
+    // exit says that nothing more will come.
+    let errorReason: string | undefined;
     worker.on("error", (error) => {
-      const reason = error instanceof Error ? error.message : String(error);
-      opened.reject(new Error(reason));
-      this.#endWithoutWord(reason);
+      errorReason = error instanceof Error ? error.message : String(error);
     });
     worker.on("exit", (code) => {
-      const reason = `the engine worker exited with code ${code}`;
+      const reason = errorReason ?? `the engine worker exited with code ${code}`;
       opened.reject(new Error(reason));
       this.#endWithoutWord(reason);
       exited.resolve();
@@ -152,7 +153,9 @@ export class EngineHost implements AsyncDisposable {
         else this.#live.delete(requestId);
       }
     }
-    if (message.type === "failed" || message.type === "closed") this.#hasEnded = true;
+    // A worker that could still say that it failed may not have got round to ending its requests.
+    if (message.type === "failed") return this.#endWithoutWord(message.message);
+    if (message.type === "closed") this.#hasEnded = true;
     this.#emit(message);
   }
 

@@ -73,7 +73,9 @@ export const DEFAULT_ADDON_PATH = resolve(
 /** Loads the addon; says what to do when it has not been built. */
 export function loadNativeAddon(addonPath: string = DEFAULT_ADDON_PATH): NativeAddon {
   if (!existsSync(addonPath)) {
-    throw new Error(`The native core is not built (${addonPath} is missing): run npm run build:native`);
+    throw new Error(
+      `The native core is not built (${addonPath} is missing): run npm run build:native`,
+    );
   }
   return createRequire(import.meta.url)(addonPath) as NativeAddon;
 }

@@ -35,12 +35,16 @@ export class NativeEngine implements Engine {
     this.#handle = handle;
     const { plans, results } = handle;
     this.#plans = [planViews(info.capacity, plans[0]), planViews(info.capacity, plans[1])];
-    this.#results = [resultViews(info.capacity, results[0]), resultViews(info.capacity, results[1])];
+    this.#results = [
+      resultViews(info.capacity, results[0]),
+      resultViews(info.capacity, results[1]),
+    ];
   }
 
   acquirePlan(): PlanViews {
     const index = [0, 1].find((candidate) => !this.#inFlight.includes(candidate));
-    if (index === undefined) throw new Error("Both plan buffers are in flight: wait for a step first");
+    if (index === undefined)
+      throw new Error("Both plan buffers are in flight: wait for a step first");
     return this.#planAt(index);
   }
 

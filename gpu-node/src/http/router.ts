@@ -1,6 +1,6 @@
 // Owns which handler answers a path and method, and the one place where a thrown error becomes an HTTP answer.
 import { AppError } from "@fairlane/protocol";
-import type { Log } from "../log.ts";
+import { faultFields, type Log } from "../log.ts";
 import { sendError, type Exchange } from "./exchange.ts";
 
 /** Answers an exchange; `argument` is what stood for `*` in the route's path. */
@@ -72,12 +72,4 @@ function answerError(exchange: Exchange, error: unknown, log: Log): void {
   log.error("http_handler_failed", { requestId, ...faultFields(error) });
   const message = "The server had an error while processing your request.";
   sendError(exchange, { code: "internal_error", message, param: null });
-}
-
-/** What of an unexpected error may be logged: kind and place; its message could carry a prompt. */
-export function faultFields(error: unknown): { readonly fault: string; readonly at: string } {
-  if (!(error instanceof Error)) return { fault: typeof error, at: "" };
-  const frames = (error.stack ?? "").split("\n").filter((line) => line.startsWith("    at "));
-  const at = frames.slice(0, 4).map((line) => line.trim());
-  return { fault: error.name, at: at.join(" < ") };
 }

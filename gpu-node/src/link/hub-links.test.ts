@@ -162,6 +162,21 @@ describe("HubLinks", () => {
     expect(lateSteps.flatMap(({ deltas }) => deltas.map(({ id }) => id))).toEqual(["r1"]);
   });
 
+  it("refuses with internal_error what a bug keeps from being prepared, and logs no prompt", async () => {
+    const hub = stack.use(new FakeHub());
+    const encodeChat = () => Promise.reject(new TypeError("the prompt"));
+    const model = { ...LETTER_MODEL, encodeChat };
+    const node = stack.use(new LinkedNode({ hubUrl: await hub.url(), model }));
+    await hub.until(() => hub.of("heartbeat").length > 0, "a link");
+    hub.send(0, { type: "submit", requests: [submitted("r1")] });
+    await hub.until(() => hub.of("refuse").length === 1, "a refuse");
+    expect(hub.of("refuse")[0]).toMatchObject({ code: "internal_error", status: 500 });
+    expect(node.logged.find((line) => line.event === "prepare_failed")?.fields["fault"]).toBe(
+      "TypeError",
+    );
+    expect(JSON.stringify(node.logged)).not.toContain("the prompt");
+  });
+
   it("gives up a hub that takes frames too slowly", async () => {
     const hub = stack.use(new FakeHub());
     const long = "x".repeat(256 * 1024);

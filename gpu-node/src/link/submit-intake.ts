@@ -11,7 +11,7 @@ import {
   type SubmitRequest,
 } from "@fairlane/protocol";
 import type { EngineRequest } from "../engine/worker-messages.ts";
-import type { Log } from "../log.ts";
+import { faultFields, type Log } from "../log.ts";
 import { prepareRequest, type ServedModel } from "../request/prepare-request.ts";
 import type { LiveStreams } from "../stream/live-streams.ts";
 import { TokenStream } from "../stream/token-stream.ts";
@@ -113,7 +113,7 @@ export class SubmitIntake {
       this.#isFlushDue = true;
       setImmediate(() => this.#acceptPrepared());
     } catch (error) {
-      this.#options.log.error("prepare_failed", { requestId: id, reason: String(error) });
+      this.#options.log.error("prepare_failed", { requestId: id, ...faultFields(error) });
       const message = "The node could not prepare the request.";
       this.#answerRefused(from, id, { code: "internal_error", message, param: null });
     }

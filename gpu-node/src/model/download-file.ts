@@ -33,11 +33,16 @@ export interface HubAccess {
   readonly silenceMs?: number;
 }
 
+export interface FileAccess extends HubAccess {
+  /** Hears how many bytes are here. */
+  readonly onBytes: (doneBytes: number) => void;
+}
+
 /** Downloads the file to `target`. Throws FetchError when it cannot; what came is kept for the next try. */
 export async function downloadFile(
   file: HubFile,
   target: string,
-  access: HubAccess & { readonly onBytes: (doneBytes: number) => void },
+  access: FileAccess,
 ): Promise<void> {
   const checksum = file.checksum?.hex ?? `${file.repo}@${file.revision}:${file.path}`;
   const key = { target, content: `${checksum}:${file.bytes}` };
@@ -58,40 +63,26 @@ export async function downloadFile(
 }
 
 /** Appends to the partial file until it is whole; returns how many bytes it began with. */
-async function fetchRest(
-  file: HubFile,
-  path: string,
-  access: HubAccess & { readonly onBytes: (doneBytes: number) => void },
-): Promise<number> {
+async function fetchRest(file: HubFile, path: string, access: FileAccess): Promise<number> {
   const handle = await open(path, "r+");
   try {
-    let doneBytes = (await handle.stat()).size;
-    if (doneBytes > file.bytes) {
-      await handle.truncate(0);
-      doneBytes = 0;
-    }
-    const startBytes = doneBytes;
-    access.onBytes(doneBytes);
+    const foundBytes = (await handle.stat()).size;
+    const startBytes = foundBytes > file.bytes ? 0 : foundBytes;
+    await handle.truncate(startBytes);
+    access.onBytes(startBytes);
+    let doneBytes = startBytes;
     let fruitless = 0;
     for (let attempt = 1; doneBytes < file.bytes; attempt++) {
-      const beforeBytes = doneBytes;
-      try {
-        doneBytes = await attemptOnce(file, { handle, doneBytes }, access);
-      } catch (thrown) {
-        access.signal?.throwIfAborted();
-        if (thrown instanceof FetchError) throw thrown;
-        doneBytes = (await handle.stat()).size;
-        fruitless = doneBytes > beforeBytes ? 0 : fruitless + 1;
-        if (fruitless >= HUB_FRUITLESS_ATTEMPTS_MAX || attempt >= HUB_ATTEMPTS_MAX) {
-          const progress = `${doneBytes} of ${file.bytes} bytes came`;
-          throw new FetchError(`${file.repo}: ${file.path}: ${fetchProblem(thrown)}; ${progress}`);
-        }
-        const waitMs = Math.min(
-          (access.retryMs ?? HUB_RETRY_MS) * 2 ** fruitless,
-          HUB_RETRY_MS_MAX,
-        );
-        await sleep(waitMs, undefined, access.signal ? { signal: access.signal } : {});
+      const outcome = await attemptOnce(file, { handle, doneBytes }, access);
+      fruitless = outcome.doneBytes > doneBytes ? 0 : fruitless + 1;
+      doneBytes = outcome.doneBytes;
+      if (doneBytes === file.bytes) break;
+      if (fruitless >= HUB_FRUITLESS_ATTEMPTS_MAX || attempt >= HUB_ATTEMPTS_MAX) {
+        const progress = `${doneBytes} of ${file.bytes} bytes came`;
+        throw new FetchError(`${file.repo}: ${file.path}: ${outcome.problem}; ${progress}`);
       }
+      const waitMs = Math.min((access.retryMs ?? HUB_RETRY_MS) * 2 ** fruitless, HUB_RETRY_MS_MAX);
+      await sleep(waitMs, undefined, access.signal ? { signal: access.signal } : {});
     }
     return startBytes;
   } finally {
@@ -99,43 +90,64 @@ async function fetchRest(
   }
 }
 
-/** One request for what is missing; returns the bytes then there. Throws FetchError when a retry is no use. */
+/** One request for what is missing: the bytes then there, and why it ended. Throws where a retry is no use. */
 async function attemptOnce(
   file: HubFile,
   part: { readonly handle: FileHandle; readonly doneBytes: number },
-  access: HubAccess & { readonly onBytes: (doneBytes: number) => void },
-): Promise<number> {
+  access: FileAccess,
+): Promise<{ readonly doneBytes: number; readonly problem: string }> {
   const silence = silenceWatch(access);
   try {
-    const response = await request(file, part.doneBytes, access, silence.signal);
-    // A server that ignores the range sends everything again.
-    let doneBytes = response.status === 206 ? part.doneBytes : 0;
-    if (doneBytes === 0) await part.handle.truncate(0);
-    if (!response.body) throw new Error("the answer has no content");
-    for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
-      silence.heard();
-      if (doneBytes + chunk.length > file.bytes) {
-        throw new FetchError(
-          `${file.repo}: ${file.path}: is longer than the ${file.bytes} bytes stated`,
-        );
-      }
-      await writeAll(part.handle, chunk, doneBytes);
-      doneBytes += chunk.length;
-      access.onBytes(doneBytes);
-    }
-    if (doneBytes < file.bytes) throw new Error("the connection ended early");
-    return doneBytes;
+    const response = await request(
+      file,
+      { startBytes: part.doneBytes, signal: silence.signal },
+      access,
+    );
+    await receive(file, { response, ...part, heard: silence.heard }, access);
+    return { doneBytes: (await part.handle.stat()).size, problem: "the connection ended early" };
+  } catch (thrown) {
+    access.signal?.throwIfAborted();
+    if (thrown instanceof FetchError) throw thrown;
+    return { doneBytes: (await part.handle.stat()).size, problem: fetchProblem(thrown) };
   } finally {
     silence.stop();
   }
 }
 
+/** Writes what the answer brings behind what is there. */
+async function receive(
+  file: HubFile,
+  part: {
+    readonly response: Response;
+    readonly handle: FileHandle;
+    readonly doneBytes: number;
+    readonly heard: () => void;
+  },
+  access: FileAccess,
+): Promise<void> {
+  const { response, handle } = part;
+  // A server that ignores the range sends everything again.
+  let doneBytes = response.status === 206 ? part.doneBytes : 0;
+  if (doneBytes === 0) await handle.truncate(0);
+  if (!response.body) throw new Error("the answer has no content");
+  for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
+    part.heard();
+    if (doneBytes + chunk.length > file.bytes) {
+      const problem = `is longer than the ${file.bytes} bytes stated`;
+      throw new FetchError(`${file.repo}: ${file.path}: ${problem}`);
+    }
+    await writeAll(handle, chunk, doneBytes);
+    doneBytes += chunk.length;
+    access.onBytes(doneBytes);
+  }
+}
+
 async function request(
   file: HubFile,
-  startBytes: number,
+  options: { readonly startBytes: number; readonly signal: AbortSignal },
   access: HubAccess,
-  signal: AbortSignal,
 ): Promise<Response> {
+  const { startBytes, signal } = options;
   const base = `${access.hubUrl}/${file.repo}/resolve/${encodeURIComponent(file.revision)}`;
   const url = `${base}/${file.path.split("/").map(encodeURIComponent).join("/")}`;
   const headers: Record<string, string> = { "accept-encoding": "identity" };

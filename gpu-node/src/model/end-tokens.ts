@@ -4,7 +4,7 @@ import { z } from "zod";
 import type { TokenizerSource } from "../tokenize/tokenizer-source.ts";
 import type { GgufMetadata } from "./gguf.ts";
 import { ModelError } from "./model-error.ts";
-import { parseWith } from "./read-bounded.ts";
+import { parseWith } from "./read-json.ts";
 
 export interface EdgeTokens {
   readonly eosTokenIds: readonly number[];

@@ -9,7 +9,7 @@ import { FetchError, fetchProblem } from "./fetch-error.ts";
 import { CONFIG_BYTES_MAX, HUB_FILE_BYTES_MAX, HUB_FILES_MAX, HUB_SILENCE_MS } from "./limits.ts";
 import { isHubPath } from "./model-source.ts";
 import type { OnProgress } from "./progress.ts";
-import { readJsonIfThere } from "./read-bounded.ts";
+import { readJsonIfThere } from "./read-json.ts";
 import { INDEX_FILE, SINGLE_FILE } from "./safetensors.ts";
 import { writeWhole } from "./write-whole.ts";
 

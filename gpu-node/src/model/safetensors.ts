@@ -11,7 +11,8 @@ import {
   WEIGHT_FILES_MAX,
 } from "./limits.ts";
 import { errorText, ModelError } from "./model-error.ts";
-import { decodeUtf8, isRecord, parseJsonObject, readJsonIfThere } from "./read-bounded.ts";
+import { isRecord, parseJsonObject, readJsonIfThere } from "./read-json.ts";
+import { decodeUtf8 } from "./read-text.ts";
 import { checkPlacement, tensorBytes, type TensorEntry, type TensorType } from "./tensor-entry.ts";
 
 export interface WeightFile {

@@ -6,7 +6,12 @@ import { AppError, messageText, type ChatMessage, type ErrorValue } from "@fairl
 import type { ChatTemplate, ChatTemplateSource } from "../tokenize/chat-template.ts";
 import type { TokenizerSource } from "../tokenize/tokenizer-source.ts";
 import type { Tokenizer } from "../tokenize/tokenizer.ts";
-import { INLINE_CHARS_MAX, LONG_PROMPT_CHARS_MAX, LONG_PROMPTS_MAX } from "./limits.ts";
+import {
+  INLINE_CHARS_MAX,
+  LONG_PROMPT_CHARS_MAX,
+  LONG_PROMPTS_MAX,
+  MESSAGE_COST_CHARS,
+} from "./limits.ts";
 
 /** What the thread is started with. */
 export interface EncoderSource {
@@ -50,7 +55,10 @@ export class ChatEncoder {
 
   /** Token ids of a chat, ready for the answer. Throws AppError where the template refuses or the queue is full. */
   async encode(messages: readonly ChatMessage[]): Promise<Int32Array> {
-    const chars = messages.reduce((sum, { content }) => sum + messageText(content).length, 0);
+    const chars = messages.reduce(
+      (sum, { content }) => sum + MESSAGE_COST_CHARS + messageText(content).length,
+      0,
+    );
     if (chars <= INLINE_CHARS_MAX) return this.#template.encode(this.#tokenizer, messages);
     if (
       this.#waiting.size >= LONG_PROMPTS_MAX ||

@@ -2,6 +2,8 @@
 
 /** Characters of messages that are tokenised on the main thread: about 5 ms at worst; more go to a thread. */
 export const INLINE_CHARS_MAX = 4_000;
+/** What a message costs besides its text, in characters: rendering one takes as long as tokenising so many. */
+export const MESSAGE_COST_CHARS = 100;
 /** Long prompts that may wait for the tokenising thread: seconds of its work. */
 export const LONG_PROMPTS_MAX = 256;
 /** Characters of all long prompts that wait: a few bodies of the largest size. */

@@ -89,7 +89,7 @@ describe("tokenizerOfGguf", () => {
     expect(await refusal({ [merges]: ["a b c"] })).toBe(`${merges}[0]`);
     expect(await refusal({ [merges]: ["ab"] })).toBe(`${merges}[0]`);
     expect(await refusal({ [merges]: [1] })).toBe(merges);
-    const types = METADATA["tokenizer.ggml.token_type"];
+    const types: readonly number[] = METADATA["tokenizer.ggml.token_type"];
     const typesKey = "tokenizer.ggml.token_type";
     expect(await refusal({ [typesKey]: types.with(3, 9) })).toBe(`${typesKey}[3]`);
   });

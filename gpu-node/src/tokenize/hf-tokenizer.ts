@@ -2,7 +2,7 @@
 // the bytes of every token must be known, so that streamed text never breaks inside a character.
 import { z } from "zod";
 import { ModelError } from "../model/model-error.ts";
-import { isRecord } from "../model/read-bounded.ts";
+import { isRecord } from "../model/read-json.ts";
 import {
   addedTokenSchema,
   checkDefinition,

@@ -4,7 +4,7 @@
 import { z } from "zod";
 import { ADDED_TOKENS_MAX, TOKEN_CHARS_MAX, VOCAB_TOKENS_MAX } from "../model/limits.ts";
 import { ModelError } from "../model/model-error.ts";
-import { isRecord } from "../model/read-bounded.ts";
+import { isRecord } from "../model/read-json.ts";
 
 /** A token that is looked for in the text before the vocabulary is. */
 export interface AddedToken {

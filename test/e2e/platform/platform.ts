@@ -51,6 +51,13 @@ export async function eventually<T>(what: string, read: () => Promise<T | undefi
   }
 }
 
+interface PlatformParts {
+  readonly edge: RunningEdge;
+  readonly proxy: FrameProxy;
+  readonly node: RunningNode;
+  readonly stateDir: string;
+}
+
 export class Platform {
   readonly edge: RunningEdge;
   readonly proxy: FrameProxy;
@@ -58,12 +65,12 @@ export class Platform {
   readonly #stateDir: string;
   #node: RunningNode;
 
-  private constructor(edge: RunningEdge, proxy: FrameProxy, node: RunningNode, stateDir: string) {
-    this.edge = edge;
-    this.proxy = proxy;
-    this.#node = node;
-    this.#stateDir = stateDir;
-    this.admin = new AdminClient(edge.edgeUrl, ADMIN_TOKEN);
+  private constructor(parts: PlatformParts) {
+    this.edge = parts.edge;
+    this.proxy = parts.proxy;
+    this.#node = parts.node;
+    this.#stateDir = parts.stateDir;
+    this.admin = new AdminClient(parts.edge.edgeUrl, ADMIN_TOKEN);
   }
 
   static async start(): Promise<Platform> {
@@ -80,7 +87,7 @@ export class Platform {
     });
     const proxy = await startFrameProxy(edge.hubUrl);
     const node = await startTestNode(proxy.url, stateDir);
-    const platform = new Platform(edge, proxy, node, stateDir);
+    const platform = new Platform({ edge, proxy, node, stateDir });
     await platform.waitForLinks();
     return platform;
   }

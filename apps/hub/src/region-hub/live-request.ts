@@ -19,6 +19,8 @@ export type Placement =
 
 export interface LiveRequest {
   readonly id: string;
+  readonly tenantId: string;
+  readonly keyId: string;
   readonly sink: AnswerSink;
   readonly createdMs: number;
   readonly deadlineMs: number;

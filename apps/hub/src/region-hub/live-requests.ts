@@ -14,6 +14,7 @@ import {
   LINK_WAIT_MS,
   LIVE_REQUESTS_MAX,
   RETRY_AFTER_MS,
+  REVOKED_KEYS_MAX,
   STREAMS_BUFFER_BYTES_MAX,
   WAITING_BODY_CHARS_MAX,
 } from "../limits.ts";
@@ -31,6 +32,8 @@ type Delta = StepFrame["deltas"][number];
 export class LiveRequests {
   readonly #directory: NodeDirectory;
   readonly #live = new Map<string, LiveRequest>();
+  /** Keys revoked lately: a request that was admitted just before may arrive just after. */
+  readonly #revokedKeys = new Set<string>();
   #waitingBodyChars = 0;
 
   constructor(directory: NodeDirectory) {
@@ -48,6 +51,8 @@ export class LiveRequests {
     if (refusal) return sink.fail(refusal, countsOf(undefined));
     const live: LiveRequest = {
       id: request.requestId,
+      tenantId: request.tenantId,
+      keyId: request.keyId,
       sink,
       createdMs: request.createdMs,
       deadlineMs: request.deadlineMs,
@@ -67,6 +72,19 @@ export class LiveRequests {
     if (!live) return;
     this.#remove(live);
     cancelAtNode(live);
+  }
+
+  /** Ends what runs or waits for a revoked key; returns how many requests that were. */
+  cancelKey(key: { readonly tenantId: string; readonly keyId: string }): number {
+    const { tenantId, keyId } = key;
+    const [oldest] = this.#revokedKeys;
+    if (this.#revokedKeys.size >= REVOKED_KEYS_MAX && oldest) this.#revokedKeys.delete(oldest);
+    this.#revokedKeys.add(`${tenantId}/${keyId}`);
+    const revoked = [...this.#live.values()].filter(
+      (live) => live.keyId === keyId && live.tenantId === tenantId,
+    );
+    for (const live of revoked) this.#fail(live, keyRevoked());
+    return revoked.length;
   }
 
   /** A node linked or takes work again: waiting requests may go there. */
@@ -191,6 +209,7 @@ export class LiveRequests {
       const message = `Request ${request.requestId} is running already.`;
       return { code: "already_exists", message, param: null };
     }
+    if (this.#revokedKeys.has(`${request.tenantId}/${request.keyId}`)) return keyRevoked();
     const isFull =
       this.#live.size >= LIVE_REQUESTS_MAX ||
       this.#waitingBodyChars + bodyChars > WAITING_BODY_CHARS_MAX;
@@ -246,6 +265,10 @@ function timeoutOf(live: LiveRequest, nowMs: number): ErrorValue | undefined {
   }
   const message = "No node linked in time.";
   return { code: "no_capacity", message, param: null, retryAfterMs: RETRY_AFTER_MS };
+}
+
+function keyRevoked(): ErrorValue {
+  return { code: "invalid_api_key", message: "The API key was revoked.", param: null };
 }
 
 function deadlinePassed(): ErrorValue {

@@ -194,6 +194,7 @@ describe("the watch", () => {
     expect((await node.next("submit")).requests.map(({ id }) => id)).toEqual(["req_y"]);
     expect((await node.next("cancel")).ids).toEqual(["req_y"]);
     expect((await node.next("cancel")).ids).toEqual(["req_z"]);
+    expect(node.receivedTypes).toEqual(["submit", "submit", "cancel", "cancel"]);
   });
 });
 

@@ -12,9 +12,8 @@ import {
   type HelloFrame,
   type HubRequest,
   type ModelCard,
-  type RegionHubRpc,
 } from "@fairlane/protocol";
-import { hubConfig, type HubEnv } from "../env.ts";
+import { hubConfig, type HubEnv, type ShardRpc } from "../env.ts";
 import { LINKS_MAX, TICK_MS } from "../limits.ts";
 import { logEvent, reasonOf } from "../log.ts";
 import { systemClock } from "../system-clock.ts";
@@ -26,7 +25,7 @@ import { NODE_NAME_HEADER, SHARD_HEADER } from "./open-link.ts";
 import { UsageRelay } from "./relay-usage.ts";
 import { StreamSink } from "./stream-sink.ts";
 
-export class RegionHub extends DurableObject<HubEnv> implements RegionHubRpc {
+export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
   readonly #directory = new NodeDirectory();
   readonly #live = new LiveRequests(this.#directory);
   /** Every open link, greeted or not, with its way for usage. At most LINKS_MAX. */
@@ -56,6 +55,10 @@ export class RegionHub extends DurableObject<HubEnv> implements RegionHubRpc {
 
   async listModels(): Promise<readonly ModelCard[]> {
     return this.#directory.models();
+  }
+
+  async cancelKey(key: { readonly tenantId: string; readonly keyId: string }): Promise<number> {
+    return this.#live.cancelKey(key);
   }
 
   async #stream(incoming: Request): Promise<Response> {

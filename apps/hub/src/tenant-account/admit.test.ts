@@ -1,6 +1,9 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { macFields, toHex } from "@fairlane/base";
+import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { uniqueId } from "../../test/hub-request.ts";
+import { hubRequest, openStream, uniqueId } from "../../test/hub-request.ts";
+import { TestNode } from "../../test/test-node.ts";
 import { admitInput, accountOf, configOf, keyOf, makeAccount, recordOf } from "../../test/usage.ts";
 
 const code = (outcome: { ok: true } | { ok: false; error: { code: string } }): string =>
@@ -47,6 +50,52 @@ describe("admission of a key", () => {
     expect(await account.admit(admitInput(tenantId))).toEqual(refused);
     const nobody = uniqueId("ten");
     expect(await accountOf(nobody).admit(admitInput(nobody))).toEqual(refused);
+  });
+
+  it("derives the salt from the account's tenant, whoever asks first", async () => {
+    const tenantId = uniqueId("ten");
+    const account = await makeAccount(tenantId);
+    await account.admit(admitInput(tenantId, { tenantId: "ten_other" }));
+    const outcome = await account.admit(admitInput(tenantId));
+    const mac = await macFields(env.SALT_SECRET, "fairlane-tenant-salt-v1", [tenantId]);
+    expect(outcome.ok && outcome.principal.tenantSalt).toBe(toHex(mac));
+  });
+
+  it("ends what runs and waits for a revoked key on every shard, and nothing else", async () => {
+    const tenantId = uniqueId("ten");
+    const account = await makeAccount(tenantId);
+    const streams: Promise<Response>[] = [];
+    const nodes: TestNode[] = [];
+    for (const shard of [0, 1]) {
+      const hub = env.REGION_HUB.getByName(`local:${shard}`);
+      const node = await TestNode.link(hub, "node-a");
+      nodes.push(node);
+      streams.push(openStream(hub, hubRequest({ tenantId, keyId: "key_a" })));
+      await node.accept();
+      streams.push(openStream(hub, hubRequest({ tenantId, keyId: "key_a" })));
+      await node.next("submit");
+    }
+    const others = [hubRequest({ tenantId, keyId: "key_b" }), hubRequest({ tenantId: "ten_z" })];
+    const hub = env.REGION_HUB.getByName("local:0");
+    const kept = [];
+    for (const request of others) {
+      kept.push(openStream(hub, request));
+      await nodes[0]?.accept();
+    }
+    expect(await account.revokeKey("key_a")).toBe(true);
+    const answers = await Promise.all(streams);
+    expect(answers.map(({ status }) => status)).toEqual([200, 401, 200, 401]);
+    for (const answer of answers) expect(await answer.text()).toContain("The API key was revoked.");
+    // Admitted just before the revocation, and here just after it.
+    expect((await openStream(hub, hubRequest({ tenantId }))).status).toBe(401);
+    for (const node of nodes) {
+      await node.next("cancel");
+      await node.next("cancel");
+    }
+    for (const [index, { requestId }] of others.entries()) {
+      nodes[0]?.done(requestId, 0);
+      expect(await (await kept[index])?.text()).toContain("[DONE]");
+    }
   });
 
   it("keeps a revocation over a restart", async () => {
@@ -125,6 +174,17 @@ describe("limits", () => {
     await account.admit(admitInput(tenantId));
     const again = await account.admit(admitInput(tenantId));
     expect(again.rates).toMatchObject({ remainingRequests: 2, remainingTokens: 150 });
+  });
+
+  it("that are out of range are not taken over", async () => {
+    const tenantId = uniqueId("ten");
+    const account = await makeAccount(tenantId);
+    await runInDurableObject(account, async (instance) => {
+      const wrong = configOf(tenantId, { tokensPerMinute: 0 });
+      await expect(instance.configure(wrong)).rejects.toThrow("a limit per minute is 1 to");
+    });
+    await evictDurableObject(account);
+    expect(code(await accountOf(tenantId).admit(admitInput(tenantId)))).toBe("admitted");
   });
 
   it("let a request that may take more than a minute's tokens wait for a full bucket, not for ever", async () => {

@@ -23,6 +23,7 @@ import { ConfigStore } from "./account-config.ts";
 import { AccountLimits } from "./account-limits.ts";
 import { admit } from "./admit.ts";
 import { AttemptMemory } from "./attempts.ts";
+import { cancelKey } from "./cancel-key.ts";
 import { KeyRing } from "./keys.ts";
 import { Outbox } from "./outbox.ts";
 import { settle, type Books } from "./settle.ts";
@@ -57,9 +58,10 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
 
   async configure(config: AccountConfig): Promise<void> {
     const nowMs = systemClock.nowMs();
-    this.#books.configs.write(config);
+    // The limits check the numbers, so a wrong configuration is not written.
     if (this.#limits) this.#limits.configure(config, nowMs);
     else this.#limits = new AccountLimits(config, nowMs);
+    this.#books.configs.write(config);
   }
 
   async putKey(key: AccountKey): Promise<boolean> {
@@ -67,20 +69,23 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
   }
 
   async revokeKey(keyId: string): Promise<boolean> {
-    return this.#keys.revoke(keyId, systemClock.nowMs());
+    const isKnown = this.#keys.revoke(keyId, systemClock.nowMs());
+    const tenantId = this.#books.configs.config?.tenantId;
+    if (isKnown && tenantId !== undefined) await cancelKey(this.env, { tenantId, keyId });
+    return isKnown;
   }
 
   async admit(input: AdmitInput): Promise<AdmitOutcome> {
     try {
-      // Awaited before anything is looked at: what follows must not be interleaved.
-      const tenantSalt = (this.#tenantSalt ??= await this.#saltOf(input.tenantId));
       const { config } = this.#books.configs;
       const limits = this.#limits;
       if (!config || !limits) {
         const message = "The API key is not valid.";
         return { ok: false, error: { code: "invalid_api_key", message, param: null }, rates: null };
       }
-      const account = { config, keys: this.#keys, limits, tenantSalt };
+      // Of the account's own tenant, not of whom the caller claims to be.
+      this.#tenantSalt ??= await this.#saltOf(config.tenantId);
+      const account = { config, keys: this.#keys, limits, tenantSalt: this.#tenantSalt };
       return admit(account, input, systemClock.nowMs());
     } catch (error) {
       logEvent("error", "admission_failed", {

@@ -115,6 +115,18 @@ describe("a crash", () => {
     expect(await seqsOf(tenantId)).toEqual([1]);
   });
 
+  it("that takes the intake's alarm with it loses nothing either: its start sets it again", async () => {
+    const tenantId = uniqueId("ten");
+    await makeAccount(tenantId);
+    await breakAccount(tenantId);
+    const batch = { nodeId: uniqueId("node"), epoch: 1, records: [recordOf(tenantId, 1)] };
+    await intake().commit(batch);
+    await runInDurableObject(intake(), (_, { storage }) => storage.deleteAlarm());
+    await abortAllDurableObjects();
+    expect(await packsOf(tenantId)).toBe(1);
+    await expect.poll(() => seqsOf(tenantId)).toEqual([1]);
+  });
+
   it("between settlement and the intake's deletion settles nothing twice", async () => {
     const tenantId = uniqueId("ten");
     const account = await makeAccount(tenantId);
@@ -135,6 +147,7 @@ describe("a crash", () => {
     const batch = { nodeId: uniqueId("node"), epoch: 1, records: [recordOf(tenantId, 1)] };
     await account.settleMany(batch);
     expect(await runDurableObjectAlarm(account)).toBe(true);
+    await runInDurableObject(account, (_, { storage }) => storage.deleteAlarm());
     await abortAllDurableObjects();
     await env.LEDGER_DB.exec("ALTER TABLE hidden_entries RENAME TO ledger_entries");
     // The account's start alone sets the alarm again.

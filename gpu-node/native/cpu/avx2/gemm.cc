@@ -1,7 +1,8 @@
 // The linear layer on AVX2. Q4: maddubs of nibbles and activations; the eight products of a group
 // fit 16 bits (8 * 2 * 15 * 127 = 30,480), so one maddwd per group widens them. Q8: maddubs of |w|
-// and the activation with w's sign, widened at once. Then one conversion, one scale and fused
-// multiply-adds in f32, the same sequence for an output element whatever the token count.
+// and the activation with w's sign, widened at once. Per group dot(w, x) - zero * sum(w) is exact;
+// then one scale and fused multiply-adds in f32, the same sequence for an output element whatever
+// the token count.
 #include <immintrin.h>
 
 #include "cpu/avx2/ops.h"
@@ -15,6 +16,12 @@ constexpr int kQ8TokensAtOnce = 4;
 
 inline __m256 LoadHalves(const uint8_t* from) {
   return _mm256_cvtph_ps(_mm_load_si128(reinterpret_cast<const __m128i*>(from)));
+}
+
+// Sums of a group's weights for 8 rows, as floats.
+inline __m256 LoadSums(const uint8_t* from) {
+  const __m128i sums = _mm_load_si128(reinterpret_cast<const __m128i*>(from));
+  return _mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(sums));
 }
 
 inline __m256i BroadcastQuad(const int8_t* q) {
@@ -33,12 +40,12 @@ struct Place {
   int32_t rows;  // of the matrix
 
   const int8_t* q(int t) const { return input->q + static_cast<int64_t>(token + t) * k; }
-  float scale(int t, int32_t g) const {
-    return input->scale[static_cast<int64_t>(token + t) * (k / kGroup) + g];
+  int64_t group(int t, int32_t g) const {
+    return static_cast<int64_t>(token + t) * (k / kGroup) + g;
   }
-  int32_t sum(int t, int32_t g) const {
-    return input->sum[static_cast<int64_t>(token + t) * (k / kGroup) + g];
-  }
+  __m256 scale(int t, int32_t g) const { return _mm256_set1_ps(input->scale[group(t, g)]); }
+  __m256 zero(int t, int32_t g) const { return _mm256_set1_ps(input->zero[group(t, g)]); }
+  __m256 total(int t, int32_t g) const { return _mm256_set1_ps(input->total[group(t, g)]); }
 };
 
 inline void StoreEight(const Place& place, int t, int32_t row, __m256 y) {
@@ -81,13 +88,12 @@ void Q4Tile(const uint8_t* group, const Place& place) {
     for (int half = 0; half < 2; ++half) {
       const __m256 d = LoadHalves(group + half * 16);
       const __m256 m = LoadHalves(group + 32 + half * 16);
+      const __m256 weight_sums = LoadSums(group + kQ4SumsAt + half * 16);
       for (int t = 0; t < T; ++t) {
-        const __m256 scale = _mm256_set1_ps(place.scale(t, g));
-        const __m256 offset =
-            _mm256_mul_ps(scale, _mm256_set1_ps(static_cast<float>(place.sum(t, g))));
         const __m256 dot = _mm256_cvtepi32_ps(_mm256_madd_epi16(sum[t][half], ones));
-        y[t][half] = _mm256_fmadd_ps(_mm256_mul_ps(d, scale), dot, y[t][half]);
-        y[t][half] = _mm256_fmadd_ps(m, offset, y[t][half]);
+        const __m256 product = _mm256_fnmadd_ps(place.zero(t, g), weight_sums, dot);
+        y[t][half] = _mm256_fmadd_ps(_mm256_mul_ps(d, place.scale(t, g)), product, y[t][half]);
+        y[t][half] = _mm256_fmadd_ps(m, place.total(t, g), y[t][half]);
       }
     }
   }
@@ -118,9 +124,11 @@ void Q8Tile(const uint8_t* group, const Place& place) {
       }
     }
     const __m256 d = LoadHalves(group);
+    const __m256 weight_sums = LoadSums(group + kQ8SumsAt);
     for (int t = 0; t < T; ++t) {
-      const __m256 scale = _mm256_mul_ps(d, _mm256_set1_ps(place.scale(t, g)));
-      y[t] = _mm256_fmadd_ps(scale, _mm256_cvtepi32_ps(sum[t]), y[t]);
+      const __m256 dot = _mm256_cvtepi32_ps(sum[t]);
+      const __m256 product = _mm256_fnmadd_ps(place.zero(t, g), weight_sums, dot);
+      y[t] = _mm256_fmadd_ps(_mm256_mul_ps(d, place.scale(t, g)), product, y[t]);
     }
   }
   for (int t = 0; t < T; ++t) StoreEight(place, t, place.first_row, y[t]);

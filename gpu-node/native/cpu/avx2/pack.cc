@@ -8,7 +8,15 @@
 namespace fairlane::avx2 {
 namespace {
 
+void PackSum(int32_t sum, int32_t row, uint8_t* sums) {
+  const auto narrow = static_cast<int16_t>(sum);
+  std::memcpy(sums + static_cast<size_t>(row) * sizeof(narrow), &narrow, sizeof(narrow));
+}
+
 void PackQ8Row(const Q8Group& source, int32_t row, uint8_t* group) {
+  int32_t sum = 0;
+  for (const int8_t q : source.q) sum += q;
+  PackSum(sum, row, group + kQ8SumsAt);
   std::memcpy(group + static_cast<size_t>(row) * 2, &source.d, 2);
   for (int32_t i = 0; i < kGroup; ++i) {
     group[kQ8QuadsAt + static_cast<size_t>((i / 4) * 32 + row * 4 + i % 4)] =
@@ -22,6 +30,9 @@ size_t NibbleAt(int32_t row, int32_t i) {
 }
 
 void PackQ4Row(const Q4Group& source, int32_t row, uint8_t* group) {
+  int32_t sum = 0;
+  for (const uint8_t q : source.q) sum += (q & 15) + (q >> 4);
+  PackSum(sum, row, group + kQ4SumsAt);
   std::memcpy(group + static_cast<size_t>(row) * 2, &source.d, 2);
   std::memcpy(group + static_cast<size_t>(kQ4Rows + row) * 2, &source.m, 2);
   for (int32_t i = 0; i < kGroup; ++i) {

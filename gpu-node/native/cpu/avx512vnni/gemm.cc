@@ -1,7 +1,7 @@
 // The linear layer on VNNI: 32 rows by up to 6 tokens at a time, unsigned weights times signed
-// activations. Per group of 32 k the int32 sums are exact; then one conversion, one scale and one
-// or two fused multiply-adds in f32. Every token count runs the same sequence for an output
-// element.
+// activations. Per group of 32 k the integer part, dot(w, x) - zero * sum(w), is exact, so it does
+// not matter where sum(w) comes from; then one scale and fused multiply-adds in f32. Every token
+// count runs the same sequence for an output element.
 #include <immintrin.h>
 
 #include "cpu/avx512vnni/ops.h"
@@ -11,6 +11,9 @@ namespace fairlane::avx512vnni {
 namespace {
 
 constexpr int kTokensAtOnce = 6;
+// From this many tokens on the weights' sums are read; below, they are recomputed.
+constexpr int kTokensToReadSums = 4;
+constexpr int32_t kQ8Offset = 128;  // added to stored weights
 
 inline __m512 LoadHalves(const uint8_t* from) {
   return _mm512_cvtph_ps(_mm256_load_si256(reinterpret_cast<const __m256i*>(from)));
@@ -27,16 +30,21 @@ template <int T>
 struct Tokens {
   const int8_t* q[T];
   const float* scale[T];
+  const float* zero[T];
   const int32_t* sum[T];
+  const float* total[T];
 };
 
 template <int T>
 inline Tokens<T> TokensAt(const GemmInput& input, int32_t token, int32_t k) {
   Tokens<T> tokens;
   for (int t = 0; t < T; ++t) {
-    tokens.q[t] = input.q + static_cast<int64_t>(token + t) * k;
-    tokens.scale[t] = input.scale + static_cast<int64_t>(token + t) * (k / kGroup);
-    tokens.sum[t] = input.sum + static_cast<int64_t>(token + t) * (k / kGroup);
+    const int64_t group = static_cast<int64_t>(token + t) * (k / kGroup);
+    tokens.q[t] = input.q + group * kGroup;
+    tokens.scale[t] = input.scale + group;
+    tokens.zero[t] = input.zero + group;
+    tokens.sum[t] = input.sum + group;
+    tokens.total[t] = input.total + group;
   }
   return tokens;
 }
@@ -61,15 +69,27 @@ inline void StoreRows(const __m512 (*y)[2], const GemmOutput& output, int32_t to
   }
 }
 
+// Sums of a group's weights for rows 0-15 and 16-31, as floats.
+struct RowSums {
+  __m512 rows[2];
+};
+
+inline RowSums LoadSums(const uint8_t* sums) {
+  const __m512i both = _mm512_load_si512(sums);
+  return {{_mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(_mm512_castsi512_si256(both))),
+           _mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(_mm512_extracti64x4_epi64(both, 1)))}};
+}
+
 template <int T>
-void Q4Panel(const uint8_t* group, const GemmInput& input, int32_t token, int32_t k,
+void Q4Panel(const uint8_t* group, const uint8_t* sums, const Tokens<T>& tokens, int32_t groups,
              __m512 (*y)[2]) {
-  const Tokens<T> tokens = TokensAt<T>(input, token, k);
   const __m512i nibble = _mm512_set1_epi8(15);
+  const __m512i ones = _mm512_set1_epi8(1);
   for (int t = 0; t < T; ++t) y[t][0] = y[t][1] = _mm512_setzero_ps();
-  for (int32_t g = 0; g < k / kGroup; ++g, group += kQ4GroupBytes) {
-    __m512i sum[T][2];
-    for (int t = 0; t < T; ++t) sum[t][0] = sum[t][1] = _mm512_setzero_si512();
+  for (int32_t g = 0; g < groups; ++g, group += kQ4GroupBytes, sums += kSumBytes) {
+    __m512i dot[T][2];
+    for (int t = 0; t < T; ++t) dot[t][0] = dot[t][1] = _mm512_setzero_si512();
+    __m512i own[2] = {_mm512_setzero_si512(), _mm512_setzero_si512()};
     const uint8_t* weights = group + 2 * kScaleBytes;
     _mm_prefetch(reinterpret_cast<const char*>(group + 4 * kQ4GroupBytes), _MM_HINT_T0);
 #pragma GCC unroll 8
@@ -77,59 +97,79 @@ void Q4Panel(const uint8_t* group, const GemmInput& input, int32_t token, int32_
       const __m512i both = _mm512_load_si512(weights + quad * 64);
       const __m512i low = _mm512_and_si512(both, nibble);
       const __m512i high = _mm512_and_si512(_mm512_srli_epi16(both, 4), nibble);
+      if constexpr (T < kTokensToReadSums) {
+        own[0] = _mm512_dpbusd_epi32(own[0], low, ones);
+        own[1] = _mm512_dpbusd_epi32(own[1], high, ones);
+      }
 #pragma GCC unroll 6
       for (int t = 0; t < T; ++t) {
         const __m512i x = BroadcastQuad(tokens.q[t] + g * kGroup + quad * 4);
-        sum[t][0] = _mm512_dpbusd_epi32(sum[t][0], low, x);
-        sum[t][1] = _mm512_dpbusd_epi32(sum[t][1], high, x);
+        dot[t][0] = _mm512_dpbusd_epi32(dot[t][0], low, x);
+        dot[t][1] = _mm512_dpbusd_epi32(dot[t][1], high, x);
       }
     }
-    const __m512 d0 = LoadHalves(group);
-    const __m512 d1 = LoadHalves(group + 32);
-    const __m512 m0 = LoadHalves(group + kScaleBytes);
-    const __m512 m1 = LoadHalves(group + kScaleBytes + 32);
+    RowSums row_sums = {{_mm512_cvtepi32_ps(own[0]), _mm512_cvtepi32_ps(own[1])}};
+    if constexpr (T >= kTokensToReadSums) row_sums = LoadSums(sums);
+#pragma GCC unroll 2
+    for (int half = 0; half < 2; ++half) {
+      const __m512 d = LoadHalves(group + half * 32);
+      const __m512 m = LoadHalves(group + kScaleBytes + half * 32);
 #pragma GCC unroll 6
-    for (int t = 0; t < T; ++t) {
-      const __m512 scale = _mm512_set1_ps(tokens.scale[t][g]);
-      const __m512 offset =
-          _mm512_mul_ps(scale, _mm512_set1_ps(static_cast<float>(tokens.sum[t][g])));
-      y[t][0] = _mm512_fmadd_ps(_mm512_mul_ps(d0, scale), _mm512_cvtepi32_ps(sum[t][0]), y[t][0]);
-      y[t][1] = _mm512_fmadd_ps(_mm512_mul_ps(d1, scale), _mm512_cvtepi32_ps(sum[t][1]), y[t][1]);
-      y[t][0] = _mm512_fmadd_ps(m0, offset, y[t][0]);
-      y[t][1] = _mm512_fmadd_ps(m1, offset, y[t][1]);
+      for (int t = 0; t < T; ++t) {
+        const __m512 scale = _mm512_set1_ps(tokens.scale[t][g]);
+        const __m512 zero = _mm512_set1_ps(tokens.zero[t][g]);
+        const __m512 product =
+            _mm512_fnmadd_ps(zero, row_sums.rows[half], _mm512_cvtepi32_ps(dot[t][half]));
+        y[t][half] = _mm512_fmadd_ps(_mm512_mul_ps(d, scale), product, y[t][half]);
+        y[t][half] = _mm512_fmadd_ps(m, _mm512_set1_ps(tokens.total[t][g]), y[t][half]);
+      }
     }
   }
 }
 
 template <int T>
-void Q8Panel(const uint8_t* group, const GemmInput& input, int32_t token, int32_t k,
+void Q8Panel(const uint8_t* group, const uint8_t* sums, const Tokens<T>& tokens, int32_t groups,
              __m512 (*y)[2]) {
-  const Tokens<T> tokens = TokensAt<T>(input, token, k);
+  const __m512i ones = _mm512_set1_epi8(1);
   for (int t = 0; t < T; ++t) y[t][0] = y[t][1] = _mm512_setzero_ps();
-  for (int32_t g = 0; g < k / kGroup; ++g, group += kQ8GroupBytes) {
-    __m512i sum[T][2];
-    // Weights are stored with 128 added: start where that offset cancels.
-    for (int t = 0; t < T; ++t) sum[t][0] = sum[t][1] = _mm512_set1_epi32(-128 * tokens.sum[t][g]);
+  for (int32_t g = 0; g < groups; ++g, group += kQ8GroupBytes, sums += kSumBytes) {
+    __m512i dot[T][2];
+    // Weights are stored with an offset: start where it cancels.
+    for (int t = 0; t < T; ++t) {
+      dot[t][0] = dot[t][1] = _mm512_set1_epi32(-kQ8Offset * tokens.sum[t][g]);
+    }
+    __m512i own[2];
+    own[0] = own[1] = _mm512_set1_epi32(-kQ8Offset * kGroup);
     const uint8_t* weights = group + kScaleBytes;
     _mm_prefetch(reinterpret_cast<const char*>(group + 3 * kQ8GroupBytes), _MM_HINT_T0);
 #pragma GCC unroll 8
     for (int32_t quad = 0; quad < kQuadsPerGroup; ++quad) {
       const __m512i low = _mm512_load_si512(weights + quad * 128);
       const __m512i high = _mm512_load_si512(weights + quad * 128 + 64);
+      if constexpr (T < kTokensToReadSums) {
+        own[0] = _mm512_dpbusd_epi32(own[0], low, ones);
+        own[1] = _mm512_dpbusd_epi32(own[1], high, ones);
+      }
 #pragma GCC unroll 6
       for (int t = 0; t < T; ++t) {
         const __m512i x = BroadcastQuad(tokens.q[t] + g * kGroup + quad * 4);
-        sum[t][0] = _mm512_dpbusd_epi32(sum[t][0], low, x);
-        sum[t][1] = _mm512_dpbusd_epi32(sum[t][1], high, x);
+        dot[t][0] = _mm512_dpbusd_epi32(dot[t][0], low, x);
+        dot[t][1] = _mm512_dpbusd_epi32(dot[t][1], high, x);
       }
     }
-    const __m512 d0 = LoadHalves(group);
-    const __m512 d1 = LoadHalves(group + 32);
+    RowSums row_sums = {{_mm512_cvtepi32_ps(own[0]), _mm512_cvtepi32_ps(own[1])}};
+    if constexpr (T >= kTokensToReadSums) row_sums = LoadSums(sums);
+#pragma GCC unroll 2
+    for (int half = 0; half < 2; ++half) {
+      const __m512 d = LoadHalves(group + half * 32);
 #pragma GCC unroll 6
-    for (int t = 0; t < T; ++t) {
-      const __m512 scale = _mm512_set1_ps(tokens.scale[t][g]);
-      y[t][0] = _mm512_fmadd_ps(_mm512_mul_ps(d0, scale), _mm512_cvtepi32_ps(sum[t][0]), y[t][0]);
-      y[t][1] = _mm512_fmadd_ps(_mm512_mul_ps(d1, scale), _mm512_cvtepi32_ps(sum[t][1]), y[t][1]);
+      for (int t = 0; t < T; ++t) {
+        const __m512 scale = _mm512_set1_ps(tokens.scale[t][g]);
+        const __m512 zero = _mm512_set1_ps(tokens.zero[t][g]);
+        const __m512 product =
+            _mm512_fnmadd_ps(zero, row_sums.rows[half], _mm512_cvtepi32_ps(dot[t][half]));
+        y[t][half] = _mm512_fmadd_ps(_mm512_mul_ps(d, scale), product, y[t][half]);
+      }
     }
   }
 }
@@ -138,11 +178,13 @@ template <int T>
 void Tile(const GemmWeights& weights, const GemmInput& input, const GemmOutput& output,
           int32_t panel, int32_t token) {
   const uint8_t* data = PanelOf(weights, panel);
+  const uint8_t* sums = data + SumsOffset(weights.format, weights.k);
+  const Tokens<T> tokens = TokensAt<T>(input, token, weights.k);
   __m512 y[T][2];
   if (weights.format == kWeightQ4) {
-    Q4Panel<T>(data, input, token, weights.k, y);
+    Q4Panel<T>(data, sums, tokens, weights.k / kGroup, y);
   } else {
-    Q8Panel<T>(data, input, token, weights.k, y);
+    Q8Panel<T>(data, sums, tokens, weights.k / kGroup, y);
   }
   const int32_t first_row = panel * kPanelRows;
   const int32_t rows =

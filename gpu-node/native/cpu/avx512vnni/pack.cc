@@ -14,6 +14,11 @@ uint16_t LoadHalfAt(const uint8_t* group, size_t offset, int32_t row) {
   return half;
 }
 
+void PackSum(int32_t sum, int32_t row, uint8_t* sums) {
+  const auto narrow = static_cast<int16_t>(sum);
+  std::memcpy(sums + static_cast<size_t>(row) * sizeof(narrow), &narrow, sizeof(narrow));
+}
+
 void PackQ8Row(const Q8Group& source, int32_t row, uint8_t* group) {
   std::memcpy(group + static_cast<size_t>(row) * 2, &source.d, 2);
   for (int32_t i = 0; i < kGroup; ++i) {
@@ -63,16 +68,25 @@ size_t PackedBytes(WeightFormat format, int32_t rows, int32_t k) {
 
 void PackPanel(const GemmWeights* weights, int32_t panel, const void* const* rows) {
   uint8_t* group = PanelOf(*weights, panel);
+  uint8_t* sums = group + SumsOffset(weights->format, weights->k);
   std::memset(group, 0, PanelBytes(weights->format, weights->k));
-  for (int32_t g = 0; g < weights->k / kGroup; ++g, group += GroupBytes(weights->format)) {
+  for (int32_t g = 0; g < weights->k / kGroup; ++g) {
     for (int32_t row = 0; row < kPanelRows; ++row) {
       if (rows[row] == nullptr) continue;
+      int32_t sum = 0;
       if (weights->format == kWeightQ4) {
-        PackQ4Row(static_cast<const Q4Group*>(rows[row])[g], row, group);
+        const Q4Group& source = static_cast<const Q4Group*>(rows[row])[g];
+        PackQ4Row(source, row, group);
+        for (const uint8_t q : source.q) sum += (q & 15) + (q >> 4);
       } else {
-        PackQ8Row(static_cast<const Q8Group*>(rows[row])[g], row, group);
+        const Q8Group& source = static_cast<const Q8Group*>(rows[row])[g];
+        PackQ8Row(source, row, group);
+        for (const int8_t q : source.q) sum += q;
       }
+      PackSum(sum, row, sums);
     }
+    group += GroupBytes(weights->format);
+    sums += kSumBytes;
   }
 }
 

@@ -5,6 +5,9 @@
 //
 // Q4: scales [32] f16, minima [32] f16, then for each quad 64 bytes, whose low nibbles are the quad
 // of rows 0-15 and whose high nibbles that of rows 16-31.
+//
+// After the last group stand the sums of q, [groups][32] int16. Kernels for few tokens recompute
+// them instead, because reading weights is what bounds those.
 #pragma once
 
 #include <cstddef>
@@ -24,8 +27,14 @@ inline size_t GroupBytes(WeightFormat format) {
   return format == kWeightQ4 ? kQ4GroupBytes : kQ8GroupBytes;
 }
 
-inline size_t PanelBytes(WeightFormat format, int32_t k) {
+inline constexpr size_t kSumBytes = kPanelRows * sizeof(int16_t);
+
+inline size_t SumsOffset(WeightFormat format, int32_t k) {
   return GroupBytes(format) * static_cast<size_t>(k / kGroup);
+}
+
+inline size_t PanelBytes(WeightFormat format, int32_t k) {
+  return SumsOffset(format, k) + kSumBytes * static_cast<size_t>(k / kGroup);
 }
 
 inline uint8_t* PanelOf(const GemmWeights& weights, int32_t panel) {

@@ -1,6 +1,6 @@
 // The linear layer without ISA extensions: f32 on de-quantised weights (the oracle) and scalar
-// int8. f32 panels: two half-panels of [k][16 rows]. int8 panels: row by row, groups of {d, m, 32
-// bytes}; a Q8 group has m = 0, so both formats run through one kernel.
+// int8. f32 panels: two half-panels of [k][16 rows]. int8 panels: row by row, groups of {d, m,
+// sum, 32 bytes}; a Q8 group has m = 0, so both formats run through one kernel.
 #include <cstring>
 
 #include "cpu/generic/ops.h"
@@ -16,6 +16,7 @@ typedef float Float4 __attribute__((vector_size(16)));
 struct ByteGroup {
   float d;
   float m;
+  int32_t sum;  // of q
   int8_t q[kGroup];
 };
 
@@ -50,6 +51,7 @@ ByteGroup Unpack(WeightFormat format, const void* row, int32_t group) {
     const Q8Group& source = static_cast<const Q8Group*>(row)[group];
     out.d = HalfToFloat(source.d);
     std::memcpy(out.q, source.q, sizeof(out.q));
+    for (const int8_t q : out.q) out.sum += q;
     return out;
   }
   const Q4Group& source = static_cast<const Q4Group*>(row)[group];
@@ -59,6 +61,7 @@ ByteGroup Unpack(WeightFormat format, const void* row, int32_t group) {
     out.q[j] = static_cast<int8_t>(source.q[j] & 15);
     out.q[j + kGroup / 2] = static_cast<int8_t>(source.q[j] >> 4);
   }
+  for (const int8_t q : out.q) out.sum += q;
   return out;
 }
 
@@ -126,10 +129,11 @@ void ByteRow(const ByteGroup* row, const GemmInput& input, int32_t token, int32_
     for (int32_t i = 0; i < kGroup; ++i) w[i] = row[group].q[i];
     for (int t = 0; t < T; ++t) {
       const int64_t at = static_cast<int64_t>(token + t) * groups + group;
-      const auto dot = static_cast<float>(DotGroup(w, input.q + at * kGroup));
-      const float scale = input.scale[at];
-      total[t] += (row[group].d * scale) * dot;
-      total[t] += row[group].m * (scale * static_cast<float>(input.sum[at]));
+      const int32_t dot = DotGroup(w, input.q + at * kGroup);
+      const float product =
+          static_cast<float>(dot - static_cast<int32_t>(input.zero[at]) * row[group].sum);
+      total[t] += (row[group].d * input.scale[at]) * product;
+      total[t] += row[group].m * input.total[at];
     }
   }
 }

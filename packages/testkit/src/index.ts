@@ -1,0 +1,2 @@
+export { requireDefaultModel } from "./default-model.ts";
+export type { WantedModel } from "./default-model.ts";

@@ -1,0 +1,30 @@
+// Owns the check that the committed goldens are what the oracle computes: where PyTorch and transformers are
+// installed it makes a sample of them anew and compares. FAIRLANE_GOLDEN_PYTHON names another interpreter.
+import path from "node:path";
+import { runQuietly } from "./run-quietly.ts";
+import type { TestCounts } from "./test-counts.ts";
+
+const GOLDENS = path.resolve(import.meta.dirname, "goldens");
+const CHECKS = [
+  ["make_tiny_llama.py", "--check"],
+  ["make_tiny_goldens.py", "--check"],
+  ["make_tokenizer_goldens.py", "--check", "50"],
+  ["make_logit_goldens.py", "--check", "2"],
+] as const;
+
+/** Runs the oracle's checks, or counts them as skipped and says why. */
+export async function checkGoldens(): Promise<TestCounts> {
+  const python = process.env["FAIRLANE_GOLDEN_PYTHON"] ?? "python3";
+  const probe = await runQuietly(python, ["-c", "import torch, transformers, gguf"]);
+  if (probe.exitCode !== 0) {
+    process.stdout.write(`SKIPPED: ${CHECKS.length} golden checks (${python} has no torch)\n`);
+    return { passed: 0, failed: 0, skipped: CHECKS.length };
+  }
+  let passed = 0;
+  for (const [script, ...args] of CHECKS) {
+    const run = await runQuietly(python, [path.join(GOLDENS, script), ...args]);
+    if (run.exitCode === 0) passed += 1;
+    else process.stdout.write(`FAILED: goldens: ${script}\n${run.log.slice(-20).join("\n")}\n`);
+  }
+  return { passed, failed: CHECKS.length - passed, skipped: 0 };
+}

@@ -1,0 +1,58 @@
+// Holds every native engine to the goldens of the tiny model, over all fixture files and so all tensor types: f32 to
+// the oracle's numbers and tokens, int8 within stated bounds.
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import {
+  manifestOf,
+  openKind,
+  runnableKinds,
+  type EngineKind,
+} from "../conformance/tiny-engines.ts";
+import { compareTeacherForced, figuresLine, generateGreedy } from "./compare-logits.ts";
+import { tinyModels, type GoldenRun } from "./read-goldens.ts";
+
+const CAPACITY = { rows: 8, tokens: 256, page_updates: 64, sampling_updates: 8, slot_resets: 8 };
+
+/** Above this margin between the golden's first and second token int8 must agree; measured: at most 0.68. */
+const INT8_MARGIN = 0.8;
+/** Bound on the root mean square of the 32 largest logits' differences; measured: 0.104. */
+const INT8_TOP_RMS = 0.15;
+
+async function withEngine(
+  { kind, file }: { kind: EngineKind; file: string },
+  run: (engine: ReturnType<typeof openKind>) => Promise<void>,
+): Promise<void> {
+  const path = fileURLToPath(new URL(`../fixtures/tiny-llama/${file}`, import.meta.url));
+  await using manifest = await manifestOf(path);
+  const engine = openKind(kind, manifest.path, { keepLogits: true, capacity: CAPACITY });
+  try {
+    await run(engine);
+  } finally {
+    await engine.close();
+  }
+}
+
+function describeFile(file: string, runs: readonly GoldenRun[]): void {
+  for (const kind of runnableKinds()) {
+    it(`agrees with the oracle on ${kind.name}`, async () => {
+      await withEngine({ kind, file }, async (engine) => {
+        const figures = await compareTeacherForced(engine, runs);
+        process.stderr.write(`${figuresLine(`${file} ${kind.name}`, figures)}\n`);
+        if (kind.numerics === "f32") {
+          expect(figures.topDifferenceMax).toBeLessThan(0.001);
+          expect(figures.logSumExpDifferenceMax).toBeLessThan(0.001);
+          expect(figures.rmsDifferenceMax).toBeLessThan(0.001);
+          expect(figures.argmaxEqualCount).toBe(figures.positionCount);
+          expect(await generateGreedy(engine, runs)).toEqual(runs.map((run) => run.generatedIds));
+        } else {
+          expect(figures.lostMarginMax).toBeLessThan(INT8_MARGIN);
+          expect(figures.topDifferenceRms).toBeLessThan(INT8_TOP_RMS);
+        }
+      });
+    });
+  }
+}
+
+for (const { files, runs } of tinyModels()) {
+  for (const file of files) describe(`goldens of ${file}`, () => describeFile(file, runs));
+}
