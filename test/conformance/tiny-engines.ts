@@ -66,7 +66,15 @@ export function openKind(
     pageCount: 320,
     slotCount: 8,
     threadCount: 2,
-    capacity: { rows: 8, tokens: 4096, page_updates: 320, sampling_updates: 8, slot_resets: 8 },
+    capacity: {
+      rows: 8,
+      tokens: 4096,
+      page_updates: 320,
+      sampling_updates: 8,
+      slot_resets: 8,
+      bias_updates: 16,
+      top_tokens: 16,
+    },
     ...options,
   });
 }

@@ -37,6 +37,8 @@ const CAPACITY = {
   page_updates: 256,
   sampling_updates: 24,
   slot_resets: 24,
+  bias_updates: 16,
+  top_tokens: 16,
 };
 const END_OF_TURN = 2;
 

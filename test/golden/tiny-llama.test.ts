@@ -11,7 +11,15 @@ import {
 import { compareTeacherForced, figuresLine, generateGreedy } from "./compare-logits.ts";
 import { tinyModels, type GoldenRun } from "./read-goldens.ts";
 
-const CAPACITY = { rows: 8, tokens: 256, page_updates: 64, sampling_updates: 8, slot_resets: 8 };
+const CAPACITY = {
+  rows: 8,
+  tokens: 256,
+  page_updates: 64,
+  sampling_updates: 8,
+  slot_resets: 8,
+  bias_updates: 16,
+  top_tokens: 16,
+};
 
 /** Above this margin between the golden's first and second token int8 must agree; measured: at most 0.68. */
 const INT8_MARGIN = 0.8;

@@ -21,7 +21,15 @@ if (!canRun) process.stderr.write("SKIPPED: the native core is not built (npm ru
 const TINY_MODEL = new URL("../../../test/fixtures/tiny-llama/tiny-llama.gguf", import.meta.url);
 const ENGINE_URL = new URL("./native-engine.ts", import.meta.url).href;
 const SUBMIT_URL = new URL("./testing/submit-row.ts", import.meta.url).href;
-const CAPACITY = { rows: 2, tokens: 512, page_updates: 64, sampling_updates: 2, slot_resets: 2 };
+const CAPACITY = {
+  rows: 2,
+  tokens: 512,
+  page_updates: 64,
+  sampling_updates: 2,
+  slot_resets: 2,
+  bias_updates: 16,
+  top_tokens: 16,
+};
 
 let folder = "";
 let manifestPath = "";
