@@ -18,7 +18,7 @@ function joined(pool: PagePool, slot: number, promptTokens: number[]): RunningRe
   const spec = engineRequest(`req_${slot}`, { promptTokens, sampling });
   const blocks = new BlockTable(4);
   blocks.reserve(pool, promptTokens.length + 8);
-  const queued = { state: "queued", spec, outputTokensMax: 8 } as const;
+  const queued = { state: "queued", spec, outputTokensMax: 8, latestStartMs: 0 } as const;
   return joinRunning(queued, { slot, blocks, scheduledAtMs: 0 });
 }
 

@@ -20,7 +20,12 @@ function twoRows(): Batch {
     [0, 3],
     [1, 4],
   ] as const) {
-    const queued = { state: "queued", spec: engineRequest(`${slot}`), outputTokensMax: 8 } as const;
+    const queued = {
+      state: "queued",
+      spec: engineRequest(`${slot}`),
+      outputTokensMax: 8,
+      latestStartMs: 0,
+    } as const;
     const place = { slot, blocks: new BlockTable(4), scheduledAtMs: 0 };
     batch.addChunk(joinRunning(queued, place), tokenCount);
   }

@@ -5,7 +5,7 @@ import type { QueuedRequest } from "./request.ts";
 import { RequestTable } from "./request-table.ts";
 
 function queued(requestId: string): QueuedRequest {
-  return { state: "queued", spec: engineRequest(requestId), outputTokensMax: 8 };
+  return { state: "queued", spec: engineRequest(requestId), outputTokensMax: 8, latestStartMs: 0 };
 }
 
 function place(): { blocks: BlockTable; scheduledAtMs: number } {

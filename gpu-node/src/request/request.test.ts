@@ -8,6 +8,7 @@ const queued: QueuedRequest = {
   state: "queued",
   spec: engineRequest("req_1", { promptLength: 3 }),
   outputTokensMax: 8,
+  latestStartMs: 0,
 };
 const place = { slot: 2, blocks: new BlockTable(16), scheduledAtMs: 42 };
 

@@ -13,6 +13,8 @@ export interface QueuedRequest {
   readonly spec: EngineRequest;
   /** The asked maximum, cut to what the context leaves after the prompt. */
   readonly outputTokensMax: number;
+  /** Its first token comes after its deadline, by prediction, unless its prefill begins before this. */
+  readonly latestStartMs: number;
 }
 
 /** One object from join to end, since rows of steps in flight refer to it. */

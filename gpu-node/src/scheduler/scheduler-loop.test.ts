@@ -178,6 +178,22 @@ describe("SchedulerLoop", () => {
     ]);
   });
 
+  it("reports the second step in flight as stuck as well", async () => {
+    const { loop, posted, between, submit, close, engine } = setUp();
+    submit("a", { maxOutputTokens: 4 });
+    const running = loop.run(); // steps 1 and 2 are in flight
+    between.push(() => {
+      engine.timeoutsLeft = 2;
+    }, close);
+    await running;
+    expect(say(posted).slice(0, 4)).toEqual([
+      "step 1: a +1 4/1",
+      "stuck true",
+      "stuck false",
+      "step 2: a +1 4/2",
+    ]);
+  });
+
   it.each([
     ["status", "failed EngineFault: step 2: bad row at row 0"],
     ["fence", "failed EngineFault: step 2: the fence says step 999"],

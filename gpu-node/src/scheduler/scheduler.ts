@@ -13,6 +13,7 @@ import {
 } from "../request/request.ts";
 import { progressOf } from "../request/request-progress.ts";
 import { checkRequest, needsOf } from "./check-request.ts";
+import { backlogMsMin, checkDeadline, prefillMsMin } from "./early-abort.ts";
 import { makeParts, type SchedulerOptions, type SchedulerParts } from "./scheduler-parts.ts";
 
 const NO_TOKENS: readonly number[] = [];
@@ -51,7 +52,11 @@ export class Scheduler {
     const refusal = checkRequest(request, info);
     if (refusal !== null) return refusal;
     const { outputTokensMax } = needsOf(request, info);
-    const queued = { state: "queued", spec: request, outputTokensMax } as const;
+    const timing = this.#timingOf(request);
+    const late = checkDeadline(request, timing);
+    if (late !== null) return late;
+    const latestStartMs = request.deadlineMs - timing.prefillMs;
+    const queued = { state: "queued", spec: request, outputTokensMax, latestStartMs } as const;
     const full = waiting.add(queued);
     if (full !== null) return full;
     table.addQueued(queued);
@@ -87,12 +92,14 @@ export class Scheduler {
     return left.map((request) => this.end(request, abort(request, null)));
   }
 
-  /** Ends queued requests whose deadline has passed. */
+  /** Ends queued requests that cannot have their first token by their deadline any more. */
   endExpired(): RequestProgress[] {
     const nowMs = this.parts.clock.nowMs();
     return this.parts.waiting.takeExpired(nowMs).map((request) => {
       const waitedMs = nowMs - request.spec.receivedAtMs;
-      const message = `The request waited ${waitedMs} ms in the node's queue and its deadline passed.`;
+      const isOver = nowMs >= request.spec.deadlineMs;
+      const why = isOver ? "its deadline passed" : "its prefill would end after its deadline";
+      const message = `The request waited ${waitedMs} ms in the node's queue and ${why}.`;
       return this.end(request, abort(request, { code: "queue_timeout", message, param: null }));
     });
   }
@@ -121,6 +128,19 @@ export class Scheduler {
     this.parts.table.remove(request);
     if (request.state !== "queued") request.blocks.release(this.parts.pool);
     return progressOf(ended, newTokens);
+  }
+
+  /** The least times until the request's prefill can begin, and that it takes. */
+  #timingOf({ tier, promptTokens }: EngineRequest) {
+    const { waiting, budget, clock } = this.parts;
+    const predictor = budget.target?.predictor ?? null;
+    let aheadTokens = waiting.promptTokensOf("interactive");
+    if (tier === "batch") aheadTokens += waiting.promptTokensOf("batch");
+    return {
+      nowMs: clock.nowMs(),
+      waitMs: backlogMsMin(predictor, aheadTokens),
+      prefillMs: prefillMsMin(predictor, promptTokens.length),
+    };
   }
 
   #requestCancel(request: RunningRequest): void {

@@ -3,6 +3,9 @@ import type { RequestProgress } from "../engine/worker-messages.ts";
 import { Scheduler } from "./scheduler.ts";
 import { measureStepCost } from "./step.bench.ts";
 import { StepCycle } from "./step.ts";
+import type { StepTarget } from "./step-budget.ts";
+import type { StepCostModel } from "./step-cost-model.ts";
+import { StepPredictor } from "./step-predictor.ts";
 import { engineRequest, type RequestFields } from "./testing/engine-request.ts";
 import {
   outputAlone,
@@ -10,12 +13,23 @@ import {
   type CheckEngineOptions,
 } from "./testing/paged-check-engine.ts";
 
+const NO_COST: StepCostModel = {
+  floorUs: 0,
+  baseUs: 0,
+  tokenUs: 0,
+  kneeTokens: 0,
+  kneeUs: 0,
+  decodeUs: 0,
+  contextUs: 0,
+  pairUs: 0,
+};
+
 /** A scheduler over the check engine, stepped by hand. */
-function setUp(options: CheckEngineOptions = {}) {
+function setUp(options: CheckEngineOptions = {}, stepTarget: StepTarget | null = null) {
   const engine = new PagedCheckEngine(options);
   const clock = { now: 0, nowMs: () => clock.now };
   const { stepBudgetTokens = 16 } = options;
-  const scheduler = new Scheduler({ info: engine.info, clock, stepBudgetTokens });
+  const scheduler = new Scheduler({ info: engine.info, clock, stepBudgetTokens, stepTarget });
   const steps = new StepCycle(scheduler, engine);
   const submit = (id: string, fields?: RequestFields) =>
     scheduler.submit(engineRequest(id, fields));
@@ -188,6 +202,43 @@ describe("StepCycle", () => {
       },
     ]);
     expect(say(step())).toEqual(["a +1 4/2"]);
+  });
+
+  it("sheds what cannot have its first token by its deadline, before it is prefilled", () => {
+    const model = { ...NO_COST, tokenUs: 1_000 };
+    const stepTarget = { us: 16_000, predictor: new StepPredictor(model) };
+    const { submit, step, clock, scheduler, engine } = setUp({ slotCount: 1 }, stepTarget);
+    // Alone, four tokens take 4 ms.
+    expect(submit("a", { deadlineMs: 3 })).toMatchObject({
+      code: "queue_timeout",
+      message:
+        "The deadline is in 3 ms; the first token would take at least 4 ms here, 0 ms of it in the queue.",
+    });
+    expect(submit("b", { deadlineMs: 5, maxOutputTokens: 2 })).toBeNull();
+    step();
+    expect(submit("c", { promptLength: 6, deadlineMs: 100 })).toBeNull();
+    // Behind c's six tokens.
+    expect(submit("d", { deadlineMs: 9 })?.message).toContain(
+      "10 ms here, 6 ms of it in the queue",
+    );
+    expect(submit("e", { deadlineMs: 10 })).toBeNull();
+    // A batch request waits behind all others, an interactive one not behind it.
+    expect(submit("f", { tier: "batch", deadlineMs: 13 })?.code).toBe("queue_timeout");
+    clock.now = 7;
+    expect(scheduler.endExpired()).toMatchObject([
+      {
+        requestId: "e",
+        counts: { computedPromptTokens: 0 },
+        end: {
+          error: {
+            code: "queue_timeout",
+            message:
+              "The request waited 7 ms in the node's queue and its prefill would end after its deadline.",
+          },
+        },
+      },
+    ]);
+    expect(engine.hostTokensComputed).toBe(4);
   });
 
   it("refuses what can never fit and what is being served", () => {

@@ -7,7 +7,8 @@ import { WaitingQueue } from "./waiting-queue.ts";
 const BOUNDS = { requestsMax: 3, requestsPerTenantMax: 2, promptTokensMax: 100 };
 
 function queued(requestId: string, fields?: RequestFields): QueuedRequest {
-  return { state: "queued", spec: engineRequest(requestId, fields), outputTokensMax: 8 };
+  const spec = engineRequest(requestId, fields);
+  return { state: "queued", spec, outputTokensMax: 8, latestStartMs: spec.deadlineMs };
 }
 
 function ids(queue: WaitingQueue, tier: Tier = "interactive"): string[] {

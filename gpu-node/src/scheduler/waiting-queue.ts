@@ -18,9 +18,9 @@ export class WaitingQueue {
   readonly #bounds: WaitingBounds;
   readonly #queues: Readonly<Record<Tier, BoundedQueue<QueuedRequest>>>;
   readonly #countOfTenant = new Map<string, number>();
-  #promptTokens = 0;
-  /** No request's deadline is earlier; spares a scan in every step. */
-  #earliestDeadlineMs = Infinity;
+  readonly #promptTokens: Record<Tier, number> = { interactive: 0, batch: 0 };
+  /** No request has to start earlier; spares a scan in every step. */
+  #earliestStartMs = Infinity;
 
   constructor(bounds: WaitingBounds) {
     this.#bounds = bounds;
@@ -40,26 +40,30 @@ export class WaitingQueue {
   }
 
   get promptTokens(): number {
-    return this.#promptTokens;
+    return this.#promptTokens.interactive + this.#promptTokens.batch;
+  }
+
+  promptTokensOf(tier: Tier): number {
+    return this.#promptTokens[tier];
   }
 
   /** Adds a request at the tail; returns the error when a bound is reached, and null when it waits. */
   add(request: QueuedRequest): ErrorValue | null {
-    const { tenantId, promptTokens, deadlineMs } = request.spec;
+    const { tenantId, promptTokens, tier } = request.spec;
     const ofTenant = this.#countOfTenant.get(tenantId) ?? 0;
     const { requestsPerTenantMax, promptTokensMax, requestsMax } = this.#bounds;
     if (ofTenant >= requestsPerTenantMax) {
       return full(`the tenant has ${ofTenant} requests waiting, ${requestsPerTenantMax} may`);
     }
-    if (this.#promptTokens + promptTokens.length > promptTokensMax) {
-      return full(`${this.#promptTokens} prompt tokens wait, ${promptTokensMax} may`);
+    if (this.promptTokens + promptTokens.length > promptTokensMax) {
+      return full(`${this.promptTokens} prompt tokens wait, ${promptTokensMax} may`);
     }
-    if (this.count >= requestsMax || !this.#queues[request.spec.tier].push(request)) {
+    if (this.count >= requestsMax || !this.#queues[tier].push(request)) {
       return full(`${requestsMax} requests wait, as many as may`);
     }
     this.#countOfTenant.set(tenantId, ofTenant + 1);
-    this.#promptTokens += promptTokens.length;
-    this.#earliestDeadlineMs = Math.min(this.#earliestDeadlineMs, deadlineMs);
+    this.#promptTokens[tier] += promptTokens.length;
+    this.#earliestStartMs = Math.min(this.#earliestStartMs, request.latestStartMs);
     return null;
   }
 
@@ -81,13 +85,13 @@ export class WaitingQueue {
     assert(removed.length === requests.size, `${removed.length} of ${requests.size} are waiting`);
   }
 
-  /** Takes out every request whose deadline has passed, per tier oldest first. */
+  /** Takes out every request whose latest start has come, per tier oldest first. */
   takeExpired(nowMs: number): QueuedRequest[] {
-    if (nowMs < this.#earliestDeadlineMs) return [];
-    this.#earliestDeadlineMs = Infinity;
-    return this.#removeWhere(({ spec }) => {
-      if (spec.deadlineMs <= nowMs) return true;
-      this.#earliestDeadlineMs = Math.min(this.#earliestDeadlineMs, spec.deadlineMs);
+    if (nowMs < this.#earliestStartMs) return [];
+    this.#earliestStartMs = Infinity;
+    return this.#removeWhere(({ latestStartMs }) => {
+      if (latestStartMs <= nowMs) return true;
+      this.#earliestStartMs = Math.min(this.#earliestStartMs, latestStartMs);
       return false;
     });
   }
@@ -104,7 +108,7 @@ export class WaitingQueue {
     assert(left >= 0, `tenant ${spec.tenantId} has ${left} requests waiting`);
     if (left === 0) this.#countOfTenant.delete(spec.tenantId);
     else this.#countOfTenant.set(spec.tenantId, left);
-    this.#promptTokens -= spec.promptTokens.length;
+    this.#promptTokens[spec.tier] -= spec.promptTokens.length;
   }
 }
 

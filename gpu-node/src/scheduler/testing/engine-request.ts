@@ -35,7 +35,7 @@ export function prefillingRequest(
   tier: EngineRequest["tier"] = "interactive",
 ): RunningRequest {
   const spec = engineRequest("req_running", { promptLength, tier });
-  const queued = { state: "queued", spec, outputTokensMax: 16 } as const;
+  const queued = { state: "queued", spec, outputTokensMax: 16, latestStartMs: 0 } as const;
   const place = { slot: 0, blocks: new BlockTable(16), scheduledAtMs: 0 };
   const plannedPromptTokens = computedPromptTokens;
   return { ...joinRunning(queued, place), computedPromptTokens, plannedPromptTokens };
