@@ -7,11 +7,11 @@ import type { Engine } from "../engine/engine.ts";
 import type { ResultViews } from "../engine/step-layout.ts";
 import { biasCountOf } from "../engine/sampling-columns.ts";
 import { writeStepPlan } from "../engine/step-plan.ts";
+import { ProgressList, type ProgressSink } from "../engine/step-report.ts";
 import { checkStepResult, computeUsOf, sampledToken } from "../engine/step-result.ts";
 import type { DiscardedTokens, RequestProgress } from "../engine/worker-messages.ts";
 import { STEPS_IN_FLIGHT_MAX } from "../limits.ts";
 import { abort, finish, startDecoding, type RunningRequest } from "../request/request.ts";
-import { progressOf } from "../request/request-progress.ts";
 import { stopReason } from "../request/stop-condition.ts";
 import { Batch, type BatchRow } from "./batch.ts";
 import { buildBatch, isPrefillable } from "./batch-builder.ts";
@@ -43,6 +43,11 @@ export class StepCycle {
   /** The rows of the step submitted last. */
   get batch(): Batch {
     return this.#batchOf(this.#submittedStepId);
+  }
+
+  /** The rows of the step settled last; they are another step's once the next but one was started. */
+  get settledBatch(): Batch {
+    return this.#batchOf(this.#settledStepId);
   }
 
   get inFlightCount(): number {
@@ -88,10 +93,10 @@ export class StepCycle {
   }
 
   /**
-   * 5. settle: counts what the oldest step in flight computed, ends and moves on requests; throws EngineFault on a bad
-   * result.
+   * 5. settle: counts what the oldest step in flight computed, ends and moves on requests, and tells the sink; throws
+   * EngineFault on a bad result.
    */
-  settle(result: ResultViews): RequestProgress[] {
+  settleInto(result: ResultViews, sink: ProgressSink): void {
     const { pool, info, budget } = this.#scheduler.parts;
     assert(this.inFlightCount > 0, "no step is in flight");
     const stepId = this.#settledStepId + 1;
@@ -100,19 +105,20 @@ export class StepCycle {
     this.#settledStepId = stepId;
     pool.stepCompleted(stepId);
     budget.target?.predictor.observe(batch.shape, computeUsOf(result));
-    const progress: RequestProgress[] = [];
     for (let index = 0; index < batch.rowCount; index++) {
       const row = batch.row(index);
-      if (row.request.hasLeft) {
-        this.#discard(row);
-        continue;
-      }
-      const token = row.isSampled ? sampledToken(result, index) : null;
-      progress.push(this.#settleRow(row, token));
+      if (row.request.hasLeft) this.#discard(row);
+      else this.#settleRow(result, index, sink);
     }
     // Cancelled requests without a row in this step.
-    progress.push(...this.#scheduler.endCancelled());
-    return progress;
+    for (const ended of this.#scheduler.endCancelled()) sink.add(ended);
+  }
+
+  /** settleInto, as a list. */
+  settle(result: ResultViews): RequestProgress[] {
+    const list = new ProgressList();
+    this.settleInto(result, list);
+    return list.take();
   }
 
   #pick(batch: Batch): void {
@@ -156,24 +162,34 @@ export class StepCycle {
     if (row.isSampled) this.#discarded.outputTokens += 1;
   }
 
-  #settleRow(row: BatchRow, token: number | null): RequestProgress {
+  #settleRow(result: ResultViews, index: number, sink: ProgressSink): void {
+    const row = this.#batchOf(this.#settledStepId).row(index);
     const { request } = row;
+    const token = row.isSampled ? sampledToken(result, index) : null;
     if (!row.isDecode) request.computedPromptTokens += row.tokenCount;
-    if (token === null) return this.#goOn(request, NO_TOKENS);
-    request.outputTokens += 1;
-    const reason = stopReason(request, token);
+    if (token !== null) request.outputTokens += 1;
+    const reason = token === null ? null : stopReason(request, token);
+    const isOver = reason !== null || request.isCancelRequested;
+    if (!isOver && request.state === "prefilling" && request.outputTokens > 0) {
+      startDecoding(request);
+    }
+    if (!isOver) {
+      sink.goesOn(request, token);
+      return;
+    }
     // A stop token is counted, since it was computed, and has no text.
-    const newTokens = reason === "stop" ? NO_TOKENS : [token];
-    if (reason === null) return this.#goOn(request, newTokens);
-    return this.#scheduler.end(request, finish(request, reason), newTokens);
+    const newTokens = token === null || reason === "stop" ? NO_TOKENS : [token];
+    sink.add(this.#end(request, reason, newTokens));
   }
 
-  #goOn(request: RunningRequest, newTokens: readonly number[]): RequestProgress {
-    if (request.isCancelRequested) {
-      return this.#scheduler.end(request, abort(request, null), newTokens);
-    }
-    if (request.state === "prefilling" && request.outputTokens > 0) startDecoding(request);
-    return progressOf(request, newTokens);
+  /** @param reason null: it was cancelled */
+  #end(
+    request: RunningRequest,
+    reason: "stop" | "length" | null,
+    newTokens: readonly number[],
+  ): RequestProgress {
+    const ended = reason === null ? abort(request, null) : finish(request, reason);
+    return this.#scheduler.end(request, ended, newTokens);
   }
 }
 
