@@ -2,7 +2,6 @@
 // came is kept. Invariant: every request ends with as many tokens as it asked for, and every page is free then.
 import { assert } from "@fairlane/base";
 import { SimulatedEngine } from "../../gpu-node/src/engine/simulated-engine.ts";
-import { ProgressList } from "../../gpu-node/src/engine/step-report.ts";
 import type { EngineRequest } from "../../gpu-node/src/engine/worker-messages.ts";
 import { VirtualClock } from "../../gpu-node/src/engine/virtual-clock.ts";
 import type { StepCostModel } from "../../gpu-node/src/scheduler/step-cost-model.ts";
@@ -56,7 +55,6 @@ export async function simulateRun(
   const scheduler = new Scheduler({ info: engine.info, clock, stepBudgetTokens, waitingBounds });
   const steps = new StepCycle(scheduler, engine);
   const times = arrivals.map(timesOf);
-  const report = new ProgressList();
   let arrived = 0;
   for (;;) {
     for (; (times[arrived]?.arrivedUs ?? Infinity) <= clock.nowUs; arrived++) {
@@ -73,8 +71,7 @@ export async function simulateRun(
     }
     const outcome = await engine.waitStep({ timeoutMs: UNBOUNDED });
     assert(outcome.state === "done", "the simulated step timed out");
-    steps.settle(outcome.result, report);
-    for (const { requestId, newTokens, scheduledAtMs } of report.take()) {
+    for (const { requestId, newTokens, scheduledAtMs } of steps.settle(outcome.result)) {
       const request = times[Number(requestId)];
       assert(request !== undefined, `request ${requestId}`);
       request.scheduledUs = (scheduledAtMs ?? NaN) * 1_000;

@@ -7,7 +7,6 @@ import { StepCycle } from "../scheduler/step.ts";
 import { engineRequest } from "../scheduler/testing/engine-request.ts";
 import { SimulatedEngine } from "./simulated-engine.ts";
 import { RESULT_HEADER } from "./step-layout.ts";
-import { ProgressList } from "./step-report.ts";
 import { YI_34B } from "./testing/cost-models.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 
@@ -37,13 +36,11 @@ async function serve(stepBudgetTokens: number, prompts: readonly (readonly numbe
     const fields = { promptTokens, maxOutputTokens: 12 };
     expect(scheduler.submit(engineRequest(`req_${index}`, fields))).toBeNull();
   });
-  const report = new ProgressList();
   while (scheduler.hasWork) {
     while (steps.inFlightCount < 2 && steps.start());
     const outcome = await engine.waitStep({ timeoutMs: 1e6 });
     if (outcome.state !== "done") throw new Error("timeout");
-    steps.settle(outcome.result, report);
-    for (const { requestId, newTokens } of report.take()) {
+    for (const { requestId, newTokens } of steps.settle(outcome.result)) {
       tokens.get(requestId)?.push(...newTokens);
     }
   }
@@ -62,7 +59,7 @@ describe("SimulatedEngine", () => {
     // 500 tokens at 168 us, the knee of 6 ms, and 500 * 250 pairs at 4.6 ns.
     expect(first.result.header[RESULT_HEADER.computeUs]).toBe(90_575);
     expect([clock.nowUs, clock.nowMs()]).toEqual([90_575, 90]);
-    steps.settle(first.result, new ProgressList());
+    steps.settle(first.result);
     steps.start();
     await engine.waitStep({ timeoutMs: 1_000 });
     // One decode: the floor of 42 ms, 200 us, and 501 positions at 90 ns.
