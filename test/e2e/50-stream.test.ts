@@ -154,7 +154,8 @@ describe("chat completions through edge, hub and node", () => {
     const row = await platform.ledgerRow(requestId);
     expect(row.finish_reason).toBe("cancelled");
     expect(row.computed_output_tokens).toBeGreaterThanOrEqual(sent);
-    expect(row.computed_output_tokens).toBeLessThanOrEqual(sent + 1);
+    // Unsent: a step whose result was on its way when the cancel came, and the one after it.
+    expect(row.computed_output_tokens).toBeLessThanOrEqual(sent + 2);
     expect(row.computed_output_tokens).toBeLessThan(1_000);
   });
 });

@@ -105,6 +105,17 @@ describe("dependency direction", () => {
     );
   });
 
+  it("imports every package that a workspace declares", () => {
+    const offending = workspaces.flatMap((workspace) => {
+      const declared = manifest.parse(JSON.parse(textOf(`${workspace}/package.json`))).dependencies;
+      const imported = imports.filter(({ file }) => workspaceOf(file) === workspace);
+      return Object.keys(declared)
+        .filter((name) => !imported.some(({ target }) => `${target}/`.startsWith(`${name}/`)))
+        .map((name) => `${workspace}: ${name}`);
+    });
+    expect(offending).toEqual([]);
+  });
+
   it("declares every package that a workspace's product code imports", () => {
     const offending = imports.filter(({ file, target }) => {
       const workspace = workspaceOf(file);
