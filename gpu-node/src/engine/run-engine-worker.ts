@@ -51,6 +51,7 @@ async function serve(
     // before it is waited for would otherwise keep them out.
     yieldToMessages: () => setImmediate(),
     stuckAfterMs: stepStuckAfterMs,
+    nowUs: () => performance.now() * 1_000,
   });
   post({ type: "opened", info: engine.info });
   port.on("message", (message: ToWorker) => loop.handle(message));

@@ -101,6 +101,16 @@ export interface DiscardedTokens {
   readonly outputTokens: number;
 }
 
+/** What a settled step was made of, and where the host's time went. */
+export interface StepFacts {
+  readonly prefillTokens: number;
+  readonly decodeTokens: number;
+  /** Most tokens that a step takes. */
+  readonly budgetTokens: number;
+  /** Spent since the facts of the step before: planned and submitted, waited for the engine, settled. */
+  readonly phasesUs: { readonly plan: number; readonly wait: number; readonly settle: number };
+}
+
 export type FromWorker =
   | { readonly type: "opened"; readonly info: EngineInfo }
   /** The engine could not be opened or broke; the node is of no use any more. */
@@ -117,6 +127,8 @@ export type FromWorker =
       /** Counts up by one with each of these messages; the native fence has its own count. */
       readonly stepId: number;
       readonly computeUs: number;
+      /** Absent when no step was settled. */
+      readonly facts?: StepFacts;
       readonly progress: readonly RequestProgress[];
       readonly discarded: DiscardedTokens;
       readonly load: WorkerLoad;

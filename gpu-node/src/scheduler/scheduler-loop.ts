@@ -10,6 +10,7 @@ import type {
   EngineRequest,
   FromWorker,
   RequestProgress,
+  StepFacts,
   ToWorker,
 } from "../engine/worker-messages.ts";
 import { STEPS_IN_FLIGHT_MAX } from "../limits.ts";
@@ -23,6 +24,8 @@ export interface SchedulerLoopOptions {
   /** Lets messages that have arrived reach `handle` before the next step. */
   readonly yieldToMessages: () => Promise<void>;
   readonly stuckAfterMs: number;
+  /** A clock for the phases of steps, from any origin; absent: they are not timed. */
+  readonly nowUs?: () => number;
   /** Steps in flight at most; 1 plans a step only once the one before is settled, for measurements. */
   readonly stepsInFlightMax?: number;
 }
@@ -36,6 +39,7 @@ export class SchedulerLoop {
   #refusal: ErrorValue | null = null;
   #isClosing = false;
   #reportCount = 0;
+  #phasesUs = { plan: 0, wait: 0, settle: 0 };
   #wake: (() => void) | null = null;
 
   constructor(options: SchedulerLoopOptions) {
@@ -85,7 +89,9 @@ export class SchedulerLoop {
   async #stepOrSleep(): Promise<void> {
     this.#report(this.#scheduler.endExpired());
     const { stepsInFlightMax = STEPS_IN_FLIGHT_MAX } = this.#options;
+    const begunUs = this.#nowUs();
     while (this.#steps.inFlightCount < stepsInFlightMax && this.#steps.start());
+    this.#phasesUs.plan += this.#nowUs() - begunUs;
     if (this.#steps.inFlightCount === 0) {
       assert(!this.#scheduler.hasWork, "requests are live and no step could start");
       this.#scheduler.checkIntegrity();
@@ -98,8 +104,29 @@ export class SchedulerLoop {
 
   // The step after it computes meanwhile.
   async #settleOldest(): Promise<void> {
+    const begunUs = this.#nowUs();
     const result = await this.#waitForStep();
-    this.#report(this.#steps.settle(result), computeUsOf(result));
+    const doneUs = this.#nowUs();
+    const progress = this.#steps.settle(result);
+    this.#phasesUs.wait += doneUs - begunUs;
+    this.#phasesUs.settle += this.#nowUs() - doneUs;
+    this.#report(progress, computeUsOf(result), this.#takeFacts());
+  }
+
+  #takeFacts(): StepFacts {
+    const { prefillTokenCount, decodeCount } = this.#steps.settledBatch;
+    const phasesUs = this.#phasesUs;
+    this.#phasesUs = { plan: 0, wait: 0, settle: 0 };
+    return {
+      prefillTokens: prefillTokenCount,
+      decodeTokens: decodeCount,
+      budgetTokens: this.#scheduler.parts.budget.tokens,
+      phasesUs,
+    };
+  }
+
+  #nowUs(): number {
+    return this.#options.nowUs?.() ?? 0;
   }
 
   // Waits for the oldest step in flight however long it takes: a native step cannot be stopped from outside. Whoever
@@ -133,13 +160,14 @@ export class SchedulerLoop {
   }
 
   /** Posts what a step, or an end between steps, did; nothing when there is nothing to say. */
-  #report(progress: readonly RequestProgress[], computeUs = 0): void {
+  #report(progress: readonly RequestProgress[], computeUs = 0, facts?: StepFacts): void {
     if (progress.length === 0 && computeUs === 0) return;
     this.#reportCount += 1;
     const stepId = this.#reportCount;
     const { discarded } = this.#steps;
     const { load } = this.#scheduler;
-    this.#options.post({ type: "step", stepId, computeUs, progress, discarded, load });
+    const step = { type: "step", stepId, computeUs, progress, discarded, load } as const;
+    this.#options.post(facts === undefined ? step : { ...step, facts });
   }
 
   #fail(error: unknown): void {
