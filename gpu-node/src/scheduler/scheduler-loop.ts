@@ -5,6 +5,7 @@ import { assert } from "@fairlane/base";
 import type { ErrorValue } from "@fairlane/protocol";
 import type { Engine } from "../engine/engine.ts";
 import type { ResultViews } from "../engine/step-layout.ts";
+import { ListReport, type StepReport } from "../engine/step-report.ts";
 import { computeUsOf } from "../engine/step-result.ts";
 import type {
   EngineRequest,
@@ -21,6 +22,8 @@ export interface SchedulerLoopOptions {
   readonly scheduler: Scheduler;
   readonly engine: Engine;
   readonly post: (message: FromWorker) => void;
+  /** Takes and posts what steps did; absent: as step messages through `post`. */
+  readonly report?: StepReport;
   /** Lets messages that have arrived reach `handle` before the next step. */
   readonly yieldToMessages: () => Promise<void>;
   readonly stuckAfterMs: number;
@@ -35,6 +38,7 @@ export class SchedulerLoop {
   readonly #engine: Engine;
   readonly #steps: StepCycle;
   readonly #options: SchedulerLoopOptions;
+  readonly #report: StepReport;
   /** Why nothing new is taken; null while requests are welcome. */
   #refusal: ErrorValue | null = null;
   #isClosing = false;
@@ -44,6 +48,7 @@ export class SchedulerLoop {
 
   constructor(options: SchedulerLoopOptions) {
     this.#options = options;
+    this.#report = options.report ?? new ListReport(options.post);
     this.#scheduler = options.scheduler;
     this.#engine = options.engine;
     this.#steps = new StepCycle(options.scheduler, options.engine);
@@ -56,7 +61,7 @@ export class SchedulerLoop {
         for (const request of message.requests) this.#submit(request);
         break;
       case "cancel":
-        this.#report(this.#scheduler.cancel(message.ids));
+        this.#tell(this.#scheduler.cancel(message.ids));
         break;
       case "drain":
         this.#refusal ??= DRAINING;
@@ -74,7 +79,7 @@ export class SchedulerLoop {
     try {
       while (!this.#isClosing) await this.#stepOrSleep();
       while (this.#steps.inFlightCount > 0) await this.#settleOldest();
-      this.#report(this.#scheduler.endAll(CLOSING));
+      this.#tell(this.#scheduler.endAll(CLOSING));
     } catch (error) {
       this.#fail(error);
     }
@@ -87,7 +92,7 @@ export class SchedulerLoop {
   }
 
   async #stepOrSleep(): Promise<void> {
-    this.#report(this.#scheduler.endExpired());
+    this.#tell(this.#scheduler.endExpired());
     const { stepsInFlightMax = STEPS_IN_FLIGHT_MAX } = this.#options;
     const begunUs = this.#nowUs();
     while (this.#steps.inFlightCount < stepsInFlightMax && this.#steps.start());
@@ -107,10 +112,10 @@ export class SchedulerLoop {
     const begunUs = this.#nowUs();
     const result = await this.#waitForStep();
     const doneUs = this.#nowUs();
-    const progress = this.#steps.settle(result);
+    this.#steps.settleInto(result, this.#report);
     this.#phasesUs.wait += doneUs - begunUs;
     this.#phasesUs.settle += this.#nowUs() - doneUs;
-    this.#report(progress, computeUsOf(result), this.#takeFacts());
+    this.#post(computeUsOf(result), this.#takeFacts());
   }
 
   #takeFacts(): StepFacts {
@@ -137,7 +142,7 @@ export class SchedulerLoop {
     if (outcome.state === "done") return outcome.result;
     this.#options.post({ type: "stuck", stuck: true });
     while (outcome.state === "timeout") {
-      this.#report(this.#scheduler.endExpired());
+      this.#tell(this.#scheduler.endExpired());
       outcome = await this.#engine.waitStep({ timeoutMs });
     }
     this.#options.post({ type: "stuck", stuck: false });
@@ -159,21 +164,27 @@ export class SchedulerLoop {
     if (error !== null) this.#options.post({ type: "refused", requestId, error });
   }
 
-  /** Posts what a step, or an end between steps, did; nothing when there is nothing to say. */
-  #report(progress: readonly RequestProgress[], computeUs = 0, facts?: StepFacts): void {
-    if (progress.length === 0 && computeUs === 0) return;
+  /** Posts requests that ended between steps. */
+  #tell(progress: readonly RequestProgress[]): void {
+    for (const ended of progress) this.#report.add(ended);
+    this.#post(0);
+  }
+
+  /** Posts what was told; nothing when there was no step and nothing to say. */
+  #post(computeUs: number, facts?: StepFacts): void {
+    if (this.#report.count === 0 && computeUs === 0) return;
     this.#reportCount += 1;
     const stepId = this.#reportCount;
     const { discarded } = this.#steps;
     const { load } = this.#scheduler;
-    const step = { type: "step", stepId, computeUs, progress, discarded, load } as const;
-    this.#options.post(facts === undefined ? step : { ...step, facts });
+    const summary = { stepId, computeUs, discarded, load };
+    this.#report.post(facts === undefined ? summary : { ...summary, facts });
   }
 
   #fail(error: unknown): void {
     const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
     this.#refusal = ENGINE_FAILED;
-    this.#report(this.#scheduler.endAll(ENGINE_FAILED));
+    this.#tell(this.#scheduler.endAll(ENGINE_FAILED));
     this.#options.post({ type: "failed", message });
   }
 }
