@@ -76,11 +76,20 @@ export interface RequestCounts {
 
 export type EndReason = "stop" | "length" | "cancelled" | "error";
 
+/** How likely a sampled token was, and the likeliest ones in its place. */
+export interface SampledLogprob {
+  readonly logprob: number;
+  /** Likeliest first, as many as were asked for. */
+  readonly top: readonly { readonly token: number; readonly logprob: number }[];
+}
+
 /** What one step did for one request. */
 export interface RequestProgress {
   readonly requestId: string;
   /** Tokens sampled in this step; a stop token is counted and not listed. */
   readonly newTokens: readonly number[];
+  /** One for each of newTokens; absent when none were asked for. */
+  readonly logprobs?: readonly SampledLogprob[];
   readonly counts: RequestCounts;
   /** When the request's first chunk was scheduled; null while it never was. */
   readonly scheduledAtMs: number | null;
