@@ -8,6 +8,8 @@ const GOLDENS = path.resolve(import.meta.dirname, "goldens");
 const CHECKS = [
   ["make_tiny_llama.py", "--check"],
   ["make_tiny_goldens.py", "--check"],
+  ["make_tiny_qwen.py", "--check"],
+  ["make_tiny_qwen_goldens.py", "--check"],
   ["make_tokenizer_goldens.py", "--check", "50"],
   ["make_logit_goldens.py", "--check", "2"],
 ] as const;

@@ -196,7 +196,7 @@ class NodeRuntime {
       case "step":
         this.#streams.step(message);
         this.#noteLoad(message.load);
-        this.#metrics.step(message.computeUs);
+        this.#metrics.step(message);
         return;
       case "refused":
         this.#streams.refused(message.requestId, message.error);

@@ -78,6 +78,11 @@ def main() -> int:
     check = arguments.parse_args().check
     with tempfile.TemporaryDirectory() as scratch:
         files = make_files(Path(scratch))
+    return write_or_compare(files, check)
+
+
+def write_or_compare(files: dict[str, bytes], check: bool) -> int:
+    """Writes files under test/fixtures or compares them with what lies there. The exit status."""
     differing = []
     for name, data in files.items():
         path = FIXTURES / name
@@ -240,11 +245,11 @@ def interleave_rotary_rows(values: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(pairs.swapaxes(1, 2).reshape(rows, columns))
 
 
-def add_tokenizer(writer: GGUFWriter, tokenizer: Tokenizer) -> None:
+def add_tokenizer(writer: GGUFWriter, tokenizer: Tokenizer, pre: str = "smollm") -> None:
     model = json.loads(tokenizer.to_str())["model"]
     tokens = sorted(model["vocab"], key=model["vocab"].__getitem__)
     writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("smollm")
+    writer.add_tokenizer_pre(pre)
     writer.add_token_list(tokens)
     # 3 = control, 1 = normal.
     writer.add_token_types([3 if token in SPECIAL_TOKENS else 1 for token in tokens])

@@ -1,4 +1,4 @@
-"""The oracle: a Llama model run by PyTorch and transformers on the CPU, in float32.
+"""The oracle: a model of the Llama family run by PyTorch and transformers on the CPU, in float32.
 
 Owns loading (GGUF files are de-quantised by transformers; everything offline and single-threaded), logits at every
 position, greedy generation and their summary, and the comparison of two summaries. Invariant: a generated token is
@@ -15,7 +15,7 @@ os.environ.setdefault("TQDM_DISABLE", "1")
 
 import torch  # noqa: E402 -- the environment above must be set before the Hugging Face libraries are imported
 from tokenizers import pre_tokenizers  # noqa: E402
-from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: E402
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer  # noqa: E402
 from transformers.utils import logging  # noqa: E402
 
 TOP_COUNT = 32
@@ -34,13 +34,18 @@ class Run:
     logits: torch.Tensor  # [prompt + generated - 1, vocab] float32; row i predicts token i + 1
 
 
-def load_model(path: Path) -> torch.nn.Module:
-    """A model from a GGUF file or a Hugging Face folder, weights and arithmetic in float32."""
+def load_model(path: Path, config_from: Path | None = None) -> torch.nn.Module:
+    """A model from a GGUF file or a Hugging Face folder, weights and arithmetic in float32.
+
+    `config_from` names a folder whose config.json stands in for GGUF metadata that transformers does not read.
+    """
     logging.disable_progress_bar()
     torch.manual_seed(0)
     torch.use_deterministic_algorithms(True)
     torch.set_num_threads(1)
     source = {"dtype": torch.float32, "attn_implementation": "eager"} | source_of(path)
+    if config_from is not None:
+        source["config"] = AutoConfig.from_pretrained(config_from)
     return AutoModelForCausalLM.from_pretrained(**source).eval()
 
 

@@ -73,7 +73,7 @@ export function openKind(
       sampling_updates: 8,
       slot_resets: 8,
       bias_updates: 16,
-      top_tokens: 16,
+      top_tokens: 480,
     },
     ...options,
   });

@@ -47,6 +47,26 @@ describe("chat completions through edge, hub and node", () => {
     expect(pieces.join("")).toBe("The capital of France is");
   });
 
+  it("gives log-probabilities through hub and edge, streamed and whole alike", async () => {
+    const request = {
+      ...{ model, messages: capital, temperature: 0, max_tokens: 32 },
+      ...{ logprobs: true, top_logprobs: 2 },
+    };
+    const answer = await tenant.openai.chat.completions.create(request);
+    const content = answer.choices[0]?.logprobs?.content ?? [];
+    expect(content.map(({ token }) => token).join("")).toBe("The capital of France is Paris.");
+    for (const { token, top_logprobs: top } of content) {
+      expect(top.map((one) => one.token)).toContain(token);
+      expect(top).toHaveLength(2);
+    }
+    const streamed: unknown[] = [];
+    const stream = await tenant.openai.chat.completions.create({ ...request, stream: true });
+    for await (const chunk of stream) {
+      streamed.push(...(chunk.choices[0]?.logprobs?.content ?? []));
+    }
+    expect(streamed).toEqual(content);
+  });
+
   it("streams the same text in chunks, with the usage chunk last", async () => {
     const stream = await tenant.openai.chat.completions.create({
       model,

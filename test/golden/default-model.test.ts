@@ -38,7 +38,7 @@ const CAPACITY = {
   sampling_updates: 24,
   slot_resets: 24,
   bias_updates: 16,
-  top_tokens: 16,
+  top_tokens: 480,
 };
 const END_OF_TURN = 2;
 

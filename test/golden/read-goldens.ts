@@ -24,15 +24,25 @@ export function defaultModelRuns(): readonly GoldenRun[] {
   return (readJson("smollm2-logits.json.gz") as { prompts: GoldenRun[] }).prompts;
 }
 
-/** Runs of the tiny model, with the fixture files that they are true of. */
-export function tinyModels(): readonly {
+/** Runs of tiny models, with the fixture files that they are true of. */
+export function tinyModels(golden = "tiny-llama.json"): readonly {
   readonly files: readonly string[];
   readonly runs: readonly GoldenRun[];
 }[] {
-  const { models } = readJson("tiny-llama.json") as {
+  const { models } = readJson(golden) as {
     models: { files: string[]; prompts: GoldenRun[] }[];
   };
   return models.map(({ files, prompts }) => ({ files, runs: prompts }));
+}
+
+/** Strings and rendered chats of the tiny Qwen models, with their token ids. */
+export function tinyQwenTexts(): readonly {
+  readonly text: string;
+  readonly ids: readonly number[];
+}[] {
+  type Text = { text: string; ids: number[] };
+  const { tokens, chats } = readJson("tiny-qwen.json") as { tokens: Text[]; chats: Text[] };
+  return [...tokens, ...chats];
 }
 
 /** What is fed to compute a logit row for every golden position: the prompt and all generated tokens but the last. */

@@ -18,7 +18,7 @@ const CAPACITY = {
   sampling_updates: 8,
   slot_resets: 8,
   bias_updates: 16,
-  top_tokens: 16,
+  top_tokens: 480,
 };
 
 /** Above this margin between the golden's first and second token int8 must agree; measured: at most 0.68. */

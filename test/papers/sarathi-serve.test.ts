@@ -32,7 +32,7 @@ describe("no generation stall", () => {
   ];
 
   async function longestGapUs(budget: number): Promise<number> {
-    const times = await simulateRun(arrivals, MACHINE, budget);
+    const times = await simulateRun(arrivals, MACHINE, { stepBudgetTokens: budget });
     const [from, to] = [5e6, times.at(-1)?.tokenUs.at(-1) ?? NaN];
     const gaps = times.slice(0, DECODES).flatMap(({ tokenUs }) =>
       tokenUs.slice(1).flatMap((us, index) => {
@@ -64,11 +64,13 @@ describe("no generation stall", () => {
 describe("ablation, Table 4", () => {
   it("has hybrid batches for the first token, chunks for the tail, and both together for both", async () => {
     const arrivals = traceAt(0.7, 256);
-    const hybrid = latenciesOf(await simulateRun(arrivals, MACHINE, WHOLE_PROMPTS));
+    const hybrid = latenciesOf(
+      await simulateRun(arrivals, MACHINE, { stepBudgetTokens: WHOLE_PROMPTS }),
+    );
     const chunked = latenciesOf(
       baselineRun(arrivals, MACHINE, { kind: "alternating", chunkTokens: 512 }),
     );
-    const both = latenciesOf(await simulateRun(arrivals, MACHINE, 512));
+    const both = latenciesOf(await simulateRun(arrivals, MACHINE, { stepBudgetTokens: 512 }));
     const row = (name: string, { ttftSecondsP50, tbtSecondsP99 }: Latencies): string =>
       `${name}: P50 TTFT ${ttftSecondsP50.toFixed(2)} s, P99 TBT ${tbtSecondsP99.toFixed(2)} s\n`;
     process.stdout.write(
@@ -86,7 +88,7 @@ describe("capacity", () => {
 
   async function ratioAt(tbtSecondsMax: number, budget: number): Promise<number> {
     const ours = await capacityOf(tbtSecondsMax, (rate) =>
-      simulateRun(traceAt(rate, REQUESTS), MACHINE, budget),
+      simulateRun(traceAt(rate, REQUESTS), MACHINE, { stepBudgetTokens: budget }),
     );
     const vllm = await capacityOf(tbtSecondsMax, (rate) =>
       baselineRun(traceAt(rate, REQUESTS), MACHINE, {

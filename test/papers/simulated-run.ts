@@ -6,6 +6,7 @@ import type { EngineRequest } from "../../gpu-node/src/engine/worker-messages.ts
 import { VirtualClock } from "../../gpu-node/src/engine/virtual-clock.ts";
 import type { StepCostModel } from "../../gpu-node/src/scheduler/step-cost-model.ts";
 import { Scheduler } from "../../gpu-node/src/scheduler/scheduler.ts";
+import type { StepTarget } from "../../gpu-node/src/scheduler/step-budget.ts";
 import { stepCapacityFor } from "../../gpu-node/src/scheduler/scheduler-parts.ts";
 import { StepCycle } from "../../gpu-node/src/scheduler/step.ts";
 import type { Arrival } from "../bench/workload.ts";
@@ -26,17 +27,24 @@ export interface RequestTimes {
 }
 
 const PAGE_TOKENS = 16;
-const CONTEXT_TOKENS = 16_384;
+const CONTEXT_TOKENS = 262_144;
 const VOCAB_SIZE = 32_000;
 const UNBOUNDED = 1e9;
 
-/** Serves all arrivals with a fixed step budget. */
+/** How the scheduler chooses chunks: as many tokens as fit the budget, and the target's time if there is one. */
+export interface Budget {
+  readonly stepBudgetTokens: number;
+  readonly stepTarget?: StepTarget;
+}
+
+/** Serves all arrivals. */
 export async function simulateRun(
   arrivals: readonly Arrival[],
   machine: Machine,
-  stepBudgetTokens: number,
+  budget: Budget,
 ): Promise<RequestTimes[]> {
   const { cost, kvTokens, runningRequestsMax: slotCount } = machine;
+  const { stepBudgetTokens } = budget;
   const clock = new VirtualClock();
   const engine = new SimulatedEngine({
     clock,
@@ -52,7 +60,7 @@ export async function simulateRun(
     requestsPerTenantMax: UNBOUNDED,
     promptTokensMax: UNBOUNDED,
   };
-  const scheduler = new Scheduler({ info: engine.info, clock, stepBudgetTokens, waitingBounds });
+  const scheduler = new Scheduler({ info: engine.info, clock, ...budget, waitingBounds });
   const steps = new StepCycle(scheduler, engine);
   const times = arrivals.map(timesOf);
   let arrived = 0;

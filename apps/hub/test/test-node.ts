@@ -6,6 +6,7 @@ import {
   type HelloFrame,
   type HubFrame,
   type NodeFrame,
+  type TokenLogprob,
 } from "@fairlane/protocol";
 import { NODE_NAME_HEADER, SHARD_HEADER } from "../src/region-hub/open-link.ts";
 import type { freshHub } from "./hub-request.ts";
@@ -110,7 +111,10 @@ export class TestNode {
   }
 
   /** One step with one delta. */
-  step(id: string, delta: { from: number; text: string; n?: number }): void {
+  step(
+    id: string,
+    delta: { from: number; text: string; n?: number; logprobs?: TokenLogprob[] },
+  ): void {
     this.send({ type: "step", step: delta.from, deltas: [{ id, n: 1, ...delta }] });
   }
 

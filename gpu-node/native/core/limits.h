@@ -8,7 +8,7 @@ namespace fairlane {
 
 // Manifest: bytes; a 1,000-layer model needs 1 MB.
 inline constexpr int64_t kMaxManifestBytes = int64_t{16} << 20;
-// Manifest: tensors; nine a layer and three more.
+// Manifest: tensors; at most twelve a layer and three more.
 inline constexpr int32_t kMaxTensors = 16384;
 // Manifest: files a model is split into.
 inline constexpr int32_t kMaxModelFiles = 1024;

@@ -61,53 +61,95 @@ bool CheckTensor(const Manifest& manifest, const std::string& name, int64_t rows
   return same;
 }
 
-}  // namespace
+// What sets the members of the family apart.
+struct Family {
+  const char* arch;
+  bool has_qkv_bias;
+  bool has_qk_norm;     // each query and key head is normed before it is turned
+  bool may_interleave;  // some files hold q and k for interleaved rotary pairs
+};
+constexpr Family kFamilies[] = {
+    {"llama", false, false, true}, {"qwen2", true, false, false}, {"qwen3", false, true, false}};
 
-bool CheckLlama(const Manifest& manifest, std::string* error) {
-  const ModelParams& p = manifest.params;
-  if (manifest.arch != "llama") {
-    *error = "the architecture \"" + manifest.arch + "\" is not supported (supported: llama)";
-    return false;
+const Family* FamilyOf(const std::string& arch) {
+  for (const Family& family : kFamilies) {
+    if (arch == family.arch) return &family;
   }
-  if (!CheckParams(p, error)) return false;
+  return nullptr;
+}
+
+struct LayerTensor {
+  const char* name;
+  int64_t rows;
+  int64_t columns;  // 0: a vector
+};
+
+std::vector<LayerTensor> LayerTensors(const ModelParams& p, const Family& family) {
   const int64_t q = int64_t{p.heads} * p.head_dim;
   const int64_t kv = int64_t{p.kv_heads} * p.head_dim;
-  bool ok = CheckTensor(manifest, "token_embedding", p.vocab, p.hidden, error) &&
-            CheckTensor(manifest, "output_norm", p.hidden, 0, error);
-  const bool untied = manifest.Find("output") != nullptr;
-  if (ok && untied) ok = CheckTensor(manifest, "output", p.vocab, p.hidden, error);
-  for (int32_t i = 0; ok && i < p.layers; ++i) {
-    const std::string prefix = "layers." + std::to_string(i) + ".";
-    ok = CheckTensor(manifest, prefix + "attention_norm", p.hidden, 0, error) &&
-         CheckTensor(manifest, prefix + "q", q, p.hidden, error) &&
-         CheckTensor(manifest, prefix + "k", kv, p.hidden, error) &&
-         CheckTensor(manifest, prefix + "v", kv, p.hidden, error) &&
-         CheckTensor(manifest, prefix + "o", p.hidden, q, error) &&
-         CheckTensor(manifest, prefix + "ffn_norm", p.hidden, 0, error) &&
-         CheckTensor(manifest, prefix + "gate", p.ffn, p.hidden, error) &&
-         CheckTensor(manifest, prefix + "up", p.ffn, p.hidden, error) &&
-         CheckTensor(manifest, prefix + "down", p.hidden, p.ffn, error);
-  }
-  if (!ok) return false;
-  const size_t expected = 2 + (untied ? 1 : 0) + static_cast<size_t>(p.layers) * 9;
-  if (manifest.tensors.size() == expected) return true;
-  // All expected names are there, so the rest is foreign; ignoring a bias, say, would compute
-  // something else.
+  std::vector<LayerTensor> parts = {{"attention_norm", p.hidden, 0},
+                                    {"q", q, p.hidden},
+                                    {"k", kv, p.hidden},
+                                    {"v", kv, p.hidden},
+                                    {"o", p.hidden, q},
+                                    {"ffn_norm", p.hidden, 0},
+                                    {"gate", p.ffn, p.hidden},
+                                    {"up", p.ffn, p.hidden},
+                                    {"down", p.hidden, p.ffn}};
+  if (family.has_qkv_bias)
+    parts.insert(parts.end(), {{"q_bias", q, 0}, {"k_bias", kv, 0}, {"v_bias", kv, 0}});
+  if (family.has_qk_norm)
+    parts.insert(parts.end(), {{"q_norm", p.head_dim, 0}, {"k_norm", p.head_dim, 0}});
+  return parts;
+}
+
+// All expected names are there, so the rest is foreign; ignoring a bias, say, would compute
+// something else. Always false.
+bool NameForeignTensor(const Manifest& manifest, const std::vector<LayerTensor>& parts,
+                       size_t expected, std::string* error) {
   for (const TensorInfo& tensor : manifest.tensors) {
     const size_t dot = tensor.name.rfind('.');
     const std::string last = dot == std::string::npos ? tensor.name : tensor.name.substr(dot + 1);
-    const bool known = last == "attention_norm" || last == "q" || last == "k" || last == "v" ||
-                       last == "o" || last == "ffn_norm" || last == "gate" || last == "up" ||
-                       last == "down" || last == "token_embedding" || last == "output_norm" ||
-                       last == "output";
+    bool known = last == "token_embedding" || last == "output_norm" || last == "output";
+    for (const LayerTensor& part : parts) known = known || last == part.name;
     if (!known) {
-      *error = "tensor " + tensor.name + " is not part of the architecture llama";
+      *error = "tensor " + tensor.name + " is not part of the architecture " + manifest.arch;
       return false;
     }
   }
   *error = "the manifest lists " + std::to_string(manifest.tensors.size()) + " tensors, " +
-           std::to_string(p.layers) + " layers need " + std::to_string(expected);
+           std::to_string(manifest.params.layers) + " layers need " + std::to_string(expected);
   return false;
+}
+
+}  // namespace
+
+bool CheckLlama(const Manifest& manifest, std::string* error) {
+  const ModelParams& p = manifest.params;
+  const Family* family = FamilyOf(manifest.arch);
+  if (family == nullptr) {
+    *error = "the architecture \"" + manifest.arch +
+             "\" is not supported (supported: llama, qwen2, qwen3)";
+    return false;
+  }
+  if (!CheckParams(p, error)) return false;
+  if (p.qk_interleaved && !family->may_interleave) {
+    *error = "param qk_interleaved is 1, but files of " + manifest.arch + " are never interleaved";
+    return false;
+  }
+  const bool untied = manifest.Find("output") != nullptr;
+  bool ok = CheckTensor(manifest, "token_embedding", p.vocab, p.hidden, error) &&
+            CheckTensor(manifest, "output_norm", p.hidden, 0, error) &&
+            (!untied || CheckTensor(manifest, "output", p.vocab, p.hidden, error));
+  const std::vector<LayerTensor> parts = LayerTensors(p, *family);
+  for (int32_t i = 0; ok && i < p.layers; ++i) {
+    const std::string prefix = "layers." + std::to_string(i) + ".";
+    for (const LayerTensor& part : parts)
+      ok = ok && CheckTensor(manifest, prefix + part.name, part.rows, part.columns, error);
+  }
+  if (!ok) return false;
+  const size_t expected = 2 + (untied ? 1 : 0) + static_cast<size_t>(p.layers) * parts.size();
+  return manifest.tensors.size() == expected || NameForeignTensor(manifest, parts, expected, error);
 }
 
 Llama::Llama(const Parts& parts) : parts_(parts) {
@@ -167,6 +209,27 @@ void Llama::Multiply(const Linear& linear, const GemmInput& input, const GemmOut
   });
 }
 
+void Llama::BiasAndHeadNorms(const LayerWeights& layer, int32_t tokens) const {
+  const ModelParams& p = parts_.model->params();
+  const Backend& backend = *parts_.backend;
+  float* const qkv = parts_.activations->qkv();
+  const int32_t width = (p.heads + 2 * p.kv_heads) * p.head_dim;
+  const auto eps = static_cast<float>(p.rms_eps);
+  const AddBiasArgs bias = {qkv, layer.qkv_bias.data(), width};
+  const HeadNormArgs q_norm = {qkv, width, p.heads, p.head_dim, layer.q_norm.data(), eps};
+  const HeadNormArgs k_norm = {
+      qkv + int64_t{p.heads} * p.head_dim, width, p.kv_heads, p.head_dim, layer.k_norm.data(), eps};
+  const bool has_bias = !layer.qkv_bias.empty();
+  const bool has_norms = !layer.q_norm.empty();
+  if (!has_bias && !has_norms) return;
+  parts_.workers->ForPieces(tokens, kTokensPerPiece, [&](int32_t begin, int32_t end) {
+    if (has_bias) backend.add_bias(&bias, begin, end);
+    if (!has_norms) return;
+    backend.head_norm(&q_norm, begin, end);
+    backend.head_norm(&k_norm, begin, end);
+  });
+}
+
 void Llama::Attention(const StepBatch& batch, int32_t layer) const {
   const ModelParams& p = parts_.model->params();
   const Backend& backend = *parts_.backend;
@@ -223,6 +286,7 @@ void Llama::Forward(const StepBatch& batch) const {
     const LayerWeights& layer = parts_.model->layers()[static_cast<size_t>(i)];
     Norm(a.hidden(), layer.attention_norm, tokens);
     Multiply(layer.qkv, Input(tokens, p.hidden), {a.qkv(), qkv_stride, false});
+    BiasAndHeadNorms(layer, tokens);
     Attention(batch, i);
     Multiply(layer.o, Input(tokens, p.heads * p.head_dim), {a.hidden(), p.hidden, true});
     FeedForward(layer, tokens);

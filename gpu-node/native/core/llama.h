@@ -1,7 +1,7 @@
-// Owns the Llama architecture: which tensors and sizes it needs, and the order of ops that turns a
-// StepBatch into logits. It decides nothing about pages, slots or sampling. Invariant: what is
-// computed for a token depends on the token, its position and the keys it sees, never on the other
-// tokens of the step.
+// Owns the Llama family (Llama; Qwen2 with a bias on q, k and v; Qwen3 with normed heads): which
+// tensors and sizes each needs, and the order of ops that turns a StepBatch into logits. It decides
+// nothing about pages, slots or sampling. Invariant: what is computed for a token depends on the
+// token, its position and the keys it sees, never on the other tokens of the step.
 #pragma once
 
 #include <string>
@@ -43,6 +43,8 @@ class Llama {
   // Quantises activations.normed() (int8 only) and returns it as the input of a linear layer.
   GemmInput Input(int32_t tokens, int32_t k) const;
   void Multiply(const Linear& linear, const GemmInput& input, const GemmOutput& output) const;
+  // Of Qwen2 and Qwen3: what is done to q, k and v before they are turned.
+  void BiasAndHeadNorms(const LayerWeights& layer, int32_t tokens) const;
   void Attention(const StepBatch& batch, int32_t layer) const;
   void FeedForward(const LayerWeights& layer, int32_t tokens) const;
 

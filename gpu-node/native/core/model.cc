@@ -39,12 +39,20 @@ class Loader {
     return true;
   }
 
+  // Appends a vector's values.
   bool ReadVector(const std::string& name, std::vector<float>* values) {
     const TensorInfo* tensor = Supported(name);
     if (tensor == nullptr) return false;
-    values->resize(static_cast<size_t>(tensor->dims[0]));
-    return ReadRowAsF32(tensor->type, files_.DataOf(*tensor), tensor->dims[0], values->data()) ||
+    const size_t before = values->size();
+    values->resize(before + static_cast<size_t>(tensor->dims[0]));
+    return ReadRowAsF32(tensor->type, files_.DataOf(*tensor), tensor->dims[0],
+                        values->data() + before) ||
            NotFinite(*tensor);
+  }
+
+  // The same where the architecture has such a vector.
+  bool ReadVectorIfThere(const std::string& name, std::vector<float>* values) {
+    return manifest_.Find(name) == nullptr || ReadVector(name, values);
   }
 
   bool Pack(AlignedBuffer* arena) {
@@ -158,6 +166,11 @@ bool Model::Load(const Manifest& manifest, const Backend& backend, const Workers
     const std::string prefix = "layers." + std::to_string(i) + ".";
     const bool added = loader.ReadVector(prefix + "attention_norm", &layer->attention_norm) &&
                        loader.ReadVector(prefix + "ffn_norm", &layer->ffn_norm) &&
+                       loader.ReadVectorIfThere(prefix + "q_bias", &layer->qkv_bias) &&
+                       loader.ReadVectorIfThere(prefix + "k_bias", &layer->qkv_bias) &&
+                       loader.ReadVectorIfThere(prefix + "v_bias", &layer->qkv_bias) &&
+                       loader.ReadVectorIfThere(prefix + "q_norm", &layer->q_norm) &&
+                       loader.ReadVectorIfThere(prefix + "k_norm", &layer->k_norm) &&
                        loader.Add(prefix + "q", as_f32, &layer->qkv, interleaved) &&
                        loader.Add(prefix + "k", as_f32, &layer->qkv, interleaved) &&
                        loader.Add(prefix + "v", as_f32, &layer->qkv) &&

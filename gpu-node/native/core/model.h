@@ -35,6 +35,9 @@ struct Linear {
 struct LayerWeights {
   std::vector<float> attention_norm;
   std::vector<float> ffn_norm;
+  std::vector<float> qkv_bias;  // as wide as qkv's output; empty where the architecture has none
+  std::vector<float> q_norm;    // [head_dim], for every query head; empty likewise
+  std::vector<float> k_norm;    // [head_dim], for every key head; empty likewise
   Linear qkv;
   Linear o;
   Linear gate_up;

@@ -12,6 +12,9 @@ namespace {
 
 bool IsFiniteNonNegative(float value) { return std::isfinite(value) && value >= 0.0F; }
 
+// What a plan leaves at 0 is off.
+float OneIfZero(float value) { return value == 0.0F ? 1.0F : value; }
+
 bool IsFraction(float value) { return value > 0.0F && value <= 1.0F; }
 
 bool IsValid(const SamplingParams& params) {
@@ -101,8 +104,8 @@ StepCheck SlotTable::ApplySampling(const PlanView& plan) {
     params.top_p = plan.sampling_top_p[i];
     params.top_k = plan.sampling_top_k[i];
     params.min_p = plan.sampling_min_p[i];
-    params.typical_p = plan.sampling_typical_p[i];
-    params.repetition_penalty = plan.sampling_repetition_penalty[i];
+    params.typical_p = OneIfZero(plan.sampling_typical_p[i]);
+    params.repetition_penalty = OneIfZero(plan.sampling_repetition_penalty[i]);
     params.presence_penalty = plan.sampling_presence_penalty[i];
     params.frequency_penalty = plan.sampling_frequency_penalty[i];
     params.seed = static_cast<uint64_t>(static_cast<uint32_t>(plan.sampling_seed_lo[i])) |

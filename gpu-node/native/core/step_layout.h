@@ -65,8 +65,8 @@ enum PlanHeader : int32_t {
 //   row_mask_slot      grammar mask slot, kNone without
 //   token              host tokens, rows' tokens one after another
 //   sampling_min_p     0 = off
-//   sampling_typical_p 1 = off
-//   sampling_repetition_penalty  1 = off
+//   sampling_typical_p 0 or 1 = off
+//   sampling_repetition_penalty  0 or 1 = off
 //   sampling_presence_penalty    0 = off
 //   sampling_frequency_penalty   0 = off
 //   sampling_prompt_tokens       positions below are the prompt; tokens computed at later ones

@@ -6,9 +6,11 @@
 
 #include <cstdint>
 
+#include "ops/add_bias.h"
 #include "ops/append_kv.h"
 #include "ops/embed_tokens.h"
 #include "ops/gemm.h"
+#include "ops/head_norm.h"
 #include "ops/paged_attention.h"
 #include "ops/parallel.h"
 #include "ops/quantize_rows.h"
@@ -19,7 +21,7 @@
 
 namespace fairlane {
 
-inline constexpr uint32_t kBackendAbiVersion = 2;
+inline constexpr uint32_t kBackendAbiVersion = 3;
 inline constexpr char kBackendSymbol[] = "fairlane_backend";
 
 struct Backend {
@@ -37,6 +39,8 @@ struct Backend {
   EmbedTokensFn embed_tokens;
   QuantizeRowsFn quantize_rows;
   RmsNormFn rms_norm;
+  AddBiasFn add_bias;
+  HeadNormFn head_norm;
   RopeFn rope;
   KvPageBytesFn kv_page_bytes;
   AppendKvFn append_kv;

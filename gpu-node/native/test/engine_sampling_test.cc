@@ -170,8 +170,8 @@ void Refusals(Engine* engine) {
     refuses(kStepBadSampling, [&](Plan& plan) { plan.Sampling(0, 1.0F).With(column, value); });
   };
   with(&PlanView::sampling_min_p, 1.5F);
-  with(&PlanView::sampling_typical_p, 0.0F);
-  with(&PlanView::sampling_repetition_penalty, 0.0F);
+  with(&PlanView::sampling_typical_p, 1.5F);
+  with(&PlanView::sampling_repetition_penalty, -1.0F);
   with(&PlanView::sampling_presence_penalty, nan);
   with(&PlanView::sampling_frequency_penalty, infinity);
   with(&PlanView::sampling_top_logprobs, 21);

@@ -378,6 +378,10 @@ int main() {
       SameForAllChunks(TestModel({.matrix_type = type, .is_tied = false}), settings);
     }
     BatchEqualsAlone(model, settings);
+    for (const char* arch : {"qwen2", "qwen3"}) {
+      SameForAllChunks(TestModel({.arch = arch}), settings);
+      BatchEqualsAlone(TestModel({.arch = arch}), settings);
+    }
     std::printf("chunks and batches on %s\n", backend.name);
   });
   BatchEqualsAlone(model, {"generic", "f32"});

@@ -164,7 +164,7 @@ void ArchitectureTest() {
   CHECK(ParseManifest(model.manifest_text(), &manifest, &error));
   CHECK(CheckLlama(manifest, &error));
   RefusesModel(model, "arch llama", "arch gpt2",
-               "the architecture \"gpt2\" is not supported (supported: llama)");
+               "the architecture \"gpt2\" is not supported (supported: llama, qwen2, qwen3)");
   RefusesModel(model, "param hidden 64", "param hidden 65",
                "this engine cannot run the model: hidden 65 is no multiple of 32");
   RefusesModel(model, "param kv_heads 2", "param kv_heads 3",
@@ -178,6 +178,19 @@ void ArchitectureTest() {
                "tensor layers.2.attention_norm is missing");
   RefusesModel(model, "param layers 2", "param layers 1",
                "the manifest lists 20 tensors, 1 layers need 11");
+  const TestModel qwen2({.arch = "qwen2"});
+  const TestModel qwen3({.arch = "qwen3"});
+  for (const TestModel* other : {&qwen2, &qwen3}) {
+    CHECK(ParseManifest(other->manifest_text(), &manifest, &error));
+    if (!CheckLlama(manifest, &error)) Fail(__FILE__, __LINE__, error);
+  }
+  RefusesModel(qwen2, "arch qwen2", "arch llama",
+               "tensor layers.0.q_bias is not part of the architecture llama");
+  RefusesModel(qwen2, "layers.1.v_bias ", "layers.1.w_bias ", "tensor layers.1.v_bias is missing");
+  RefusesModel(qwen3, "layers.0.k_norm f32 1 16", "layers.0.k_nope f32 1 16",
+               "tensor layers.0.k_norm is missing");
+  RefusesModel(qwen3, "qk_interleaved 0", "qk_interleaved 1",
+               "param qk_interleaved is 1, but files of qwen3 are never interleaved");
 }
 
 }  // namespace

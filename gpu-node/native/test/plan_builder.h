@@ -50,8 +50,6 @@ class Plan {
     At(view_.sampling_top_p, i) = top_p;
     At(view_.sampling_top_k, i) = top_k;
     At(view_.sampling_seed_lo, i) = seed;
-    At(view_.sampling_typical_p, i) = 1.0F;
-    At(view_.sampling_repetition_penalty, i) = 1.0F;
     return *this;
   }
   // Changes the last sampling update.

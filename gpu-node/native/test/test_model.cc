@@ -83,22 +83,25 @@ class Writer {
     Add(name, type + " 2 " + std::to_string(rows) + " " + std::to_string(columns), bytes);
   }
 
-  void Norm(const std::string& name) {
+  void Norm(const std::string& name, int32_t width = kHidden) { Vector(name, width, 1.0F); }
+
+  // Values around `middle`.
+  void Vector(const std::string& name, int32_t width, float middle) {
     std::string bytes;
-    for (int32_t i = 0; i < kHidden; ++i) {
-      const float value = 1.0F + 0.2F * random_.Float();
+    for (int32_t i = 0; i < width; ++i) {
+      const float value = middle + 0.2F * random_.Float();
       bytes.append(reinterpret_cast<const char*>(&value), sizeof(value));
     }
-    Add(name, "f32 1 " + std::to_string(kHidden), bytes);
+    Add(name, "f32 1 " + std::to_string(width), bytes);
   }
 
   std::string Manifest(const std::string& data_path) const {
     const auto param = [](const char* name, const std::string& value) {
       return "param " + std::string(name) + " " + value + "\n";
     };
-    return "fairlane-manifest 1\narch llama\n" + param("hidden", std::to_string(kHidden)) +
-           param("layers", std::to_string(kLayers)) + param("heads", std::to_string(kHeads)) +
-           param("kv_heads", std::to_string(kKvHeads)) +
+    return "fairlane-manifest 1\narch " + options_.arch + "\n" +
+           param("hidden", std::to_string(kHidden)) + param("layers", std::to_string(kLayers)) +
+           param("heads", std::to_string(kHeads)) + param("kv_heads", std::to_string(kKvHeads)) +
            param("head_dim", std::to_string(kHeadDim)) + param("ffn", std::to_string(kFfn)) +
            param("vocab", std::to_string(TestModel::kVocab)) +
            param("context", std::to_string(TestModel::kContext)) + param("rope_base", "10000") +
@@ -151,6 +154,15 @@ TestModel::TestModel(const TestModelOptions& options) {
     writer.Matrix(prefix + "gate", type, kFfn, kHidden);
     writer.Matrix(prefix + "up", type, kFfn, kHidden);
     writer.Matrix(prefix + "down", type, kHidden, kFfn);
+    if (options.arch == "qwen2") {
+      writer.Vector(prefix + "q_bias", kHeads * kHeadDim, 0.0F);
+      writer.Vector(prefix + "k_bias", kKvHeads * kHeadDim, 0.0F);
+      writer.Vector(prefix + "v_bias", kKvHeads * kHeadDim, 0.0F);
+    }
+    if (options.arch == "qwen3") {
+      writer.Norm(prefix + "q_norm", kHeadDim);
+      writer.Norm(prefix + "k_norm", kHeadDim);
+    }
   }
   const std::string data_path = folder_ + "/weights.bin";
   manifest_ = writer.Manifest(data_path);

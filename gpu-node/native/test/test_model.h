@@ -10,6 +10,7 @@
 namespace fairlane::test {
 
 struct TestModelOptions {
+  std::string arch = "llama";       // llama, qwen2 or qwen3
   std::string matrix_type = "f32";  // any type the engine reads, but q and k stay f32
   bool is_interleaved = false;  // writes q and k rows as rotary pairs; the model computes the same
   bool is_tied = true;

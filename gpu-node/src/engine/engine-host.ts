@@ -11,6 +11,7 @@ import {
   WORKER_REQUESTS_MAX,
 } from "../limits.ts";
 import type { EngineInfo } from "./engine.ts";
+import { ColumnReader, type PackedStep } from "./step-columns.ts";
 import type {
   DiscardedTokens,
   EngineRequest,
@@ -53,7 +54,9 @@ export class EngineHost implements AsyncDisposable {
     const opened = Promise.withResolvers<EngineInfo>();
     const exited = Promise.withResolvers<void>();
     this.#exited = exited.promise;
-    worker.on("message", (message: FromWorker) => {
+    const reader = new ColumnReader();
+    worker.on("message", (packed: FromWorker | PackedStep) => {
+      const message = packed.type === "packed-step" ? reader.read(packed) : packed;
       if (message.type === "opened") opened.resolve(message.info);
       if (message.type === "failed") opened.reject(new Error(message.message));
       this.#receive(message);

@@ -28,7 +28,7 @@ const CAPACITY = {
   sampling_updates: 2,
   slot_resets: 2,
   bias_updates: 16,
-  top_tokens: 16,
+  top_tokens: 480,
 };
 
 let folder = "";

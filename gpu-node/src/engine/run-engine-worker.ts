@@ -9,6 +9,7 @@ import { Scheduler } from "../scheduler/scheduler.ts";
 import { SchedulerLoop } from "../scheduler/scheduler-loop.ts";
 import { stepTargetOf } from "../scheduler/step-target.ts";
 import type { Engine, EngineOptions } from "./engine.ts";
+import { ColumnReport } from "./step-columns.ts";
 import type { FromWorker, ToWorker, WorkerOptions } from "./worker-messages.ts";
 
 export interface EngineWorkerSetup {
@@ -47,10 +48,14 @@ async function serve(
     scheduler: new Scheduler({ info: engine.info, clock, stepBudgetTokens, stepTarget }),
     engine,
     post,
+    report: new ColumnReport(engine.info.slotCount, (message, transfer) =>
+      port.postMessage(message, transfer),
+    ),
     // Messages are delivered in the poll phase, which a turn of setImmediate passes through; a step that is done
     // before it is waited for would otherwise keep them out.
     yieldToMessages: () => setImmediate(),
     stuckAfterMs: stepStuckAfterMs,
+    nowUs: () => performance.now() * 1_000,
   });
   post({ type: "opened", info: engine.info });
   port.on("message", (message: ToWorker) => loop.handle(message));

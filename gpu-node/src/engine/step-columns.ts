@@ -1,11 +1,11 @@
 // Owns the form in which a step message crosses from the engine worker to the main thread: one transferred buffer of
 // numbers for requests that run on, objects only for what is rare. Listeners get the message that was packed, rows
 // that run on first. Invariant: a slot is announced before its first row, and again when another request has it.
-import { assert } from "@fairlane/base";
+import { assert, AssertionError } from "@fairlane/base";
 import { countsOf, type RunningRequest } from "../request/request.ts";
 import { NONE } from "./step-layout.ts";
-import type { StepSummary, StepReport } from "./step-report.ts";
-import type { FromWorker, RequestProgress } from "./worker-messages.ts";
+import type { StepMessage, StepReport, StepSummary } from "./step-report.ts";
+import type { RequestProgress } from "./worker-messages.ts";
 
 /** What of a running request never changes, sent once. */
 interface SlotHolder {
@@ -53,7 +53,8 @@ export class ColumnReport implements StepReport {
     if (this.#announced[slot] !== request) this.#announce(request);
     const { cachedTokens, computedPromptTokens, outputTokens } = countsOf(request);
     const at = this.#rowCount * ROW_WORDS;
-    assert(at < this.#rows.length, `more than ${this.#rowCount} requests run on`);
+    if (at >= this.#rows.length)
+      throw new AssertionError(`more than ${this.#rowCount} requests run on`);
     this.#rows[at] = slot;
     this.#rows[at + 1] = token ?? NONE;
     this.#rows[at + 2] = cachedTokens;
@@ -88,7 +89,7 @@ export class ColumnReader {
   readonly #holders = new Map<number, SlotHolder>();
 
   /** The message that was packed. Messages are read in the order in which they were posted. */
-  read({ summary, joined, rows, others }: PackedStep): FromWorker {
+  read({ summary, joined, rows, others }: PackedStep): StepMessage {
     for (const holder of joined) this.#holders.set(holder.slot, holder);
     const progress: RequestProgress[] = [];
     for (let at = 0; at < rows.length; at += ROW_WORDS) progress.push(this.#progressAt(rows, at));

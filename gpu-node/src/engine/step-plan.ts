@@ -1,7 +1,7 @@
 // Owns the writing of a batch into a plan buffer, as deltas of what the engine already knows: slots to clear, new
 // page-table entries, sampling parameters of new requests, then the rows. It allocates nothing. Invariant: every
 // position that a row computes has its page in the engine's table; nothing is written past a column's capacity.
-import { assert } from "@fairlane/base";
+import { assert, AssertionError } from "@fairlane/base";
 import type { Batch, BatchRow } from "../scheduler/batch.ts";
 import { biasesOf, writeSamplingUpdate } from "./sampling-columns.ts";
 import {
@@ -34,7 +34,9 @@ export function writeStepPlan(plan: PlanViews, stepId: number, batch: Batch): vo
 /** Takes the next index of a column whose use is counted in the header. */
 function takeIndex(header: Int32Array, word: number, capacity: number): number {
   const index = header[word] ?? 0;
-  assert(index < capacity, `plan header word ${word} would pass its capacity of ${capacity}`);
+  // A message is made only when it is needed: this runs for every row of every step.
+  if (index >= capacity)
+    throw new AssertionError(`plan header word ${word} would pass its capacity of ${capacity}`);
   header[word] = index + 1;
   return index;
 }

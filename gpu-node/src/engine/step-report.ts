@@ -12,8 +12,9 @@ export interface ProgressSink {
   add(progress: RequestProgress): void;
 }
 
+export type StepMessage = Extract<FromWorker, { type: "step" }>;
 /** What a step message says besides its progress. */
-export type StepSummary = Omit<Extract<FromWorker, { type: "step" }>, "type" | "progress">;
+export type StepSummary = Omit<StepMessage, "type" | "progress">;
 
 export interface StepReport extends ProgressSink {
   /** Requests that it speaks of. */

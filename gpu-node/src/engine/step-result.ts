@@ -1,6 +1,6 @@
 // Owns the reading of a step's result: that it is the awaited step's and sound, then the tokens of each row. What
 // the tokens mean for a request is scheduler/step.ts's. Invariant: nothing of a result is used before it is checked.
-import { assert } from "@fairlane/base";
+import { AssertionError } from "@fairlane/base";
 import type { Batch } from "../scheduler/batch.ts";
 import { RESULT_HEADER, STEP_LAYOUT_VERSION, type ResultViews } from "./step-layout.ts";
 
@@ -27,7 +27,7 @@ export function checkStepResult(
   expected: { readonly stepId: number; readonly batch: Batch; readonly vocabSize: number },
 ): void {
   const { header } = result;
-  const { stepId, batch, vocabSize } = expected;
+  const { stepId, batch } = expected;
   const version = header[RESULT_HEADER.version];
   if (version !== STEP_LAYOUT_VERSION) {
     throw new EngineFault(
@@ -48,7 +48,7 @@ export function checkStepResult(
     );
   }
   for (let index = 0; index < batch.rowCount; index++) {
-    const problem = rowProblem(result, index, { isSampled: batch.row(index).isSampled, vocabSize });
+    const problem = rowProblem(result, index, expected);
     if (problem !== null) throw new EngineFault(`step ${stepId}: row ${index} ${problem}`);
   }
 }
@@ -56,9 +56,10 @@ export function checkStepResult(
 function rowProblem(
   result: ResultViews,
   index: number,
-  expected: { readonly isSampled: boolean; readonly vocabSize: number },
+  expected: { readonly batch: Batch; readonly vocabSize: number },
 ): string | null {
-  const { isSampled, vocabSize } = expected;
+  const { batch, vocabSize } = expected;
+  const { isSampled } = batch.row(index);
   if (result.result_row[index] !== index) return `is answered as row ${result.result_row[index]}`;
   const tokenCount = result.result_n_out[index];
   if (tokenCount !== (isSampled ? 1 : 0)) return `has ${tokenCount} tokens`;
@@ -74,7 +75,9 @@ function rowProblem(
 /** The token that a sampled row produced. The result has been checked. */
 export function sampledToken(result: ResultViews, row: number): number {
   const token = result.result_token[result.result_offset[row] ?? -1];
-  assert(token !== undefined && result.result_n_out[row] === 1, `row ${row} has no token`);
+  // A message is made only when it is needed: this runs for every row of every step.
+  if (token === undefined || result.result_n_out[row] !== 1)
+    throw new AssertionError(`row ${row} has no token`);
   return token;
 }
 

@@ -76,11 +76,20 @@ export interface RequestCounts {
 
 export type EndReason = "stop" | "length" | "cancelled" | "error";
 
+/** How likely a sampled token was, and the likeliest ones in its place. */
+export interface SampledLogprob {
+  readonly logprob: number;
+  /** Likeliest first, as many as were asked for. */
+  readonly top: readonly { readonly token: number; readonly logprob: number }[];
+}
+
 /** What one step did for one request. */
 export interface RequestProgress {
   readonly requestId: string;
   /** Tokens sampled in this step; a stop token is counted and not listed. */
   readonly newTokens: readonly number[];
+  /** One for each of newTokens; absent when none were asked for. */
+  readonly logprobs?: readonly SampledLogprob[];
   readonly counts: RequestCounts;
   /** When the request's first chunk was scheduled; null while it never was. */
   readonly scheduledAtMs: number | null;
@@ -101,6 +110,16 @@ export interface DiscardedTokens {
   readonly outputTokens: number;
 }
 
+/** What a settled step was made of, and where the host's time went. */
+export interface StepFacts {
+  readonly prefillTokens: number;
+  readonly decodeTokens: number;
+  /** Most tokens that a step takes. */
+  readonly budgetTokens: number;
+  /** Spent since the facts of the step before: planned and submitted, waited for the engine, settled. */
+  readonly phasesUs: { readonly plan: number; readonly wait: number; readonly settle: number };
+}
+
 export type FromWorker =
   | { readonly type: "opened"; readonly info: EngineInfo }
   /** The engine could not be opened or broke; the node is of no use any more. */
@@ -117,6 +136,8 @@ export type FromWorker =
       /** Counts up by one with each of these messages; the native fence has its own count. */
       readonly stepId: number;
       readonly computeUs: number;
+      /** Absent when no step was settled. */
+      readonly facts?: StepFacts;
       readonly progress: readonly RequestProgress[];
       readonly discarded: DiscardedTokens;
       readonly load: WorkerLoad;

@@ -62,9 +62,14 @@ export async function chatCompletions(exchange: Exchange, parts: ChatParts): Pro
   if (exchange.response.destroyed) return;
   // 5. the answer
   const sink = sinkOf({ exchange, body, request, model: model.id }, parts);
-  const detokenizer = model.makeDetokenizer();
   parts.streams.add(
-    new TokenStream({ request, detokenizer, sink, stopStrings: stopStrings(body) }),
+    new TokenStream({
+      request,
+      detokenizer: model.makeDetokenizer(),
+      tokenBytes: (token) => model.tokenBytes(token),
+      stopStrings: stopStrings(body),
+      sink,
+    }),
   );
   exchange.response.once("close", () => parts.streams.cancel([request.requestId]));
   parts.submitToEngine([request]);

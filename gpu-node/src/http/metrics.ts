@@ -1,7 +1,7 @@
 // Owns the node's Prometheus metrics: their names, help and types, and GET /metrics.
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
-import type { WorkerLoad } from "../engine/worker-messages.ts";
-import type { TokenGrowth } from "../stream/live-streams.ts";
+import type { DiscardedTokens, FromWorker, WorkerLoad } from "../engine/worker-messages.ts";
+import type { StepGrowth } from "../stream/live-streams.ts";
 import type { StreamEnd, TokenStream } from "../stream/token-stream.ts";
 import { sendText, type Exchange } from "./exchange.ts";
 
@@ -14,7 +14,17 @@ export interface MetricReadings {
 }
 
 const TTFT_BUCKETS_S = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+const TBT_BUCKETS_S = [
+  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5, 10,
+];
+const PHASE_BUCKETS_S = [0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.01, 0.1, 1];
+const SHARE_BUCKETS = [0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1];
 const STEP_BUCKETS_S = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
+
+type StepReport = Pick<
+  Extract<FromWorker, { readonly type: "step" }>,
+  "computeUs" | "facts" | "discarded"
+>;
 
 export class NodeMetrics {
   readonly #registry = new Registry();
@@ -23,6 +33,25 @@ export class NodeMetrics {
     "kind",
   ]);
   readonly #steps = this.#counter("steps_total", "Engine steps.");
+  readonly #stepTokens = this.#counter("step_tokens_total", "Tokens that steps computed.", [
+    "kind",
+  ]);
+  readonly #discarded = this.#counter(
+    "discarded_tokens_total",
+    "Tokens computed for requests that had ended meanwhile.",
+    ["kind"],
+  );
+  readonly #budgetUse = this.#histogram(
+    "step_budget_use",
+    "Tokens of a step over its budget.",
+    SHARE_BUCKETS,
+  );
+  readonly #phase = new Histogram({
+    ...this.#base("step_phase_seconds", "Engine thread's time in a step: plan, wait, settle."),
+    buckets: PHASE_BUCKETS_S,
+    labelNames: ["phase"],
+  });
+  readonly #tbt = this.#histogram("tbt_seconds", "From a token to the next.", TBT_BUCKETS_S);
   readonly #ttft = this.#histogram("ttft_seconds", "Receipt to first token.", TTFT_BUCKETS_S);
   readonly #queue = this.#histogram("queue_seconds", "Receipt to first chunk.", TTFT_BUCKETS_S);
   readonly #step = this.#histogram("step_seconds", "Compute time of a step.", STEP_BUCKETS_S);
@@ -30,6 +59,8 @@ export class NodeMetrics {
   readonly #waiting = this.#gauge("waiting_requests", "Requests that wait to join it.");
   readonly #pagesFree = this.#gauge("pages_free", "Free pages of the pool.");
   readonly #pagesTotal = this.#gauge("pages_total", "Pages of the pool.");
+
+  #discardedBefore: DiscardedTokens = { promptTokens: 0, outputTokens: 0 };
 
   constructor(readings: MetricReadings) {
     this.#reading("live_requests", "Accepted requests that have not ended.", readings.live);
@@ -46,15 +77,29 @@ export class NodeMetrics {
     collectDefaultMetrics({ register: this.#registry });
   }
 
-  /** Notes a report of the engine; `computeUs` is 0 when there was no step. */
-  step(computeUs: number): void {
+  /** Notes a report of the engine. */
+  step({ computeUs, facts, discarded }: StepReport): void {
+    const before = this.#discardedBefore;
+    this.#discardedBefore = discarded;
+    this.#discarded.inc({ kind: "prompt" }, discarded.promptTokens - before.promptTokens);
+    this.#discarded.inc({ kind: "output" }, discarded.outputTokens - before.outputTokens);
+    // There was no step.
     if (computeUs === 0) return;
     this.#steps.inc();
     this.#step.observe(computeUs / 1e6);
+    if (facts === undefined) return;
+    const { prefillTokens, decodeTokens, budgetTokens, phasesUs } = facts;
+    this.#stepTokens.inc({ kind: "prefill" }, prefillTokens);
+    this.#stepTokens.inc({ kind: "decode" }, decodeTokens);
+    this.#budgetUse.observe((prefillTokens + decodeTokens) / budgetTokens);
+    this.#phase.observe({ phase: "plan" }, phasesUs.plan / 1e6);
+    this.#phase.observe({ phase: "wait" }, phasesUs.wait / 1e6);
+    this.#phase.observe({ phase: "settle" }, phasesUs.settle / 1e6);
   }
 
   /** Notes the tokens of a step. */
-  grew(growth: TokenGrowth): void {
+  grew(growth: StepGrowth): void {
+    for (const gapMs of growth.tokenGapsMs) this.#tbt.observe(gapMs / 1e3);
     this.#tokens.inc({ kind: "cached_prompt" }, growth.cachedTokens);
     this.#tokens.inc({ kind: "computed_prompt" }, growth.computedPromptTokens);
     this.#tokens.inc({ kind: "output" }, growth.outputTokens);
@@ -76,9 +121,14 @@ export class NodeMetrics {
     if (ttftMs !== null) this.#ttft.observe(ttftMs / 1e3);
   }
 
+  /** All of them in Prometheus's text form. */
+  text(): Promise<string> {
+    return this.#registry.metrics();
+  }
+
   /** GET /metrics. */
   async serve(exchange: Exchange): Promise<void> {
-    const text = await this.#registry.metrics();
+    const text = await this.text();
     sendText(exchange, { status: 200, type: this.#registry.contentType, text });
   }
 

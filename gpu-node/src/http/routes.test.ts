@@ -201,6 +201,7 @@ describe("the node's HTTP routes", () => {
         'fairlane_node_tokens_total{kind="computed_prompt"} 5',
         'fairlane_node_tokens_total{kind="output"} 3',
         "fairlane_node_ttft_seconds_count 1",
+        "fairlane_node_tbt_seconds_count 2",
         "fairlane_node_live_requests 0",
         "fairlane_node_ready 1",
       ]),

@@ -87,6 +87,70 @@ describe.skipIf(!HAS_NATIVE_CORE)("sampling fields", () => {
     expect(later).toMatchObject({ finish: "stop", tokens: 6 });
   });
 
+  it("gives log-probabilities of the unmodified distribution, whole and streamed alike", async () => {
+    const params = {
+      model: tiny.node.model.id,
+      messages: [{ role: "user" as const, content: "hello" }],
+      temperature: 0,
+      max_completion_tokens: 6,
+      logprobs: true,
+      top_logprobs: 3,
+      ignore_eos: true,
+    };
+    const whole = await client.chat.completions.create(params);
+    const content = whole.choices[0]?.logprobs?.content ?? [];
+    expect(content).toHaveLength(6);
+    for (const { token, logprob, bytes, top_logprobs: top } of content) {
+      expect(top).toHaveLength(3);
+      // Greedy: the token is the likeliest one.
+      expect(top[0]).toEqual({ token, logprob, bytes });
+      const [first = 0, second = 0, third = 0] = top.map((one) => one.logprob);
+      expect(first <= 0 && first >= second && second >= third).toBe(true);
+      expect(Math.exp(first) + Math.exp(second) + Math.exp(third)).toBeLessThanOrEqual(1.000_01);
+    }
+    const bytes = content.flatMap((entry) => entry.bytes ?? []);
+    expect(new TextDecoder().decode(Uint8Array.from(bytes))).toBe(
+      whole.choices[0]?.message.content,
+    );
+    const stream = await client.chat.completions.create({ ...params, stream: true });
+    const streamed: unknown[] = [];
+    for await (const chunk of stream) {
+      streamed.push(...(chunk.choices[0]?.logprobs?.content ?? []));
+    }
+    expect(streamed).toEqual(content);
+    // A bias changes what is sampled, not how likely the model finds it.
+    const biased = await client.chat.completions.create({ ...params, logit_bias: { "65": 100 } });
+    const forced = biased.choices[0]?.logprobs?.content?.[0];
+    expect(forced?.top_logprobs).toEqual(content[0]?.top_logprobs);
+    expect(forced?.logprob).toBeLessThan(forced?.top_logprobs[0]?.logprob ?? 0);
+    await expect(
+      client.chat.completions.create({ ...params, logprobs: false }),
+    ).rejects.toMatchObject({ status: 400, param: "top_logprobs" });
+  });
+
+  it("gives no log-probability of a stop string's tokens", async () => {
+    const ask = { temperature: 0, logprobs: true, ignore_eos: true };
+    const model = tiny.node.model.id;
+    const messages = [{ role: "user" as const, content: "hello" }];
+    const free = await client.chat.completions.create({ model, messages, max_tokens: 8, ...ask });
+    const all = free.choices[0]?.logprobs?.content ?? [];
+    const text = free.choices[0]?.message.content ?? "";
+    const stop = text.slice(-3);
+    const before = text.slice(0, text.indexOf(stop));
+    const cut = await client.chat.completions.create({
+      model,
+      messages,
+      max_tokens: 8,
+      ...ask,
+      stop,
+    });
+    const content = cut.choices[0]?.logprobs?.content ?? [];
+    expect(cut.choices[0]?.message.content).toBe(before);
+    expect(content).toEqual(all.slice(0, content.length));
+    const bytes = content.slice(0, -1).flatMap((entry) => entry.bytes ?? []);
+    expect(before.startsWith(new TextDecoder().decode(Uint8Array.from(bytes)))).toBe(true);
+  });
+
   it("repeats nothing under a strong frequency penalty", async () => {
     const penalised = { frequency_penalty: 2, ignore_eos: true, max_completion_tokens: 40 };
     const biased = { logit_bias: { "65": 6 } };

@@ -39,10 +39,11 @@ export class SseSink implements StreamSink {
   }
 
   tokens(delta: TokenDelta): void {
-    if (delta.text === "") return;
+    const { text, logprobs } = delta;
+    if (text === "" && !logprobs?.length) return;
     // The id of an event is the index of the last token whose text it completes, as on the edge.
     const id = delta.fromToken + delta.tokenCount - 1;
-    this.#writePart({ kind: "text", text: delta.text }, { id });
+    this.#writePart({ kind: "text", text, logprobs }, { id });
   }
 
   ended(end: StreamEnd): void {

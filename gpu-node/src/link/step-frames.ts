@@ -54,6 +54,7 @@ function wireDelta(delta: TokenDelta) {
     from: delta.fromToken,
     n: delta.tokenCount,
     text: delta.text,
+    ...(delta.logprobs && delta.logprobs.length > 0 ? { logprobs: [...delta.logprobs] } : {}),
   };
 }
 

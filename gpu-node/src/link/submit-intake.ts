@@ -175,9 +175,15 @@ export class SubmitIntake {
       refuse(from, requestId, error);
       return false;
     }
-    const detokenizer = model.makeDetokenizer();
-    const stops = stopStrings(submitted.body);
-    streams.add(new TokenStream({ request, detokenizer, sink: from.frames, stopStrings: stops }));
+    streams.add(
+      new TokenStream({
+        request,
+        detokenizer: model.makeDetokenizer(),
+        tokenBytes: (token) => model.tokenBytes(token),
+        stopStrings: stopStrings(submitted.body),
+        sink: from.frames,
+      }),
+    );
     from.frames.accepted(requestId);
     return true;
   }

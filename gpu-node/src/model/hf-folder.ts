@@ -5,7 +5,7 @@ import { z } from "zod";
 import { tokenizerOfHf } from "../tokenize/hf-tokenizer.ts";
 import { endTokensOfHf, type HfJson } from "./end-tokens.ts";
 import { CHAT_TEMPLATE_CHARS_MAX, CONFIG_BYTES_MAX, TOKENIZER_BYTES_MAX } from "./limits.ts";
-import { llamaConfigOfHf } from "./llama-config.ts";
+import { llamaConfigOfHf } from "./llama-config-hf.ts";
 import { mapLlamaTensors } from "./llama-tensors.ts";
 import type { ModelParts } from "./open-model.ts";
 import { parseWith, readJson, readJsonIfThere } from "./read-json.ts";

@@ -1,7 +1,7 @@
-// Owns which tensors a Llama model consists of: their names in GGUF files, in Hugging Face files and in the
+// Owns which tensors a model of the Llama family consists of: their names in GGUF files, in Hugging Face files and in the
 // manifest, and their shapes. A model that lacks one, has one of another shape, or has one that would change
 // what is computed, is refused by name.
-import type { LlamaConfig } from "./llama-config.ts";
+import type { LlamaArchitecture, LlamaConfig } from "./llama-config.ts";
 import { ModelError } from "./model-error.ts";
 import type { TensorEntry } from "./tensor-entry.ts";
 
@@ -13,20 +13,40 @@ export interface CanonicalTensor {
 
 export type NamingScheme = "gguf" | "hf";
 
-type LayerPart = "attention_norm" | "q" | "k" | "v" | "o" | "ffn_norm" | "gate" | "up" | "down";
+type LayerPart =
+  | "attention_norm"
+  | "q"
+  | "k"
+  | "v"
+  | "o"
+  | "ffn_norm"
+  | "gate"
+  | "up"
+  | "down"
+  | "q_bias"
+  | "k_bias"
+  | "v_bias"
+  | "q_norm"
+  | "k_norm";
 
 const LAYER_PARTS: Readonly<Record<LayerPart, Readonly<Record<NamingScheme, string>>>> = {
-  attention_norm: { gguf: "attn_norm", hf: "input_layernorm" },
-  q: { gguf: "attn_q", hf: "self_attn.q_proj" },
-  k: { gguf: "attn_k", hf: "self_attn.k_proj" },
-  v: { gguf: "attn_v", hf: "self_attn.v_proj" },
-  o: { gguf: "attn_output", hf: "self_attn.o_proj" },
-  ffn_norm: { gguf: "ffn_norm", hf: "post_attention_layernorm" },
-  gate: { gguf: "ffn_gate", hf: "mlp.gate_proj" },
-  up: { gguf: "ffn_up", hf: "mlp.up_proj" },
-  down: { gguf: "ffn_down", hf: "mlp.down_proj" },
+  attention_norm: { gguf: "attn_norm.weight", hf: "input_layernorm.weight" },
+  q: { gguf: "attn_q.weight", hf: "self_attn.q_proj.weight" },
+  k: { gguf: "attn_k.weight", hf: "self_attn.k_proj.weight" },
+  v: { gguf: "attn_v.weight", hf: "self_attn.v_proj.weight" },
+  o: { gguf: "attn_output.weight", hf: "self_attn.o_proj.weight" },
+  ffn_norm: { gguf: "ffn_norm.weight", hf: "post_attention_layernorm.weight" },
+  gate: { gguf: "ffn_gate.weight", hf: "mlp.gate_proj.weight" },
+  up: { gguf: "ffn_up.weight", hf: "mlp.up_proj.weight" },
+  down: { gguf: "ffn_down.weight", hf: "mlp.down_proj.weight" },
+  q_bias: { gguf: "attn_q.bias", hf: "self_attn.q_proj.bias" },
+  k_bias: { gguf: "attn_k.bias", hf: "self_attn.k_proj.bias" },
+  v_bias: { gguf: "attn_v.bias", hf: "self_attn.v_proj.bias" },
+  q_norm: { gguf: "attn_q_norm.weight", hf: "self_attn.q_norm.weight" },
+  k_norm: { gguf: "attn_k_norm.weight", hf: "self_attn.k_norm.weight" },
 };
-const PART_ORDER: readonly LayerPart[] = [
+/** In the order of the manifest. */
+const COMMON_PARTS: readonly LayerPart[] = [
   "attention_norm",
   "q",
   "k",
@@ -37,6 +57,11 @@ const PART_ORDER: readonly LayerPart[] = [
   "up",
   "down",
 ];
+const OWN_PARTS: Readonly<Record<LlamaArchitecture, readonly LayerPart[]>> = {
+  llama: [],
+  qwen2: ["q_bias", "k_bias", "v_bias"],
+  qwen3: ["q_norm", "k_norm"],
+};
 const TOP_NAMES = {
   token_embedding: { gguf: "token_embd.weight", hf: "model.embed_tokens.weight" },
   output_norm: { gguf: "output_norm.weight", hf: "model.norm.weight" },
@@ -86,7 +111,11 @@ export function mapLlamaTensors(
   });
   for (const name of unused.keys()) {
     if (isHarmless(name, config)) continue;
-    throw new ModelError(file, name, "is not part of a llama model of the supported kind");
+    throw new ModelError(
+      file,
+      name,
+      `is not part of a ${config.architecture} model of the supported kind`,
+    );
   }
   return mapped;
 }
@@ -105,6 +134,11 @@ function expectedTensors(config: LlamaConfig, scheme: NamingScheme): readonly Ex
     gate: [ffnSize, hiddenSize],
     up: [ffnSize, hiddenSize],
     down: [hiddenSize, ffnSize],
+    q_bias: [queryRows],
+    k_bias: [kvRows],
+    v_bias: [kvRows],
+    q_norm: [config.headDim],
+    k_norm: [config.headDim],
   };
   const top = (name: keyof typeof TOP_NAMES, dims: readonly number[]): ExpectedTensor => ({
     canonicalName: name,
@@ -114,8 +148,8 @@ function expectedTensors(config: LlamaConfig, scheme: NamingScheme): readonly Ex
   const expected = [top("token_embedding", [vocabSize, hiddenSize])];
   for (let layer = 0; layer < config.layerCount; layer++) {
     const prefix = scheme === "gguf" ? `blk.${layer}.` : `model.layers.${layer}.`;
-    for (const part of PART_ORDER) {
-      const fileName = `${prefix}${LAYER_PARTS[part][scheme]}.weight`;
+    for (const part of [...COMMON_PARTS, ...OWN_PARTS[config.architecture]]) {
+      const fileName = `${prefix}${LAYER_PARTS[part][scheme]}`;
       expected.push({ canonicalName: `layers.${layer}.${part}`, fileName, dims: dimsOf[part] });
     }
   }

@@ -29,7 +29,7 @@ export function manifestText(model: ManifestModel): string {
     ["rms_eps", config.rmsEps],
     ["qk_interleaved", config.isQkInterleaved ? 1 : 0],
   ];
-  const lines = ["fairlane-manifest 1", "arch llama"];
+  const lines = ["fairlane-manifest 1", `arch ${config.architecture}`];
   for (const [name, value] of params) lines.push(`param ${name} ${value}`);
   for (const [index, { path, fileBytes }] of files.entries()) {
     // The path is the rest of its line.

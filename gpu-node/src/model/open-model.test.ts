@@ -15,6 +15,7 @@ describe("openModel", () => {
     const gguf = await openModel(join(FIXTURES, "tiny-llama/tiny-llama-f16.gguf"), NO_CACHE);
     const hf = await openModel(join(FIXTURES, "tiny-llama/hf"), NO_CACHE);
     expect(gguf.config).toEqual({
+      architecture: "llama",
       hiddenSize: 64,
       layerCount: 2,
       headCount: 4,
@@ -101,7 +102,9 @@ describe("openModel", () => {
 
   it("refuses another architecture by its name", async () => {
     const opened = openModel(join(FIXTURES, "bad-models/bert-header.gguf"), NO_CACHE);
-    await expect(opened).rejects.toThrow("architecture bert is not supported; supported: llama");
+    await expect(opened).rejects.toThrow(
+      "architecture bert is not supported; supported: llama, qwen2, qwen3",
+    );
     await expect(opened).rejects.toMatchObject({
       name: "ModelError",
       subject: "general.architecture",

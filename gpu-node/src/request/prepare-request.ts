@@ -32,6 +32,8 @@ export interface ServedModel {
   /** Token ids of a chat with the template applied. Throws AppError `invalid_messages` where the template refuses. */
   encodeChat(messages: readonly ChatMessage[]): Promise<Int32Array>;
   makeDetokenizer(): Detokenizer;
+  /** The bytes that a token stands for. */
+  tokenBytes(token: number): Uint8Array;
 }
 
 /** Who sent a request and under which terms; the link's submit frame says it, HTTP has its own. */

@@ -67,6 +67,7 @@ describe("samplingParams", () => {
       frequency_penalty: null,
       logit_bias: {},
       min_tokens: 0,
+      logprobs: false,
     };
     const names = ["temperature", "topP", "topK", "seedLow", "seedHigh"];
     expect(Object.keys(samplingParams(off, noRandom))).toEqual(names);
@@ -79,6 +80,8 @@ describe("samplingParams", () => {
       frequency_penalty: 0.25,
       logit_bias: { "7": -100, "0": 2.5 },
       min_tokens: 3,
+      logprobs: true,
+      top_logprobs: 4,
     };
     expect(samplingParams(on, noRandom)).toMatchObject({
       minP: 0.1,
@@ -91,7 +94,9 @@ describe("samplingParams", () => {
         { token: 7, value: -100 },
       ],
       minTokens: 3,
+      topLogprobs: 4,
     });
+    expect(samplingParams({ seed: 1, logprobs: true }, noRandom).topLogprobs).toBe(0);
   });
 
   it("keeps a tiny top_p above zero in f32", () => {

@@ -16,6 +16,8 @@ export interface SamplingFields {
   readonly frequency_penalty?: number | null | undefined;
   readonly logit_bias?: Readonly<Record<string, number>> | null | undefined;
   readonly min_tokens?: number | null | undefined;
+  readonly logprobs?: boolean | null | undefined;
+  readonly top_logprobs?: number | null | undefined;
 }
 
 // Below this, dividing logits by the temperature overflows f32 or leaves one candidate: greedy says the same.
@@ -52,6 +54,7 @@ function optionalParams(fields: SamplingFields): Partial<SamplingParams> {
     ...(biases.length > 0
       ? { logitBias: biases.map(([token, value]) => ({ token: Number(token), value })) }
       : {}),
+    ...(fields.logprobs === true ? { topLogprobs: fields.top_logprobs ?? 0 } : {}),
     ...(fields.min_tokens ? { minTokens: fields.min_tokens } : {}),
   };
 }

@@ -47,6 +47,7 @@ export function serveModel(parts: {
     tokenBytesMax: tokenizer.maxTokenBytes,
     stopTokenIds: eosTokenIds,
     encodeChat: (messages) => encoder.encode(messages),
+    tokenBytes: (token) => tokenizer.tokenBytes(token),
     makeDetokenizer: () => {
       const detokenizer = new Detokenizer(tokenizer);
       return {

@@ -1,7 +1,7 @@
 // Owns the rows of one step, in plan order: which request computes how many tokens from which position. Rows are
 // allocated once and reused, so that a step allocates none. Invariants: a request has at most one row, which begins
 // where its planned tokens end, and what a row computes is planned from then on.
-import { assert } from "@fairlane/base";
+import { assert, AssertionError } from "@fairlane/base";
 import type { RunningRequest } from "../request/request.ts";
 import { pairsOfChunk, type StepShape } from "./step-cost-model.ts";
 
@@ -55,7 +55,9 @@ export class Batch {
 
   row(index: number): BatchRow {
     const row = this.#rows[index];
-    assert(row !== undefined && index < this.#rowCount, `row ${index} of ${this.#rowCount}`);
+    // A message is made only when it is needed: these lines run for every row of every step.
+    if (row === undefined || index >= this.#rowCount)
+      throw new AssertionError(`row ${index} of ${this.#rowCount}`);
     return row;
   }
 
@@ -70,10 +72,11 @@ export class Batch {
   /** Adds a row that computes the request's last sample and samples the next token. */
   addDecode(request: RunningRequest): void {
     const { spec, plannedPromptTokens, plannedOutputTokens } = request;
-    assert(
-      plannedPromptTokens === spec.promptTokens.length && plannedOutputTokens >= 1,
-      `${spec.requestId} decodes at ${plannedPromptTokens} prompt and ${plannedOutputTokens} output tokens`,
-    );
+    if (plannedPromptTokens !== spec.promptTokens.length || plannedOutputTokens < 1) {
+      throw new AssertionError(
+        `${spec.requestId} decodes at ${plannedPromptTokens} prompt and ${plannedOutputTokens} output tokens`,
+      );
+    }
     const row = this.#nextRow(request);
     row.tokenCount = 1;
     // The first output token stands right after the prompt.
@@ -105,7 +108,8 @@ export class Batch {
   }
 
   #nextRow(request: RunningRequest): Mutable<BatchRow> {
-    assert(this.#rowCount < this.rowCapacity, `more than ${this.rowCapacity} rows`);
+    if (this.#rowCount >= this.rowCapacity)
+      throw new AssertionError(`more than ${this.rowCapacity} rows`);
     let row = this.#rows[this.#rowCount];
     if (row === undefined) {
       row = { request, tokenCount: 0, firstPosition: 0, ...NO_FLAGS };

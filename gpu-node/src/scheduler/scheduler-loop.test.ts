@@ -12,7 +12,9 @@ import {
 type Action = () => void;
 
 /** A loop over the check engine. `between` holds what happens after each step, one action a step. */
-function setUp(options: CheckEngineOptions & { stepsInFlightMax?: number } = {}) {
+function setUp(
+  options: CheckEngineOptions & { stepsInFlightMax?: number; nowUs?: () => number } = {},
+) {
   const engine = new PagedCheckEngine(options);
   const clock = { now: 0, nowMs: () => clock.now };
   const { stepBudgetTokens = 16 } = options;
@@ -26,6 +28,7 @@ function setUp(options: CheckEngineOptions & { stepsInFlightMax?: number } = {})
     yieldToMessages: async () => between.shift()?.(),
     stuckAfterMs: 1_000,
     stepsInFlightMax: options.stepsInFlightMax ?? 2,
+    ...(options.nowUs === undefined ? {} : { nowUs: options.nowUs }),
   });
   const submit = (id: string, fields?: RequestFields) =>
     loop.handle({ type: "submit", requests: [engineRequest(id, fields)] });
@@ -81,6 +84,27 @@ describe("SchedulerLoop", () => {
       // b's two pages are quarantined: the step that decodes a is in flight.
       load: { running: 1, waiting: 0, pagesFree: 60, pagesTotal: 64 },
     });
+  });
+
+  it("says what each step was made of and where its time went", async () => {
+    let us = 0;
+    const { loop, posted, between, submit, close } = setUp({ nowUs: () => (us += 10) });
+    const running = loop.run();
+    submit("a", { promptLength: 20, maxOutputTokens: 2 });
+    between.push(
+      () => {},
+      () => {},
+      close,
+    );
+    await running;
+    const facts = posted.flatMap((message) => (message.type === "step" ? [message.facts] : []));
+    // Every look at this clock takes 10 us: one phase, one step of it.
+    const phasesUs = { plan: 10, wait: 10, settle: 10 };
+    expect(facts.slice(1)).toEqual([
+      { prefillTokens: 4, decodeTokens: 0, budgetTokens: 16, phasesUs },
+      { prefillTokens: 0, decodeTokens: 1, budgetTokens: 16, phasesUs },
+    ]);
+    expect(facts[0]).toMatchObject({ prefillTokens: 16, decodeTokens: 0, budgetTokens: 16 });
   });
 
   it("ends a running request with the oldest step in flight, discards the next, and ends a queued one at once", async () => {

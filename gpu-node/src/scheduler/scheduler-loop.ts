@@ -5,11 +5,13 @@ import { assert } from "@fairlane/base";
 import type { ErrorValue } from "@fairlane/protocol";
 import type { Engine } from "../engine/engine.ts";
 import type { ResultViews } from "../engine/step-layout.ts";
+import { ListReport, type StepReport } from "../engine/step-report.ts";
 import { computeUsOf } from "../engine/step-result.ts";
 import type {
   EngineRequest,
   FromWorker,
   RequestProgress,
+  StepFacts,
   ToWorker,
 } from "../engine/worker-messages.ts";
 import { STEPS_IN_FLIGHT_MAX } from "../limits.ts";
@@ -20,9 +22,13 @@ export interface SchedulerLoopOptions {
   readonly scheduler: Scheduler;
   readonly engine: Engine;
   readonly post: (message: FromWorker) => void;
+  /** Takes and posts what steps did; absent: as step messages through `post`. */
+  readonly report?: StepReport;
   /** Lets messages that have arrived reach `handle` before the next step. */
   readonly yieldToMessages: () => Promise<void>;
   readonly stuckAfterMs: number;
+  /** A clock for the phases of steps, from any origin; absent: they are not timed. */
+  readonly nowUs?: () => number;
   /** Steps in flight at most; 1 plans a step only once the one before is settled, for measurements. */
   readonly stepsInFlightMax?: number;
 }
@@ -32,14 +38,17 @@ export class SchedulerLoop {
   readonly #engine: Engine;
   readonly #steps: StepCycle;
   readonly #options: SchedulerLoopOptions;
+  readonly #report: StepReport;
   /** Why nothing new is taken; null while requests are welcome. */
   #refusal: ErrorValue | null = null;
   #isClosing = false;
   #reportCount = 0;
+  #phasesUs = { plan: 0, wait: 0, settle: 0 };
   #wake: (() => void) | null = null;
 
   constructor(options: SchedulerLoopOptions) {
     this.#options = options;
+    this.#report = options.report ?? new ListReport(options.post);
     this.#scheduler = options.scheduler;
     this.#engine = options.engine;
     this.#steps = new StepCycle(options.scheduler, options.engine);
@@ -52,7 +61,7 @@ export class SchedulerLoop {
         for (const request of message.requests) this.#submit(request);
         break;
       case "cancel":
-        this.#report(this.#scheduler.cancel(message.ids));
+        this.#tell(this.#scheduler.cancel(message.ids));
         break;
       case "drain":
         this.#refusal ??= DRAINING;
@@ -70,7 +79,7 @@ export class SchedulerLoop {
     try {
       while (!this.#isClosing) await this.#stepOrSleep();
       while (this.#steps.inFlightCount > 0) await this.#settleOldest();
-      this.#report(this.#scheduler.endAll(CLOSING));
+      this.#tell(this.#scheduler.endAll(CLOSING));
     } catch (error) {
       this.#fail(error);
     }
@@ -83,9 +92,11 @@ export class SchedulerLoop {
   }
 
   async #stepOrSleep(): Promise<void> {
-    this.#report(this.#scheduler.endExpired());
+    this.#tell(this.#scheduler.endExpired());
     const { stepsInFlightMax = STEPS_IN_FLIGHT_MAX } = this.#options;
+    const begunUs = this.#nowUs();
     while (this.#steps.inFlightCount < stepsInFlightMax && this.#steps.start());
+    this.#phasesUs.plan += this.#nowUs() - begunUs;
     if (this.#steps.inFlightCount === 0) {
       assert(!this.#scheduler.hasWork, "requests are live and no step could start");
       this.#scheduler.checkIntegrity();
@@ -98,8 +109,29 @@ export class SchedulerLoop {
 
   // The step after it computes meanwhile.
   async #settleOldest(): Promise<void> {
+    const begunUs = this.#nowUs();
     const result = await this.#waitForStep();
-    this.#report(this.#steps.settle(result), computeUsOf(result));
+    const doneUs = this.#nowUs();
+    this.#steps.settleInto(result, this.#report);
+    this.#phasesUs.wait += doneUs - begunUs;
+    this.#phasesUs.settle += this.#nowUs() - doneUs;
+    this.#post(computeUsOf(result), this.#takeFacts());
+  }
+
+  #takeFacts(): StepFacts {
+    const { prefillTokenCount, decodeCount } = this.#steps.settledBatch;
+    const phasesUs = this.#phasesUs;
+    this.#phasesUs = { plan: 0, wait: 0, settle: 0 };
+    return {
+      prefillTokens: prefillTokenCount,
+      decodeTokens: decodeCount,
+      budgetTokens: this.#scheduler.parts.budget.tokens,
+      phasesUs,
+    };
+  }
+
+  #nowUs(): number {
+    return this.#options.nowUs?.() ?? 0;
   }
 
   // Waits for the oldest step in flight however long it takes: a native step cannot be stopped from outside. Whoever
@@ -110,7 +142,7 @@ export class SchedulerLoop {
     if (outcome.state === "done") return outcome.result;
     this.#options.post({ type: "stuck", stuck: true });
     while (outcome.state === "timeout") {
-      this.#report(this.#scheduler.endExpired());
+      this.#tell(this.#scheduler.endExpired());
       outcome = await this.#engine.waitStep({ timeoutMs });
     }
     this.#options.post({ type: "stuck", stuck: false });
@@ -132,20 +164,27 @@ export class SchedulerLoop {
     if (error !== null) this.#options.post({ type: "refused", requestId, error });
   }
 
-  /** Posts what a step, or an end between steps, did; nothing when there is nothing to say. */
-  #report(progress: readonly RequestProgress[], computeUs = 0): void {
-    if (progress.length === 0 && computeUs === 0) return;
+  /** Posts requests that ended between steps. */
+  #tell(progress: readonly RequestProgress[]): void {
+    for (const ended of progress) this.#report.add(ended);
+    this.#post(0);
+  }
+
+  /** Posts what was told; nothing when there was no step and nothing to say. */
+  #post(computeUs: number, facts?: StepFacts): void {
+    if (this.#report.count === 0 && computeUs === 0) return;
     this.#reportCount += 1;
     const stepId = this.#reportCount;
     const { discarded } = this.#steps;
     const { load } = this.#scheduler;
-    this.#options.post({ type: "step", stepId, computeUs, progress, discarded, load });
+    const summary = { stepId, computeUs, discarded, load };
+    this.#report.post(facts === undefined ? summary : { ...summary, facts });
   }
 
   #fail(error: unknown): void {
     const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
     this.#refusal = ENGINE_FAILED;
-    this.#report(this.#scheduler.endAll(ENGINE_FAILED));
+    this.#tell(this.#scheduler.endAll(ENGINE_FAILED));
     this.#options.post({ type: "failed", message });
   }
 }

@@ -59,7 +59,7 @@ export class StepBudget {
     return Math.max(0, aligned, share);
   }
 
-  // [Mnemosyne] 4.2: the largest chunk whose predicted step time meets the target at its context.
+  // [Mnemosyne] Adaptive chunking: the largest chunk whose predicted step time meets the target at its context.
   #largestFitting(batch: StepShape, firstPosition: number, most: number): number {
     let [fits, fails] = [0, most + 1];
     while (fails - fits > 1) {

@@ -14,6 +14,7 @@ import {
   type PlanViews,
   type ResultViews,
 } from "../engine/step-layout.ts";
+import { ColumnReader, ColumnReport, type PackedStep } from "../engine/step-columns.ts";
 import { Scheduler } from "./scheduler.ts";
 import { stepCapacityFor } from "./scheduler-parts.ts";
 import { StepCycle } from "./step.ts";
@@ -25,7 +26,7 @@ export interface StepCost {
   /** Medians, in microseconds. */
   readonly startUsP50: number;
   readonly settleUsP50: number;
-  /** The step message to another thread: serialised here, read there. */
+  /** The step message to another thread: posted here, read there. */
   readonly messageUsP50: number;
 }
 
@@ -99,17 +100,24 @@ export function measureStepCost({ sequences, steps }: Pick<StepCost, "sequences"
     assert(error === null, error?.message ?? "");
   }
   const { port1, port2 } = new MessageChannel();
+  const report = new ColumnReport(sequences, (message, transfer) =>
+    port1.postMessage(message, [...transfer]),
+  );
+  const reader = new ColumnReader();
   const times = { startUs: [] as number[], settleUs: [] as number[], messageUs: [] as number[] };
   for (let step = 0; step < warmUpSteps + steps; step++) {
     const begun = performance.now();
     cycle.start();
     const started = performance.now();
-    const progress = cycle.settle(engine.result);
+    cycle.settleInto(engine.result, report);
     const settled = performance.now();
-    port1.postMessage({ type: "step", stepId: step, computeUs: 0, progress, load: scheduler.load });
-    receiveMessageOnPort(port2);
+    const { discarded } = cycle;
+    report.post({ stepId: step, computeUs: 0, discarded, load: scheduler.load });
+    const message = receiveMessageOnPort(port2)?.message as PackedStep;
+    const { progress } = reader.read(message);
     const received = performance.now();
     if (step < warmUpSteps) continue;
+    assert(progress.length === sequences, `${progress.length} requests in the message`);
     assert(cycle.batch.decodeCount === sequences, `${cycle.batch.decodeCount} decodes`);
     times.startUs.push((started - begun) * 1_000);
     times.settleUs.push((settled - started) * 1_000);

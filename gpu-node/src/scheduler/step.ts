@@ -5,6 +5,7 @@
 import { assert } from "@fairlane/base";
 import type { Engine } from "../engine/engine.ts";
 import type { ResultViews } from "../engine/step-layout.ts";
+import { withLogprobs } from "../engine/result-logprobs.ts";
 import { biasCountOf } from "../engine/sampling-columns.ts";
 import { writeStepPlan } from "../engine/step-plan.ts";
 import { ProgressList, type ProgressSink } from "../engine/step-report.ts";
@@ -12,6 +13,7 @@ import { checkStepResult, computeUsOf, sampledToken } from "../engine/step-resul
 import type { DiscardedTokens, RequestProgress } from "../engine/worker-messages.ts";
 import { STEPS_IN_FLIGHT_MAX } from "../limits.ts";
 import { abort, finish, startDecoding, type RunningRequest } from "../request/request.ts";
+import { progressOf } from "../request/request-progress.ts";
 import { stopReason } from "../request/stop-condition.ts";
 import { Batch, type BatchRow } from "./batch.ts";
 import { buildBatch, isPrefillable } from "./batch-builder.ts";
@@ -173,13 +175,17 @@ export class StepCycle {
     if (!isOver && request.state === "prefilling" && request.outputTokens > 0) {
       startDecoding(request);
     }
-    if (!isOver) {
+    const asked = request.spec.sampling.topLogprobs;
+    if (!isOver && asked === undefined) {
       sink.goesOn(request, token);
       return;
     }
     // A stop token is counted, since it was computed, and has no text.
     const newTokens = token === null || reason === "stop" ? NO_TOKENS : [token];
-    sink.add(this.#end(request, reason, newTokens));
+    const progress = isOver
+      ? this.#end(request, reason, newTokens)
+      : progressOf(request, newTokens);
+    sink.add(withLogprobs(progress, asked, { result, row: index }));
   }
 
   /** @param reason null: it was cancelled */

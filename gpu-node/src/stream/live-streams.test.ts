@@ -48,7 +48,15 @@ function add(
     ended: ({ reason, error }: { reason: string; error: { code: string } | null }) =>
       events.push(`${one.requestId} ended ${reason} ${error?.code ?? "-"}`),
   };
-  streams.add(new TokenStream({ request: one, detokenizer, sink, stopStrings }));
+  streams.add(
+    new TokenStream({
+      request: one,
+      detokenizer,
+      sink,
+      stopStrings,
+      tokenBytes: (token) => LETTER_MODEL.tokenBytes(token),
+    }),
+  );
 }
 
 beforeEach(() => {

@@ -25,11 +25,17 @@ export interface TokenGrowth {
   readonly outputTokens: number;
 }
 
+/** What one step added for all requests, and how regularly. */
+export interface StepGrowth extends TokenGrowth {
+  /** Between each output token and the one before it in its request; tokens of one step are 0 apart. */
+  readonly tokenGapsMs: readonly number[];
+}
+
 /** Hears of what happened, for metrics, frames of a whole step, and usage reports. */
 export interface StreamObserver {
   streamEnded(stream: TokenStream, end: StreamEnd): void;
   /** All sinks have heard of this step. */
-  stepDelivered(stepId: number, growth: TokenGrowth): void;
+  stepDelivered(stepId: number, growth: StepGrowth): void;
 }
 
 export interface LiveStreamsOptions {
@@ -51,6 +57,7 @@ export class LiveStreams {
   readonly #options: LiveStreamsOptions;
   readonly #byId = new Map<string, TokenStream>();
   readonly #countOfTenant = new Map<string, number>();
+  readonly #lastTokenMs = new WeakMap<TokenStream, number>();
   #promptTokens = 0;
   #lastStepId = 0;
 
@@ -116,14 +123,15 @@ export class LiveStreams {
   step(message: WorkerStep): void {
     this.#lastStepId = message.stepId;
     const nowMs = this.#options.clock.nowMs();
-    this.#settle(message.progress.flatMap((progress) => this.#advance(progress, nowMs)));
+    const advanced = message.progress.flatMap((progress) => this.#advance(progress, nowMs));
+    this.#settle(advanced, this.#gapsOf(advanced, nowMs));
   }
 
   /** Takes the scheduler's refusal of a request. */
   refused(requestId: string, error: ErrorValue): void {
     const stream = this.#byId.get(requestId);
     if (!stream) return;
-    this.#settle([{ stream, before: stream.counts, advance: stream.fail(error) }]);
+    this.#settle([{ stream, before: stream.counts, advance: stream.fail(error) }], []);
   }
 
   #advance(progress: RequestProgress, nowMs: number): Advanced[] {
@@ -133,14 +141,27 @@ export class LiveStreams {
     return [{ stream, before, advance: stream.advance(progress, nowMs) }];
   }
 
-  #settle(advanced: readonly Advanced[]): void {
+  #gapsOf(advanced: readonly Advanced[], nowMs: number): number[] {
+    const gapsMs: number[] = [];
+    for (const { stream, before } of advanced) {
+      const tokenCount = stream.counts.outputTokens - before.outputTokens;
+      const lastMs = this.#lastTokenMs.get(stream);
+      for (let token = lastMs === undefined ? 1 : 0; token < tokenCount; token++) {
+        gapsMs.push(token === 0 ? Math.max(0, nowMs - (lastMs ?? nowMs)) : 0);
+      }
+      if (tokenCount > 0) this.#lastTokenMs.set(stream, nowMs);
+    }
+    return gapsMs;
+  }
+
+  #settle(advanced: readonly Advanced[], tokenGapsMs: readonly number[]): void {
     this.#options.journal.commitStep(advanced.flatMap(billedProgress));
     for (const { stream, advance } of advanced) {
       if (advance.end) this.#remove(stream);
       stream.deliver(advance);
       if (advance.end) this.#options.observer.streamEnded(stream, advance.end);
     }
-    this.#options.observer.stepDelivered(this.#lastStepId, growthOf(advanced));
+    this.#options.observer.stepDelivered(this.#lastStepId, { ...growthOf(advanced), tokenGapsMs });
     // Last, since an engine may answer at once.
     const stopped = advanced.filter(({ advance }) => advance.endsAtEngine);
     if (stopped.length === 0) return;

@@ -3,9 +3,10 @@
 // tokens 0, 1, 2, ... without a gap, then exactly one end; tokens that were computed after a stop string are counted
 // and have no text.
 import { assert } from "@fairlane/base";
-import type { ErrorValue } from "@fairlane/protocol";
+import type { ErrorValue, TokenLogprob } from "@fairlane/protocol";
 import type { EndReason, EngineRequest, RequestProgress } from "../engine/worker-messages.ts";
 import { NO_COUNTS, type LiveCounts } from "../usage/live-counts.ts";
+import { HeldLogprobs } from "./held-logprobs.ts";
 import { StopMatcher } from "./stop-matcher.ts";
 
 /** Turns token ids into text; keeps back bytes of a character that is not complete yet. */
@@ -23,6 +24,8 @@ export interface TokenDelta {
   readonly tokenCount: number;
   /** Empty while a character is incomplete or a stop string may have begun, and for a stop token. */
   readonly text: string;
+  /** Of the tokens whose text is out with this delta; absent when none were asked for. */
+  readonly logprobs?: readonly TokenLogprob[];
 }
 
 /** How a stream ended. */
@@ -47,6 +50,7 @@ export interface TokenStreamOptions {
   readonly sink: StreamSink;
   /** Texts that end the answer and are no part of it. */
   readonly stopStrings?: readonly string[];
+  readonly tokenBytes: (token: number) => Uint8Array;
 }
 
 /** What a step means for one stream; delivered once the journal has it. */
@@ -64,6 +68,10 @@ export class TokenStream {
   readonly #detokenizer: Detokenizer;
   readonly #sink: StreamSink;
   readonly #stop: StopMatcher;
+  readonly #logprobs: HeldLogprobs;
+  /** Characters that tokens have brought, and those that are out. */
+  #pushedChars = 0;
+  #deliveredChars = 0;
   #counts: LiveCounts = NO_COUNTS;
   #isSilenced = false;
   #cancelError: ErrorValue | null = null;
@@ -73,6 +81,7 @@ export class TokenStream {
     this.#detokenizer = options.detokenizer;
     this.#sink = options.sink;
     this.#stop = new StopMatcher(options.stopStrings ?? []);
+    this.#logprobs = new HeldLogprobs(options.tokenBytes);
   }
 
   get requestId(): string {
@@ -132,17 +141,35 @@ export class TokenStream {
   }): TokenDelta | null {
     if (this.#isSilenced) return null;
     const { progress, fromToken, tokenCount } = part;
+    const text = this.#textOf(progress, fromToken);
+    this.#deliveredChars += text.length;
+    const delta = { requestId: this.requestId, fromToken, tokenCount, text };
+    if (this.request.sampling.topLogprobs === undefined) return delta;
+    return { ...delta, logprobs: this.#releasedLogprobs(progress.end !== null) };
+  }
+
+  /** The text that this step lets out. */
+  #textOf(progress: RequestProgress, fromToken: number): string {
+    const { newTokens, logprobs, end } = progress;
     const minTokens = this.request.sampling.minTokens ?? 0;
     let text = "";
-    for (const [index, token] of progress.newTokens.entries()) {
-      const piece = this.#detokenizer.push([token]);
+    for (const [index, token] of newTokens.entries()) {
+      // Steps make one token; no array for each.
+      const piece = this.#detokenizer.push(newTokens.length === 1 ? newTokens : [token]);
+      const from = this.#pushedChars;
+      this.#pushedChars += piece.length;
+      const sampled = logprobs?.[index];
+      if (sampled) this.#logprobs.push(token, sampled, { from, until: this.#pushedChars });
       // Stop strings count from the first text after the minimum.
       text += fromToken + index < minTokens ? piece : this.#stop.push(piece);
     }
-    if (progress.end !== null) {
-      text += this.#stop.push(this.#detokenizer.flush()) + this.#stop.flush();
-    }
-    return { requestId: this.requestId, fromToken, tokenCount, text };
+    if (end !== null) text += this.#stop.push(this.#detokenizer.flush()) + this.#stop.flush();
+    return text;
+  }
+
+  #releasedLogprobs(isLast: boolean): TokenLogprob[] {
+    if (this.#stop.isStopped) return this.#logprobs.releaseLast(this.#deliveredChars);
+    return isLast ? this.#logprobs.releaseAll() : this.#logprobs.release(this.#deliveredChars);
   }
 
   #endOf(end: { readonly reason: EndReason; readonly error: ErrorValue | null }): StreamEnd {

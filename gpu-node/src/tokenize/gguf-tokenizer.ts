@@ -18,6 +18,8 @@ interface PreTokenizer {
   readonly ignoreMerges: boolean;
   /** What holds where the file does not say. */
   readonly addsBos: boolean;
+  /** What is done to the text first; the file does not say it. */
+  readonly normalizer?: Record<string, unknown>;
 }
 
 const LLAMA3_WORDS =
@@ -28,6 +30,7 @@ const LLAMA3: PreTokenizer = {
   ignoreMerges: true,
   addsBos: true,
 };
+const QWEN2_WORDS = LLAMA3_WORDS.replace("\\p{N}{1,3}", "\\p{N}");
 const PRE_TOKENIZERS: ReadonlyMap<string, PreTokenizer> = new Map([
   [
     "smollm",
@@ -35,6 +38,15 @@ const PRE_TOKENIZERS: ReadonlyMap<string, PreTokenizer> = new Map([
       steps: [splitBy("\\p{N}"), ...byteLevelSteps({ splitWords: true })],
       ignoreMerges: false,
       addsBos: false,
+    },
+  ],
+  [
+    "qwen2",
+    {
+      steps: [splitBy(QWEN2_WORDS), ...byteLevelSteps({ splitWords: false })],
+      ignoreMerges: false,
+      addsBos: false,
+      normalizer: { type: "NFC" },
     },
   ],
   ["gpt-2", { steps: byteLevelSteps({ splitWords: true }), ignoreMerges: false, addsBos: false }],
@@ -80,7 +92,7 @@ export function tokenizerOfGguf(
       ignore_merges: pre.ignoreMerges,
     },
     added_tokens: readAddedTokens(file, metadata, tokens),
-    normalizer: null,
+    normalizer: pre.normalizer ?? null,
     pre_tokenizer: { type: "Sequence", pretokenizers: pre.steps },
     post_processor: postProcessor(metadata, { tokens, addsBos: pre.addsBos }),
     decoder: { type: "ByteLevel" },

@@ -1,6 +1,6 @@
 // Owns the branded numbers and ids whose mix-up would cost money or memory, and every conversion between
 // them. Invariant: a branded integer is a safe integer; constructors assert it.
-import { assert } from "./assert.ts";
+import { assert, AssertionError } from "./assert.ts";
 
 declare const brand: unique symbol;
 type Branded<T, B extends string> = T & { readonly [brand]: B };
@@ -17,10 +17,10 @@ export type Pages = Branded<number, "Pages">;
 export type NanoUsd = Branded<number, "NanoUsd">;
 
 function count<B extends string>(value: number, unit: string): Branded<number, B> {
-  assert(
-    Number.isSafeInteger(value) && value >= 0,
-    `${unit} must be a safe integer >= 0, got ${value}`,
-  );
+  // The message is made only when it is needed: counts are taken for every token.
+  if (!Number.isSafeInteger(value) || value < 0) {
+    throw new AssertionError(`${unit} must be a safe integer >= 0, got ${value}`);
+  }
   return value as Branded<number, B>;
 }
 

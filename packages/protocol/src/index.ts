@@ -18,6 +18,7 @@ export type { ChatMessage, ChatRequest } from "./openai/chat.ts";
 export { chatChunk, chatCompletion, usageBody } from "./openai/chat-response.ts";
 export type { ChatHead, ChunkPart, FinishReason, TokenCounts } from "./openai/chat-response.ts";
 export { errorOfIssues } from "./openai/issues.ts";
+export type { TokenLogprob } from "./openai/logprobs.ts";
 export { modelBody, modelList } from "./openai/model.ts";
 export type { ModelCard } from "./openai/model.ts";
 export { SSE_DONE, SSE_HEADERS, SSE_KEEP_ALIVE, sseEvent } from "./openai/sse.ts";

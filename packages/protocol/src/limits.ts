@@ -25,6 +25,12 @@ export const LOGIT_BIAS_ENTRIES_MAX = 300;
 /** Range of `repetition_penalty`: beyond it logits lose all meaning, and f32 its range. */
 export const REPETITION_PENALTY_MIN = 0.01;
 export const REPETITION_PENALTY_MAX = 100;
+/** `top_logprobs` of a request, as in OpenAI's API. */
+export const TOP_LOGPROBS_MAX = 20;
+/** Log-probability entries in one delta: a step makes one token, and a few may have been held back with their text. */
+export const STEP_LOGPROBS_MAX = 4_096;
+/** Bytes of one token's text: vocabularies have runs of spaces of a few hundred. */
+export const TOKEN_BYTES_MAX = 4_096;
 /** Characters of one wire frame: a coalesced submit of a full window of bodies stays below. */
 export const FRAME_CHARS_MAX = 32 * 1024 * 1024;
 /** Requests in one submit frame. */

@@ -1,6 +1,12 @@
 // Owns the interface between a live request and whoever waits for its answer: a byte stream (stream-sink.ts) or
 // one JSON body (completion-sink.ts). Invariant: after `finish`, `fail` or a returned "gone" nothing more is called.
-import type { ChatHead, ErrorValue, FinishReason, TokenCounts } from "@fairlane/protocol";
+import type {
+  ChatHead,
+  ErrorValue,
+  FinishReason,
+  TokenCounts,
+  TokenLogprob,
+} from "@fairlane/protocol";
 
 /** What became of a write: "gone" = nobody reads any more, or too slowly, and the request is to be cancelled. */
 export type SinkState = "open" | "gone";
@@ -11,6 +17,8 @@ export interface AnswerSink {
   /** Text up to and with the token of this index. */
   write(delta: {
     readonly text: string;
+    /** Of the tokens whose text this is, when the request asked. */
+    readonly logprobs?: readonly TokenLogprob[] | undefined;
     readonly tokenIndex: number;
     readonly nowMs: number;
   }): SinkState;

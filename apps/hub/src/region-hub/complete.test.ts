@@ -4,7 +4,30 @@ import { TestNode } from "../../test/test-node.ts";
 
 const BODY = { messages: [{ role: "user" as const, content: "Hi" }] };
 
+const scored = (token: string, logprob: number) => ({
+  token,
+  logprob,
+  bytes: [...new TextEncoder().encode(token)],
+  top_logprobs: [{ token: "Yo", logprob: -0.5, bytes: [89, 111] }],
+});
+
 describe("an answer in one body", () => {
+  it("carries the log-probabilities of all tokens when the node sent them", async () => {
+    const hub = freshHub();
+    const node = await TestNode.link(hub, "node-a");
+    const body = { ...BODY, logprobs: true, top_logprobs: 1 };
+    const outcome = hub.complete(hubRequest({ body }));
+    const id = await node.accept();
+    node.step(id, { from: 0, text: "Hi", logprobs: [scored("Hi", -1)] });
+    node.step(id, { from: 1, text: "!", logprobs: [scored("!", -2)] });
+    node.done(id, 2);
+    expect(await outcome).toMatchObject({
+      completion: {
+        choices: [{ logprobs: { content: [scored("Hi", -1), scored("!", -2)], refusal: null } }],
+      },
+    });
+  });
+
   it("is the whole text with its usage", async () => {
     const hub = freshHub();
     const node = await TestNode.link(hub, "node-a");

@@ -7,6 +7,7 @@ import {
   type ErrorValue,
   type FinishReason,
   type TokenCounts,
+  type TokenLogprob,
 } from "@fairlane/protocol";
 import { ANSWER_CHARS_MAX } from "../limits.ts";
 import type { AnswerSink, SinkState } from "./answer-sink.ts";
@@ -17,6 +18,7 @@ export class CompletionSink implements AnswerSink {
   #resolve: (outcome: CompleteOutcome) => void = () => {};
   #head: ChatHead | undefined;
   readonly #texts: string[] = [];
+  #logprobs: TokenLogprob[] | undefined;
   #chars = 0;
 
   constructor() {
@@ -32,9 +34,16 @@ export class CompletionSink implements AnswerSink {
     this.#head = head;
   }
 
-  write(delta: { readonly text: string }): SinkState {
+  write(delta: {
+    readonly text: string;
+    readonly logprobs?: readonly TokenLogprob[] | undefined;
+  }): SinkState {
     this.#texts.push(delta.text);
     this.#chars += delta.text.length;
+    if (delta.logprobs) {
+      (this.#logprobs ??= []).push(...delta.logprobs);
+      this.#chars += JSON.stringify(delta.logprobs).length;
+    }
     if (this.#chars <= ANSWER_CHARS_MAX) return "open";
     const message = `The answer is longer than ${ANSWER_CHARS_MAX} characters; stream it, or set max_tokens.`;
     this.fail({ code: "upstream_error", message, param: null });
@@ -44,7 +53,8 @@ export class CompletionSink implements AnswerSink {
   finish(finishReason: FinishReason, counts: TokenCounts): void {
     if (!this.#head) return;
     const text = this.#texts.join("");
-    const completion = chatCompletion(this.#head, { text, finishReason, counts });
+    const logprobs = this.#logprobs ? { logprobs: this.#logprobs } : {};
+    const completion = chatCompletion(this.#head, { text, finishReason, counts, ...logprobs });
     this.#resolve({ ok: true, completion });
   }
 

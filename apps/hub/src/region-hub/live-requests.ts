@@ -191,9 +191,10 @@ export class LiveRequests {
       return this.#fail(live, upstreamError("The node's tokens came out of order."));
     }
     placement.outputTokens += delta.n;
-    if (delta.text === "") return;
+    const { text, logprobs } = delta;
+    if (text === "" && !logprobs) return;
     const tokenIndex = placement.outputTokens - 1;
-    if (live.sink.write({ text: delta.text, tokenIndex, nowMs }) === "open") return;
+    if (live.sink.write({ text, logprobs, tokenIndex, nowMs }) === "open") return;
     logEvent("info", "reader_gone", { requestId: live.id, outputTokens: placement.outputTokens });
     this.cancel(live.id);
   }

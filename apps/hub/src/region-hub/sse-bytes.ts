@@ -11,6 +11,7 @@ import {
   type ErrorValue,
   type FinishReason,
   type TokenCounts,
+  type TokenLogprob,
 } from "@fairlane/protocol";
 
 const encoder = new TextEncoder();
@@ -49,6 +50,15 @@ export class SseBytes {
   text(text: string, tokenIndex: number): Uint8Array {
     const json = JSON.stringify(text);
     return encoder.encode(`id: ${tokenIndex}\n${this.#beforeText}${json}${this.#afterText}`);
+  }
+
+  /** The same with log-probabilities; built whole, since few ask for them. */
+  scoredText(
+    part: { readonly text: string; readonly logprobs: readonly TokenLogprob[] },
+    tokenIndex: number,
+  ): Uint8Array {
+    const chunk = chatChunk(this.#head, { kind: "text", ...part }, this.#options());
+    return encoder.encode(sseEvent(chunk, { id: tokenIndex }));
   }
 
   /** Everything after the last text: the finish reason, the usage when it was asked for, [DONE]. */

@@ -1,7 +1,13 @@
 // Owns the answer as an event stream: ready bytes in a byte stream that the Worker hands on untouched. Notices a
 // reader that is gone (its cancellation) or too slow (bytes waiting beyond the bound), writes keep-alives in
 // silence. Invariant: the stream is closed, errored or cancelled exactly once, and never written to after it.
-import type { ChatHead, ErrorValue, FinishReason, TokenCounts } from "@fairlane/protocol";
+import type {
+  ChatHead,
+  ErrorValue,
+  FinishReason,
+  TokenCounts,
+  TokenLogprob,
+} from "@fairlane/protocol";
 import { KEEP_ALIVE_MS, STREAM_BUFFER_BYTES_MAX } from "../limits.ts";
 import type { AnswerSink, SinkState } from "./answer-sink.ts";
 import { keepAliveBytes, SseBytes } from "./sse-bytes.ts";
@@ -54,11 +60,17 @@ export class StreamSink implements AnswerSink {
 
   write(delta: {
     readonly text: string;
+    readonly logprobs?: readonly TokenLogprob[] | undefined;
     readonly tokenIndex: number;
     readonly nowMs: number;
   }): SinkState {
     if (!this.#open) return "gone";
-    return this.#enqueue(this.#open.bytes.text(delta.text, delta.tokenIndex), delta.nowMs);
+    const { text, logprobs, tokenIndex } = delta;
+    const { bytes } = this.#open;
+    const chunk = logprobs
+      ? bytes.scoredText({ text, logprobs }, tokenIndex)
+      : bytes.text(text, tokenIndex);
+    return this.#enqueue(chunk, delta.nowMs);
   }
 
   finish(finishReason: FinishReason, counts: TokenCounts): void {

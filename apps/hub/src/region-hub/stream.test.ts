@@ -36,6 +36,21 @@ describe("a streamed answer", () => {
     );
   });
 
+  it("carries log-probabilities with the text they belong to", async () => {
+    const hub = freshHub();
+    const node = await TestNode.link(hub, "node-a");
+    const answer = openStream(hub, hubRequest({ requestId: "req_scored" }));
+    const id = await node.accept();
+    const entry = { token: "Hi", logprob: -0.5, bytes: [72, 105], top_logprobs: [] };
+    node.step(id, { from: 0, text: "Hi", logprobs: [entry] });
+    node.done(id, 1);
+    const [, event] = (await (await answer).text()).split("\n\n");
+    expect(event).toMatch(/^id: 0\ndata: /);
+    expect(event).toContain(
+      '"delta":{"content":"Hi"},"logprobs":{"content":[{"token":"Hi","logprob":-0.5,"bytes":[72,105],"top_logprobs":[]}],"refusal":null},"finish_reason":null}]',
+    );
+  });
+
   it("carries usage when it is asked for, null before the last chunk", async () => {
     const hub = freshHub();
     const node = await TestNode.link(hub, "node-a");

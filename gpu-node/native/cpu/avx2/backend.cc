@@ -1,4 +1,5 @@
-// The AVX2 plug-in. Rope and the page size are the generic code, compiled with this ISA's flags.
+// The AVX2 plug-in. Bias, norm of heads, rope and the page size are the generic code, compiled with
+// this ISA's flags.
 #include "cpu/avx2/ops.h"
 #include "cpu/generic/ops.h"
 #include "cpu/kv_page.h"
@@ -24,6 +25,8 @@ constexpr Backend kBackend = {
     .embed_tokens = EmbedTokens,
     .quantize_rows = QuantizeRows,
     .rms_norm = RmsNorm,
+    .add_bias = generic::AddBias,
+    .head_norm = generic::HeadNorm,
     .rope = generic::Rope,
     .kv_page_bytes = PageBytes,
     .append_kv = AppendKv,

@@ -1,5 +1,5 @@
-// The AVX-512 VNNI plug-in. Rope and the page size are the generic code, compiled with this ISA's
-// flags.
+// The AVX-512 VNNI plug-in. Bias, norm of heads, rope and the page size are the generic code,
+// compiled with this ISA's flags.
 #include "cpu/avx512vnni/ops.h"
 #include "cpu/generic/ops.h"
 #include "cpu/kv_page.h"
@@ -25,6 +25,8 @@ constexpr Backend kBackend = {
     .embed_tokens = EmbedTokens,
     .quantize_rows = QuantizeRows,
     .rms_norm = RmsNorm,
+    .add_bias = generic::AddBias,
+    .head_norm = generic::HeadNorm,
     .rope = generic::Rope,
     .kv_page_bytes = PageBytes,
     .append_kv = AppendKv,

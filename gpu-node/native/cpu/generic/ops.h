@@ -13,6 +13,8 @@ void Gemm(const GemmWeights* weights, const GemmInput* input, const GemmOutput* 
 void EmbedTokens(const EmbedTokensArgs* args, int32_t token_begin, int32_t token_end);
 void QuantizeRows(const QuantizeArgs* args, int32_t token_begin, int32_t token_end);
 void RmsNorm(const RmsNormArgs* args, int32_t token_begin, int32_t token_end);
+void AddBias(const AddBiasArgs* args, int32_t token_begin, int32_t token_end);
+void HeadNorm(const HeadNormArgs* args, int32_t token_begin, int32_t token_end);
 void Rope(const RopeArgs* args, int32_t token_begin, int32_t token_end);
 size_t PageBytes(const KvShape* shape);
 void AppendKv(const AppendKvArgs* args, int32_t token_begin, int32_t token_end);

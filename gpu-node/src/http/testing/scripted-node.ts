@@ -49,7 +49,7 @@ export class ScriptedNode implements AsyncDisposable {
     this.engine = new ScriptedEngine((message) => {
       if (message.type !== "step") return;
       this.streams.step(message);
-      metrics.step(message.computeUs);
+      metrics.step(message);
     });
     const { model = LETTER_MODEL, apiKey, keepAliveMs } = options;
     const routes = nodeRoutes({

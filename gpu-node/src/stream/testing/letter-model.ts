@@ -18,6 +18,7 @@ export const LETTER_MODEL: ServedModel = {
     }
     return Promise.resolve(Int32Array.from(text, (char) => char.charCodeAt(0)));
   },
+  tokenBytes: (token) => new TextEncoder().encode(String.fromCharCode(token)),
   makeDetokenizer: () => ({
     push: (tokens) => String.fromCharCode(...tokens),
     flush: () => "",

@@ -38,6 +38,32 @@ describe("chatCompletion", () => {
   });
 });
 
+describe("log-probabilities", () => {
+  const entry = {
+    token: "Hi",
+    logprob: -0.5,
+    bytes: [72, 105],
+    top_logprobs: [{ token: "Yo", logprob: -0.25, bytes: [89, 111] }],
+  };
+
+  it("stand in the choice of a completion and of a text chunk", () => {
+    const answer = { text: "Hi", finishReason: "stop", counts: COUNTS, logprobs: [entry] } as const;
+    expect(chatCompletion(HEAD, answer).choices[0].logprobs).toEqual({
+      content: [entry],
+      refusal: null,
+    });
+    const part = { kind: "text", text: "Hi", logprobs: [entry] } as const;
+    expect(chatChunk(HEAD, part, { includeUsage: false })["choices"]).toEqual([
+      {
+        index: 0,
+        delta: { content: "Hi" },
+        logprobs: { content: [entry], refusal: null },
+        finish_reason: null,
+      },
+    ]);
+  });
+});
+
 describe("chatChunk", () => {
   const choice = (delta: object, finish_reason: string | null) => [
     { index: 0, delta, logprobs: null, finish_reason },

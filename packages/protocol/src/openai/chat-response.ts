@@ -1,6 +1,8 @@
 // Owns the shapes that answer a chat request: the JSON completion and the chunks of a stream. Pure builders,
 // shared by the hub (edge path) and the node's own HTTP server so that both answer alike.
 
+import { choiceLogprobs, type TokenLogprob } from "./logprobs.ts";
+
 export type FinishReason = "stop" | "length";
 
 /** OpenAI's usage object; `cached_tokens` is always present, even 0. */
@@ -42,6 +44,8 @@ export function chatCompletion(
     readonly text: string;
     readonly finishReason: FinishReason;
     readonly counts: TokenCounts;
+    /** Absent when none were asked for. */
+    readonly logprobs?: readonly TokenLogprob[];
   },
 ) {
   return {
@@ -53,7 +57,7 @@ export function chatCompletion(
       {
         index: 0,
         message: { role: "assistant", content: answer.text, refusal: null },
-        logprobs: null,
+        logprobs: choiceLogprobs(answer.logprobs),
         finish_reason: answer.finishReason,
       },
     ],
@@ -64,7 +68,11 @@ export function chatCompletion(
 /** What one chunk of a stream carries. */
 export type ChunkPart =
   | { readonly kind: "role" }
-  | { readonly kind: "text"; readonly text: string }
+  | {
+      readonly kind: "text";
+      readonly text: string;
+      readonly logprobs?: readonly TokenLogprob[] | undefined;
+    }
   | { readonly kind: "finish"; readonly finishReason: FinishReason }
   | { readonly kind: "usage"; readonly counts: TokenCounts };
 
@@ -73,7 +81,7 @@ function choicesOf(part: ChunkPart): readonly unknown[] {
     case "role":
       return [choice({ role: "assistant", content: "" }, null)];
     case "text":
-      return [choice({ content: part.text }, null)];
+      return [{ ...choice({ content: part.text }, null), logprobs: choiceLogprobs(part.logprobs) }];
     case "finish":
       return [choice({}, part.finishReason)];
     case "usage":

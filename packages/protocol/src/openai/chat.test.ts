@@ -27,6 +27,8 @@ describe("parseChatRequest", () => {
       frequency_penalty: 2,
       logit_bias: { "0": -100, "1048575": 100 },
       min_tokens: 1_000_000,
+      logprobs: true,
+      top_logprobs: 20,
       stop: ["###", "\n\n", "😀", "end"],
       stop_token_ids: [0, 1_048_575],
       ignore_eos: true,
@@ -54,6 +56,8 @@ describe("parseChatRequest", () => {
       frequency_penalty: null,
       logit_bias: null,
       min_tokens: null,
+      logprobs: null,
+      top_logprobs: null,
       stop: null,
       stop_token_ids: null,
       ignore_eos: null,
@@ -69,7 +73,6 @@ describe("parseChatRequest", () => {
       audio: null,
       function_call: "none",
       functions: [],
-      logprobs: false,
       modalities: null,
       n: 1,
       parallel_tool_calls: true,
@@ -83,7 +86,6 @@ describe("parseChatRequest", () => {
       store: false,
       tool_choice: "auto",
       tools: [],
-      top_logprobs: 0,
       verbosity: null,
       web_search_options: null,
     };
@@ -97,7 +99,6 @@ describe("parseChatRequest", () => {
     ["audio", {}],
     ["function_call", { name: "f" }],
     ["functions", [{}]],
-    ["logprobs", true],
     ["modalities", ["audio"]],
     ["n", 2],
     ["n", "1"],
@@ -108,7 +109,6 @@ describe("parseChatRequest", () => {
     ["store", true],
     ["tool_choice", "required"],
     ["tools", [{ type: "function" }]],
-    ["top_logprobs", 5],
   ])("says that %s is not served when it is on", (field, value) => {
     expect(parseChatRequest({ messages: MESSAGES, [field]: value })).toEqual({
       ok: false,
@@ -234,6 +234,9 @@ describe("sampling and stop fields", () => {
       "invalid_value",
       "logit_bias",
     ],
+    ["logprobs", 3, "invalid_type", "logprobs"],
+    ["top_logprobs", 21, "integer_above_max_value", "top_logprobs"],
+    ["top_logprobs", 5, "invalid_value", "top_logprobs"],
     ["min_tokens", -1, "integer_below_min_value", "min_tokens"],
   ])("refuse %s = %j", (field, value, code, param) => {
     expect(parseChatRequest({ messages: MESSAGES, [field]: value })).toMatchObject({

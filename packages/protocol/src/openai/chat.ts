@@ -17,6 +17,7 @@ import {
   STOP_STRINGS_MAX,
   STOP_TOKEN_IDS_MAX,
   TOKEN_ID_MAX,
+  TOP_LOGPROBS_MAX,
 } from "../limits.ts";
 import { errorOfIssues } from "./issues.ts";
 
@@ -66,6 +67,8 @@ export const chatRequestSchema = z.strictObject({
   presence_penalty: z.number().min(-2).max(2).nullish(),
   frequency_penalty: z.number().min(-2).max(2).nullish(),
   logit_bias: logitBias.nullish(),
+  logprobs: z.boolean().nullish(),
+  top_logprobs: z.int().min(0).max(TOP_LOGPROBS_MAX).nullish(),
   min_tokens: z.int().min(0).max(OUTPUT_TOKENS_MAX).nullish(),
   stop: z.union([stopString, z.array(stopString).max(STOP_STRINGS_MAX)]).nullish(),
   stop_token_ids: z.array(z.int().min(0).max(TOKEN_ID_MAX)).max(STOP_TOKEN_IDS_MAX).nullish(),
@@ -89,7 +92,6 @@ const OFF_VALUES: Readonly<Record<string, readonly unknown[]>> = {
   audio: [null],
   function_call: [null, "none"],
   functions: [null],
-  logprobs: [null, false],
   modalities: [null],
   n: [null, 1],
   parallel_tool_calls: [null, true, false],
@@ -103,7 +105,6 @@ const OFF_VALUES: Readonly<Record<string, readonly unknown[]>> = {
   store: [null, false],
   tool_choice: [null, "none", "auto"],
   tools: [null],
-  top_logprobs: [null, 0],
   verbosity: [null],
   web_search_options: [null],
 };
@@ -142,6 +143,10 @@ export function parseChatRequest(body: unknown): Result<ChatRequest, ErrorValue>
   if (parsed.data.stream_options && parsed.data.stream !== true) {
     const message = "The 'stream_options' parameter is only allowed when 'stream' is enabled.";
     return err({ code: "invalid_value", message, param: "stream_options" });
+  }
+  if (parsed.data.top_logprobs && parsed.data.logprobs !== true) {
+    const message = "The 'top_logprobs' parameter is only allowed when 'logprobs' is enabled.";
+    return err({ code: "invalid_value", message, param: "top_logprobs" });
   }
   const outputTokens = requestedOutputTokens(parsed.data);
   const minTokens = parsed.data.min_tokens ?? 0;

@@ -9,6 +9,16 @@ const count = fc.maxSafeNat();
 const positive = count.map((value) => Math.max(1, value));
 const text = fc.string({ unit: "binary" });
 
+const scored = {
+  token: text,
+  // JSON has no minus zero.
+  logprob: fc.double({ max: 0, noNaN: true, noDefaultInfinity: true }).map((value) => value + 0),
+  bytes: fc.array(fc.integer({ min: 0, max: 255 }), { maxLength: 4 }),
+};
+const logprob = fc.record({
+  ...scored,
+  top_logprobs: fc.array(fc.record(scored), { maxLength: 20 }),
+});
 const nodeFrames = {
   hello: fc.record({
     type: fc.constant("hello" as const),
@@ -45,7 +55,13 @@ const nodeFrames = {
   step: fc.record({
     type: fc.constant("step" as const),
     step: count,
-    deltas: fc.array(fc.record({ id, from: count, n: positive, text }), { maxLength: 8 }),
+    deltas: fc.array(
+      fc.record(
+        { id, from: count, n: positive, text, logprobs: fc.array(logprob, { maxLength: 3 }) },
+        { requiredKeys: ["id", "from", "n", "text"], noNullPrototype: true },
+      ),
+      { maxLength: 8 },
+    ),
   }),
   done: fc.record({
     type: fc.constant("done" as const),

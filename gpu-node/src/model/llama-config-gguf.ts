@@ -1,0 +1,106 @@
+// Owns reading the shape of a Llama-family model from GGUF metadata, refusing every variant that the core does
+// not compute.
+import type { GgufMetadata } from "./gguf.ts";
+import {
+  checkConfig,
+  SUPPORTED_ARCHITECTURES,
+  type ConfigKeys,
+  type LlamaArchitecture,
+  type LlamaConfig,
+} from "./llama-config.ts";
+import { ModelError } from "./model-error.ts";
+
+/**
+ * Reads the configuration of a GGUF file.
+ * @param embeddingRows rows of token_embd.weight, or undefined when the tensor is missing
+ */
+export function llamaConfigOfGguf(
+  file: string,
+  metadata: GgufMetadata,
+  tensors: { readonly embeddingRows: number | undefined; readonly hasOutput: boolean },
+): LlamaConfig {
+  const architecture = readArchitecture(file, metadata);
+  refuseGgufVariants(file, metadata, architecture);
+  const keyOf = (key: string) => `${architecture}.${key}`;
+  const number = (key: string) => metadata.number(keyOf(key));
+  const needed = (key: string) => metadata.required(keyOf(key), number(key));
+  const hiddenSize = needed("embedding_length");
+  const headCount = needed("attention.head_count");
+  const headDim = number("attention.key_length") ?? hiddenSize / headCount;
+  const vocabSize = metadata.required("token_embd.weight", tensors.embeddingRows);
+  const declared = number("vocab_size");
+  if (declared !== undefined && declared !== vocabSize) {
+    const problem = `${declared} differs from the ${vocabSize} rows of token_embd.weight`;
+    throw new ModelError(file, keyOf("vocab_size"), problem);
+  }
+  const config: LlamaConfig = {
+    architecture,
+    hiddenSize,
+    layerCount: needed("block_count"),
+    headCount,
+    kvHeadCount: number("attention.head_count_kv") ?? headCount,
+    headDim,
+    ffnSize: needed("feed_forward_length"),
+    vocabSize,
+    contextTokens: needed("context_length"),
+    ropeBase: number("rope.freq_base") ?? 10_000,
+    rmsEps: needed("attention.layer_norm_rms_epsilon"),
+    isQkInterleaved: architecture === "llama",
+    isTied: !tensors.hasOutput,
+  };
+  checkConfig(file, config, keysOf(keyOf));
+  for (const key of ["attention.value_length", "rope.dimension_count"]) {
+    const value = number(key) ?? headDim;
+    if (value === headDim) continue;
+    const problem = `${value} differs from the head size ${headDim}; this variant is not supported`;
+    throw new ModelError(file, keyOf(key), problem);
+  }
+  return config;
+}
+
+function readArchitecture(file: string, metadata: GgufMetadata): LlamaArchitecture {
+  const key = "general.architecture";
+  const name = metadata.required(key, metadata.text(key));
+  if (name === "llama" || name === "qwen2" || name === "qwen3") return name;
+  const problem = `architecture ${name.slice(0, 64)} is not supported; ${SUPPORTED_ARCHITECTURES}`;
+  throw new ModelError(file, key, problem);
+}
+
+function refuseGgufVariants(
+  file: string,
+  metadata: GgufMetadata,
+  architecture: LlamaArchitecture,
+): void {
+  const refuse = (key: string, problem: string): never => {
+    throw new ModelError(file, key, `${problem}; this variant of ${architecture} is not supported`);
+  };
+  const scalingKey = `${architecture}.rope.scaling.type`;
+  if ((metadata.text(scalingKey) ?? "none") !== "none") refuse(scalingKey, "rope scaling is set");
+  for (const name of ["rope.scaling.factor", "rope.scale_linear"]) {
+    const key = `${architecture}.${name}`;
+    if (![1, 0].includes(metadata.number(key) ?? 1)) refuse(key, "rope scaling is set");
+  }
+  const refusals = [
+    ["expert_count", "the model is a mixture of experts"],
+    ["attention.sliding_window", "attention has a sliding window"],
+  ] as const;
+  for (const [name, problem] of refusals) {
+    const key = `${architecture}.${name}`;
+    if ((metadata.number(key) ?? 0) !== 0) refuse(key, problem);
+  }
+}
+
+function keysOf(keyOf: (key: string) => string): ConfigKeys {
+  return {
+    hiddenSize: keyOf("embedding_length"),
+    layerCount: keyOf("block_count"),
+    headCount: keyOf("attention.head_count"),
+    kvHeadCount: keyOf("attention.head_count_kv"),
+    headDim: keyOf("attention.key_length"),
+    ffnSize: keyOf("feed_forward_length"),
+    vocabSize: "token_embd.weight",
+    contextTokens: keyOf("context_length"),
+    ropeBase: keyOf("rope.freq_base"),
+    rmsEps: keyOf("attention.layer_norm_rms_epsilon"),
+  };
+}

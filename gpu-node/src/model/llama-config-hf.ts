@@ -1,0 +1,121 @@
+// Owns reading the shape of a Llama-family model from a Hugging Face config.json, refusing every variant that the
+// core does not compute.
+import { z } from "zod";
+import {
+  checkConfig,
+  SUPPORTED_ARCHITECTURES,
+  type ConfigKeys,
+  type LlamaArchitecture,
+  type LlamaConfig,
+} from "./llama-config.ts";
+import { ModelError } from "./model-error.ts";
+import { parseWith } from "./read-json.ts";
+
+const ARCHITECTURES: ReadonlyMap<string, LlamaArchitecture> = new Map([
+  ["LlamaForCausalLM", "llama"],
+  ["Qwen2ForCausalLM", "qwen2"],
+  ["Qwen3ForCausalLM", "qwen3"],
+]);
+/** What transformers assumes where a configuration of Qwen3 does not say. */
+const QWEN3_HEAD_DIM = 128;
+
+const size = z.int();
+const ropeSchema = z.looseObject({
+  rope_type: z.string().optional(),
+  type: z.string().optional(),
+  rope_theta: z.number().optional(),
+});
+// config.json of transformers 4 and 5; what is not listed does not change what is computed.
+const configSchema = z.looseObject({
+  architectures: z.array(z.string()).min(1),
+  hidden_size: size,
+  num_hidden_layers: size,
+  num_attention_heads: size,
+  num_key_value_heads: size.nullish(),
+  head_dim: size.nullish(),
+  intermediate_size: size,
+  vocab_size: size,
+  max_position_embeddings: size,
+  rope_theta: z.number().nullish(),
+  rope_scaling: ropeSchema.nullish(),
+  rope_parameters: ropeSchema.nullish(),
+  partial_rotary_factor: z.number().nullish(),
+  rms_norm_eps: z.number(),
+  hidden_act: z.string().nullish(),
+  use_sliding_window: z.boolean().nullish(),
+  layer_types: z.array(z.string()).nullish(),
+  attention_bias: z.boolean().nullish(),
+  mlp_bias: z.boolean().nullish(),
+  tie_word_embeddings: z.boolean().nullish(),
+  quantization_config: z.unknown().optional(),
+});
+type HfConfig = z.infer<typeof configSchema>;
+
+/** Reads the configuration of a Hugging Face folder. */
+export function llamaConfigOfHf(file: string, json: Record<string, unknown>): LlamaConfig {
+  const hf = parseWith(configSchema, file, json);
+  const architecture = readArchitecture(file, hf);
+  refuseHfVariants(file, hf, architecture);
+  const evenShare = hf.hidden_size / hf.num_attention_heads;
+  const config: LlamaConfig = {
+    architecture,
+    hiddenSize: hf.hidden_size,
+    layerCount: hf.num_hidden_layers,
+    headCount: hf.num_attention_heads,
+    kvHeadCount: hf.num_key_value_heads ?? hf.num_attention_heads,
+    headDim: hf.head_dim ?? (architecture === "qwen3" ? QWEN3_HEAD_DIM : evenShare),
+    ffnSize: hf.intermediate_size,
+    vocabSize: hf.vocab_size,
+    contextTokens: hf.max_position_embeddings,
+    ropeBase: hf.rope_parameters?.rope_theta ?? hf.rope_theta ?? 10_000,
+    rmsEps: hf.rms_norm_eps,
+    isQkInterleaved: false,
+    isTied: hf.tie_word_embeddings ?? false,
+  };
+  checkConfig(file, config, HF_KEYS);
+  return config;
+}
+
+function readArchitecture(file: string, hf: HfConfig): LlamaArchitecture {
+  const name = hf.architectures[0] ?? "";
+  const architecture = ARCHITECTURES.get(name);
+  if (architecture && hf.architectures.length === 1) return architecture;
+  const problem = `architecture ${name.slice(0, 64)} is not supported; ${SUPPORTED_ARCHITECTURES}`;
+  throw new ModelError(file, "architectures", problem);
+}
+
+function refuseHfVariants(file: string, hf: HfConfig, architecture: LlamaArchitecture): void {
+  const refusals: readonly (readonly [key: string, isRefused: boolean])[] = [
+    ["rope_scaling", isScaled(hf.rope_scaling)],
+    ["rope_parameters", isScaled(hf.rope_parameters)],
+    ["partial_rotary_factor", (hf.partial_rotary_factor ?? 1) !== 1],
+    ["hidden_act", (hf.hidden_act ?? "silu") !== "silu"],
+    ["use_sliding_window", hf.use_sliding_window ?? false],
+    ["layer_types", (hf.layer_types ?? []).some((type) => type !== "full_attention")],
+    // Qwen2 has its bias whatever the configuration says.
+    ["attention_bias", architecture !== "qwen2" && (hf.attention_bias ?? false)],
+    ["mlp_bias", hf.mlp_bias ?? false],
+    ["quantization_config", (hf.quantization_config ?? null) !== null],
+  ];
+  const refused = refusals.find(([, isRefused]) => isRefused)?.[0];
+  if (refused === undefined) return;
+  const problem = `is set; this variant of ${architecture} is not supported`;
+  throw new ModelError(file, refused, problem);
+}
+
+function isScaled(rope: z.infer<typeof ropeSchema> | null | undefined): boolean {
+  return (rope?.rope_type ?? rope?.type ?? "default") !== "default";
+}
+
+const HF_KEYS: ConfigKeys = {
+  hiddenSize: "hidden_size",
+  layerCount: "num_hidden_layers",
+  headCount: "num_attention_heads",
+  kvHeadCount: "num_key_value_heads",
+  headDim: "head_dim",
+  ffnSize: "intermediate_size",
+  vocabSize: "vocab_size",
+  contextTokens: "max_position_embeddings",
+  ropeBase: "rope_theta",
+  rmsEps: "rms_norm_eps",
+};
