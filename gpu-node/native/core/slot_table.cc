@@ -18,11 +18,10 @@ float OneIfZero(float value) { return value == 0.0F ? 1.0F : value; }
 bool IsFraction(float value) { return value > 0.0F && value <= 1.0F; }
 
 bool IsValid(const SamplingParams& params) {
-  return IsFiniteNonNegative(params.temperature) && IsFraction(params.top_p) &&
-         params.top_k >= 0 && params.min_p >= 0.0F && params.min_p <= 1.0F &&
-         IsFraction(params.typical_p) && std::isfinite(params.repetition_penalty) &&
-         params.repetition_penalty > 0.0F && std::isfinite(params.presence_penalty) &&
-         std::isfinite(params.frequency_penalty);
+  return IsFiniteNonNegative(params.temperature) && IsFraction(params.top_p) && params.top_k >= 0 &&
+         params.min_p >= 0.0F && params.min_p <= 1.0F && IsFraction(params.typical_p) &&
+         std::isfinite(params.repetition_penalty) && params.repetition_penalty > 0.0F &&
+         std::isfinite(params.presence_penalty) && std::isfinite(params.frequency_penalty);
 }
 
 }  // namespace
@@ -39,8 +38,8 @@ bool SlotTable::Open(const SlotTableOptions& options, std::string* error) {
     *error = "no memory for the page tables of " + std::to_string(options.slot_count) + " slots";
     return false;
   }
-  const size_t bias_bytes = static_cast<size_t>(options.slot_count) * size_t{kBiasPerSlotMax} *
-                            sizeof(LogitBias);
+  const size_t bias_bytes =
+      static_cast<size_t>(options.slot_count) * size_t{kBiasPerSlotMax} * sizeof(LogitBias);
   if (!biases_.Allocate(bias_bytes)) {
     *error = "no memory for the biases of " + std::to_string(options.slot_count) + " slots";
     return false;
@@ -48,10 +47,9 @@ bool SlotTable::Open(const SlotTableOptions& options, std::string* error) {
   if (!history_.Open({options.slot_count, context_}, error)) return false;
   slots_.assign(static_cast<size_t>(options.slot_count), Slot());
   const StepCapacity& capacity = options.capacity;
-  saved_slots_.reserve(static_cast<size_t>(capacity.slot_resets) +
-                       static_cast<size_t>(capacity.page_updates) +
-                       static_cast<size_t>(capacity.sampling_updates) +
-                       static_cast<size_t>(capacity.bias_updates));
+  saved_slots_.reserve(
+      static_cast<size_t>(capacity.slot_resets) + static_cast<size_t>(capacity.page_updates) +
+      static_cast<size_t>(capacity.sampling_updates) + static_cast<size_t>(capacity.bias_updates));
   saved_entries_.reserve(static_cast<size_t>(capacity.page_updates));
   return true;
 }

@@ -38,9 +38,8 @@ bool StepRunner::Open(const StepRunnerOptions& options, std::string* error) {
   }
   const bool opened =
       pages_.Open(options.page_count, options.backend->kv_page_bytes(&kv_), error) &&
-      slots_.Open(
-          {options.slot_count, options.page_count, params.context, params.vocab, capacity},
-          error) &&
+      slots_.Open({options.slot_count, options.page_count, params.context, params.vocab, capacity},
+                  error) &&
       batch_.Open({capacity, slots_.max_entries(), params.kv_heads}, error) &&
       resolver_.Open({&slots_, &pages_, capacity, params.vocab, params.context, params.kv_heads},
                      error) &&

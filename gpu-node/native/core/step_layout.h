@@ -23,7 +23,7 @@ struct StepCapacity {
   int32_t sampling_updates;  // most slots whose sampling parameters change in a step
   int32_t slot_resets;       // most slots cleared in a step
   int32_t bias_updates;      // most logit biases that are set in a step
-  int32_t top_tokens;      // most likeliest tokens that a step reports: rows x kTopLogprobsMax
+  int32_t top_tokens;        // most likeliest tokens that a step reports: rows x kTopLogprobsMax
 };
 
 // Header words of a plan.
@@ -70,8 +70,8 @@ enum PlanHeader : int32_t {
 //   sampling_presence_penalty    0 = off
 //   sampling_frequency_penalty   0 = off
 //   sampling_prompt_tokens       positions below are the prompt; tokens computed at later ones
-//                      count as outputs. A slot with a penalty computes every position from 0 on, since
-//                      penalties read its history
+//                      count as outputs. A slot with a penalty computes every position from 0 on,
+//                      since penalties read its history
 //   sampling_top_logprobs        likeliest tokens to report with each sample, 0 .. kTopLogprobsMax
 //   bias_slot          slot whose logits are biased; the entries of a slot stand together and
 //                      replace those that it had, at most kBiasPerSlotMax

@@ -158,8 +158,7 @@ inline void SampleTokenWith(SampleTokenArgs* args) {
   const double log_sum = std::log(Passes::SumExp(args->logits, args->vocab, max));
   if (args->top_count > 0) FindTopLogprobs(args, max, log_sum);
   const float* logits = EditLogits(*args);
-  const float edited_max =
-      logits == args->logits ? max : Passes::Max(logits, args->vocab, &best);
+  const float edited_max = logits == args->logits ? max : Passes::Max(logits, args->vocab, &best);
   args->token = best;
   if (args->params.temperature > 0.0F && std::isfinite(edited_max)) {
     const double inverse = 1.0 / static_cast<double>(args->params.temperature);

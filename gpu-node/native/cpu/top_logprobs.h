@@ -15,8 +15,8 @@ inline void FindTopLogprobs(SampleTokenArgs* args, float max, double log_sum) {
   float* logit = args->top_logprob;  // holds logits until the end
   int32_t count = 0;
   for (int32_t id = 0; id < args->vocab; ++id) {
-    const float value = std::isnan(args->logits[id]) ? -std::numeric_limits<float>::infinity()
-                                                     : args->logits[id];
+    const float value =
+        std::isnan(args->logits[id]) ? -std::numeric_limits<float>::infinity() : args->logits[id];
     if (count == args->top_count && !(value > logit[count - 1])) continue;
     int32_t at = count < args->top_count ? count++ : count - 1;
     for (; at > 0 && value > logit[at - 1]; --at) {

@@ -122,9 +122,8 @@ void Seeds(Engine* engine) {
 void Biases(Engine* engine) {
   const auto plain = [](Plan* plan) { plan->Sampling(0, 0.0F); };
   const std::vector<int32_t> free = Generate(engine, 17, false, plain);
-  const auto forced = Generate(engine, 17, false, [](Plan* plan) {
-    plan->Sampling(0, 0.0F).Bias(0, 42, 1000.0F, 20);
-  });
+  const auto forced = Generate(
+      engine, 17, false, [](Plan* plan) { plan->Sampling(0, 0.0F).Bias(0, 42, 1000.0F, 20); });
   // Logits of positions 16 .. 19 are biased: the first four tokens.
   for (size_t i = 0; i < 4; ++i) CHECK_EQ(forced[i], 42);
   CHECK(forced[4] != 42);

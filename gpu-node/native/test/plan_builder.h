@@ -54,7 +54,7 @@ class Plan {
   }
   // Changes the last sampling update.
   template <typename T>
-  Plan& With(const T* PlanView::*column, T value) {
+  Plan& With(const T* PlanView::* column, T value) {
     At(view_.*column, Header(kPlanSamplingUpdates) - 1) = value;
     return *this;
   }

@@ -21,7 +21,7 @@ function deltas(stopStrings: readonly string[], letters: string): string[] {
       ended: ({ reason }) => said.push(reason),
     },
   });
-  for (const [index, letter] of [...letters].entries()) {
+  for (const [index, letter] of letters.split("").entries()) {
     const isStop = letter === ".";
     const isLast = index === letters.length - 1;
     const token = letter.charCodeAt(0);
