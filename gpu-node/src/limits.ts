@@ -44,6 +44,8 @@ export const STEP_CACHED_PAGES_MAX = 4_096;
 export const CACHE_FLOOR_PERCENT = 6;
 /** Percent of the pool that a tenant's cached blocks may fill; beyond, the tenant's own are evicted. */
 export const CACHE_CAP_PERCENT = 75;
+/** Evicted objects whose uses are remembered: some 100 bytes each, and several times what a small pool holds. */
+export const EVICTED_ENTRIES_MAX = 16_384;
 /** Roots of tenants that are remembered; one is a hash of a few hundred bytes. */
 export const CACHE_ROOTS_MAX = 10_000;
 

@@ -10,7 +10,7 @@ interface Named extends Evictable {
 }
 
 function item(name: string, fields: Partial<Named> = {}): Named {
-  return { name, kind: "kv", owner: "a", bytes: 10, costToBringBackMs: 1, ...fields };
+  return { name, key: name, kind: "kv", owner: "a", bytes: 10, costToBringBackMs: 1, ...fields };
 }
 
 function idle(evictor: Evictor<Named>, named: Named) {
@@ -37,7 +37,7 @@ describe("Evictor", () => {
     const often = evictor.add(item("often"));
     evictor.noteUse(often);
     evictor.setCandidate(often, true);
-    expect(takeAll(evictor)).toEqual(["large", "old", "young", "often", "dear"]);
+    expect(takeAll(evictor)).toEqual(["large", "old", "young", "dear", "often"]);
   });
 
   it("never takes what is in use", () => {
@@ -61,7 +61,7 @@ describe("Evictor", () => {
       if (evictor.takeVictim()?.name === "once loved") break;
     }
     expect(rounds).toBeGreaterThan(3);
-    expect(rounds).toBeLessThan(20);
+    expect(rounds).toBeLessThan(40);
   });
 
   it("takes from owners above the cap, then above the floor, then from all", () => {

@@ -1,13 +1,17 @@
 // Owns the choice of what leaves the pool under pressure, one for all kinds of objects: KV blocks now, adapters and
-// prompt modules with their issues. Worth = uses x cost to bring back / bytes, on top of an age that rises with every
-// victim, so that what is not used again falls behind (GreedyDual-Size-Frequency). It frees nothing itself.
+// prompt modules with their issues. Worth = uses squared x cost to bring back / bytes, on top of an age that rises with
+// every victim, so that what is not used again falls behind (GreedyDual-Size-Frequency). Squared, since what was used
+// once mostly does not come back; uses are remembered for a while after an eviction. It frees nothing itself.
 // Invariants: an object in use is never chosen; an owner within its floor loses nothing while another one is above its.
 import { assert } from "@fairlane/base";
+import { EVICTED_ENTRIES_MAX } from "../limits.ts";
 import { EvictionQueue, type QueueEntry } from "./eviction-queue.ts";
 
 /** What can be evicted. */
 export interface Evictable {
   readonly kind: "kv" | "adapter" | "module";
+  /** Names its content: the same when it comes back. */
+  readonly key: string;
   /** Whose it is: floors and caps hold by owner. */
   readonly owner: string;
   readonly bytes: number;
@@ -37,6 +41,8 @@ interface Owner<Item extends Evictable> {
 export class Evictor<Item extends Evictable> {
   readonly #shares: OwnerShares;
   readonly #owners = new Map<string, Owner<Item>>();
+  /** Uses of what was evicted, oldest first. */
+  readonly #usesOfGone = new Map<string, number>();
   #age = 0;
   #clock = 0;
 
@@ -54,7 +60,9 @@ export class Evictor<Item extends Evictable> {
     }
     owner.bytes += item.bytes;
     owner.entryCount += 1;
-    const entry: EvictionEntry<Item> = { item, uses: 0, worth: 0, usedAt: 0, at: -1 };
+    const uses = this.#usesOfGone.get(item.key) ?? 0;
+    this.#usesOfGone.delete(item.key);
+    const entry: EvictionEntry<Item> = { item, uses, worth: 0, usedAt: 0, at: -1 };
     this.noteUse(entry);
     return entry;
   }
@@ -66,7 +74,7 @@ export class Evictor<Item extends Evictable> {
     entry.uses += 1;
     this.#clock += 1;
     entry.usedAt = this.#clock;
-    entry.worth = this.#age + (entry.uses * costToBringBackMs) / bytes;
+    entry.worth = this.#age + (entry.uses ** 2 * costToBringBackMs) / bytes;
   }
 
   /** Says whether the object may be chosen: not in use, and nothing that depends on it is kept. */
@@ -117,6 +125,11 @@ export class Evictor<Item extends Evictable> {
   #take(entry: EvictionEntry<Item>): Item {
     this.#age = Math.max(this.#age, entry.worth);
     this.remove(entry);
+    this.#usesOfGone.set(entry.item.key, entry.uses);
+    if (this.#usesOfGone.size > EVICTED_ENTRIES_MAX) {
+      const [oldest] = this.#usesOfGone.keys();
+      if (oldest !== undefined) this.#usesOfGone.delete(oldest);
+    }
     return entry.item;
   }
 

@@ -20,7 +20,6 @@ export interface PrefixIndexOptions {
 }
 
 interface Block extends Evictable {
-  readonly key: string;
   readonly page: number;
   readonly parent: KeptBlock | null;
   childCount: number;
