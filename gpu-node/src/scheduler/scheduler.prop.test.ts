@@ -19,7 +19,7 @@ interface Expected {
   readonly prompt: readonly number[];
   readonly output: readonly number[];
   /** Since the cancel of a live request: steps settled, and the pages that it held then. */
-  cancel: { settled: number; readonly pages: readonly number[] } | null;
+  cancel: { settled: number; pages: readonly number[] } | null;
   isCancelled: boolean;
   readonly said: number[];
   last: RequestProgress | null;
@@ -162,6 +162,8 @@ class Trial {
       expected.cancel ??= { settled: 0, pages: held.map(({ page }) => page) };
     }
     this.#hear(this.#scheduler.cancel([requestId]));
+    const ended = expected?.last?.end ?? null;
+    if (ended !== null && expected?.cancel) this.#forgetFreed(expected.cancel);
   }
 
   #start(): boolean {
@@ -199,15 +201,20 @@ class Trial {
 
   #settle(): void {
     this.#hear(this.#steps.settle(this.engine.takeResult()));
-    const quarantined = new Set(this.#scheduler.parts.pool.snapshot().quarantinedPages);
     for (const { cancel, last } of this.expected.values()) {
       if (cancel === null) continue;
       cancel.settled += 1;
       // A cancelled request has ended by the first step settled after the cancel, its pages are free by the second.
       expect(last?.end).not.toBeNull();
-      if (cancel.settled !== 2) continue;
-      expect(cancel.pages.filter((page) => quarantined.has(page))).toEqual([]);
+      this.#forgetFreed(cancel);
+      if (cancel.settled === 2) expect(cancel.pages).toEqual([]);
     }
+  }
+
+  /** Takes out pages that were free for a moment; another request may have them from then on. */
+  #forgetFreed(cancel: { pages: readonly number[] }): void {
+    const quarantined = new Set(this.#scheduler.parts.pool.snapshot().quarantinedPages);
+    cancel.pages = cancel.pages.filter((page) => quarantined.has(page));
   }
 
   #hear(progress: readonly RequestProgress[]): void {
