@@ -8,6 +8,7 @@ const GOLDENS = path.resolve(import.meta.dirname, "goldens");
 const CHECKS = [
   ["make_tiny_llama.py", "--check"],
   ["make_tiny_goldens.py", "--check"],
+  ["make_tiny_rope_goldens.py", "--check"],
   ["make_tiny_qwen.py", "--check"],
   ["make_tiny_qwen_goldens.py", "--check"],
   ["make_tokenizer_goldens.py", "--check", "50"],

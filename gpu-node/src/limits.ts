@@ -36,6 +36,19 @@ export const STEP_BUDGET_TOKENS_MAX = 65_536;
 /** Logit biases that the requests joining in one step bring, at least one slot's; those beyond join a step later. */
 export const STEP_BIASES_MAX = 1_024;
 
+// --- prefix cache ---
+
+/** Cached pages that the requests joining in one step bring: 65,536 tokens; what a prompt has beyond is computed. */
+export const STEP_CACHED_PAGES_MAX = 4_096;
+/** Percent of the pool that a tenant's cached blocks keep while others have more: sixteen tenants can have theirs. */
+export const CACHE_FLOOR_PERCENT = 6;
+/** Percent of the pool that a tenant's cached blocks may fill; beyond, the tenant's own are evicted. */
+export const CACHE_CAP_PERCENT = 75;
+/** Evicted objects whose uses are remembered: some 100 bytes each, and several times what a small pool holds. */
+export const EVICTED_ENTRIES_MAX = 16_384;
+/** Roots of tenants that are remembered; one is a hash of a few hundred bytes. */
+export const CACHE_ROOTS_MAX = 10_000;
+
 // --- engine worker ---
 
 /** A step that takes longer is reported as stuck: the slowest sound step (512 tokens on `generic`) ends before. */

@@ -8,6 +8,7 @@ One set of seeded weights (tiny_weights.py) in these forms:
     hf/                     config.json, model.safetensors (BF16), tokenizer.json, tokenizer_config.json; tied
     tiny-llama.gguf         tied; linear Q4_1, token_embd Q8_0, norms F32: the types of the default model
     tiny-llama-f16.gguf     tied; all linear tensors and token_embd F16: the very numbers of hf/
+    tiny-llama-rope3.gguf   tiny-llama-f16.gguf with `rope_freqs.weight`: Llama 3's rope scaling
     tiny-llama-mixed.gguf   untied `output.weight`; F16, BF16, Q4_0, Q5_0, Q5_1, Q8_0 side by side
 GGUF files hold q and k rows permuted for interleaved rotary pairs, as llama.cpp's converter writes them.
 """
@@ -105,6 +106,7 @@ def make_files(scratch: Path) -> dict[str, bytes]:
     gguf_forms = {
         "tiny-llama.gguf": (tied, Q4_TYPES, Ggml.Q4_1, FILE_TYPE_Q4_1),
         "tiny-llama-f16.gguf": (tied, F16_TYPES, Ggml.F16, FILE_TYPE_F16),
+        "tiny-llama-rope3.gguf": (tied | {tiny.ROPE_DIVISORS: tiny.rope_divisors()}, F16_TYPES, Ggml.F16, FILE_TYPE_F16),
         "tiny-llama-mixed.gguf": (untied, MIXED_TYPES, Ggml.Q4_0, FILE_TYPE_Q4_0),
     }
     files = {
@@ -231,6 +233,8 @@ def gguf_bytes(path: Path, tokenizer: Tokenizer, form: tuple) -> bytes:
 
 
 def to_gguf_name(name: str) -> str:
+    if name == tiny.ROPE_DIVISORS:
+        return name
     stem = name.removesuffix(".weight")
     if not stem.startswith("model.layers."):
         return GGUF_NAMES[stem] + ".weight"

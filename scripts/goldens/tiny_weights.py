@@ -18,6 +18,16 @@ CONTEXT_TOKENS = 512
 ROPE_BASE = 10000.0
 RMS_EPS = 1e-5
 SEED = 20
+# GGUF's name of the divisors of rotary frequencies.
+ROPE_DIVISORS = "rope_freqs.weight"
+# config.json's rope_scaling, with a context that makes the fixture's frequencies fall into all three ranges.
+LLAMA3_ROPE = {
+    "factor": 8.0,
+    "high_freq_factor": 4.0,
+    "low_freq_factor": 1.0,
+    "original_max_position_embeddings": 64,
+    "rope_type": "llama3",
+}
 
 # Standard deviation of each kind of tensor. The layers' outputs are larger than the embedding and attention
 # scores have a spread of about 2, so the next token depends on the whole prompt and not only on the last token.
@@ -72,6 +82,15 @@ def make_weights(tied: bool) -> dict[str, np.ndarray]:
         weights[name] = round_to_bf16(values.astype(np.float32)).reshape(shape)
         assert np.array_equal(weights[name].astype(np.float16).astype(np.float32), weights[name]), name
     return weights
+
+
+def rope_divisors() -> np.ndarray:
+    """What each rotary frequency is divided by, as llama.cpp's converter stores Llama 3's rope scaling."""
+    turns = LLAMA3_ROPE["original_max_position_embeddings"] / (2 * np.pi)
+    turns = turns * ROPE_BASE ** (-np.arange(0, HEAD_DIM, 2) / HEAD_DIM)
+    low, high = LLAMA3_ROPE["low_freq_factor"], LLAMA3_ROPE["high_freq_factor"]
+    share = np.clip((turns - low) / (high - low), 0.0, 1.0)
+    return (1.0 / ((1.0 - share) / LLAMA3_ROPE["factor"] + share)).astype(np.float32)
 
 
 def uniform(start: int, count: int) -> np.ndarray:

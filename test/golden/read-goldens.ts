@@ -35,6 +35,16 @@ export function tinyModels(golden = "tiny-llama.json"): readonly {
   return models.map(({ files, prompts }) => ({ files, runs: prompts }));
 }
 
+/** Runs of the tiny Llama under rope scaling: config.json's `rope_scaling`, and GGUF files of the same numbers. */
+export function tinyRopeModels(): readonly {
+  readonly ropeScaling: Readonly<Record<string, unknown>>;
+  readonly files: readonly string[];
+  readonly prompts: readonly GoldenRun[];
+}[] {
+  type Model = { ropeScaling: Record<string, unknown>; files: string[]; prompts: GoldenRun[] };
+  return (readJson("tiny-rope.json") as { models: Model[] }).models;
+}
+
 /** Strings and rendered chats of the tiny Qwen models, with their token ids. */
 export function tinyQwenTexts(): readonly {
   readonly text: string;

@@ -1,8 +1,10 @@
 // See llama.h.
 #include "core/llama.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <numbers>
 
 namespace fairlane {
 namespace {
@@ -110,7 +112,8 @@ bool NameForeignTensor(const Manifest& manifest, const std::vector<LayerTensor>&
   for (const TensorInfo& tensor : manifest.tensors) {
     const size_t dot = tensor.name.rfind('.');
     const std::string last = dot == std::string::npos ? tensor.name : tensor.name.substr(dot + 1);
-    bool known = last == "token_embedding" || last == "output_norm" || last == "output";
+    bool known = last == "token_embedding" || last == "output_norm" || last == "output" ||
+                 last == "rope_divisors";
     for (const LayerTensor& part : parts) known = known || last == part.name;
     if (!known) {
       *error = "tensor " + tensor.name + " is not part of the architecture " + manifest.arch;
@@ -120,6 +123,17 @@ bool NameForeignTensor(const Manifest& manifest, const std::vector<LayerTensor>&
   *error = "the manifest lists " + std::to_string(manifest.tensors.size()) + " tensors, " +
            std::to_string(manifest.params.layers) + " layers need " + std::to_string(expected);
   return false;
+}
+
+// Linear scaling, or Llama 3's: fast angles stay, slow ones are divided, those between are blended
+// by how many turns they make within the original context.
+double ScaledFrequency(double frequency, const ModelParams& p) {
+  const double divided = frequency / p.rope_factor;
+  if (p.rope_original_context == 0) return divided;
+  const double turns = p.rope_original_context * frequency / (2.0 * std::numbers::pi);
+  const double share =
+      (turns - p.rope_low_frequency) / (p.rope_high_frequency - p.rope_low_frequency);
+  return std::lerp(divided, frequency, std::clamp(share, 0.0, 1.0));
 }
 
 }  // namespace
@@ -138,9 +152,11 @@ bool CheckLlama(const Manifest& manifest, std::string* error) {
     return false;
   }
   const bool untied = manifest.Find("output") != nullptr;
+  const bool divided = manifest.Find("rope_divisors") != nullptr;
   bool ok = CheckTensor(manifest, "token_embedding", p.vocab, p.hidden, error) &&
             CheckTensor(manifest, "output_norm", p.hidden, 0, error) &&
-            (!untied || CheckTensor(manifest, "output", p.vocab, p.hidden, error));
+            (!untied || CheckTensor(manifest, "output", p.vocab, p.hidden, error)) &&
+            (!divided || CheckTensor(manifest, "rope_divisors", p.head_dim / 2, 0, error));
   const std::vector<LayerTensor> parts = LayerTensors(p, *family);
   for (int32_t i = 0; ok && i < p.layers; ++i) {
     const std::string prefix = "layers." + std::to_string(i) + ".";
@@ -148,14 +164,19 @@ bool CheckLlama(const Manifest& manifest, std::string* error) {
       ok = ok && CheckTensor(manifest, prefix + part.name, part.rows, part.columns, error);
   }
   if (!ok) return false;
-  const size_t expected = 2 + (untied ? 1 : 0) + static_cast<size_t>(p.layers) * parts.size();
+  const size_t expected =
+      2 + (untied ? 1 : 0) + (divided ? 1 : 0) + static_cast<size_t>(p.layers) * parts.size();
   return manifest.tensors.size() == expected || NameForeignTensor(manifest, parts, expected, error);
 }
 
 Llama::Llama(const Parts& parts) : parts_(parts) {
   const ModelParams& p = parts.model->params();
   for (int32_t i = 0; i < p.head_dim / 2; ++i) {
-    inverse_frequency_.push_back(std::pow(p.rope_base, -2.0 * i / p.head_dim));
+    const double plain = std::pow(p.rope_base, -2.0 * i / p.head_dim);
+    const std::vector<float>& divisors = parts.model->rope_divisors();
+    const double divisor =
+        divisors.empty() ? 1.0 : static_cast<double>(divisors[static_cast<size_t>(i)]);
+    inverse_frequency_.push_back(ScaledFrequency(plain, p) / divisor);
   }
 }
 

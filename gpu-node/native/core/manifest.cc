@@ -148,6 +148,15 @@ class Parser {
     if (name == "context")
       return IntegerParam("param context", value, kMaxContextTokens, &params.context);
     if (name == "rope_base") return NumberParam("param rope_base", value, &params.rope_base);
+    if (name == "rope_factor") return NumberParam("param rope_factor", value, &params.rope_factor);
+    if (name == "rope_low_frequency")
+      return NumberParam("param rope_low_frequency", value, &params.rope_low_frequency);
+    if (name == "rope_high_frequency")
+      return NumberParam("param rope_high_frequency", value, &params.rope_high_frequency);
+    if (name == "rope_original_context") {
+      return IntegerParam("param rope_original_context", value, kMaxContextTokens,
+                          &params.rope_original_context);
+    }
     if (name == "rms_eps") return NumberParam("param rms_eps", value, &params.rms_eps);
     if (name == "qk_interleaved") {
       int64_t flag = 0;
@@ -268,7 +277,14 @@ class Parser {
       for (const std::string& seen : seen_params_) found = found || seen == name;
       if (!found) return Fail("param " + std::string(name), "is missing");
     }
-    return true;
+    const ModelParams& p = manifest_->params;
+    const bool has_all = p.rope_low_frequency > 0 && p.rope_high_frequency > p.rope_low_frequency &&
+                         p.rope_original_context > 0;
+    const bool has_none =
+        p.rope_low_frequency == 0 && p.rope_high_frequency == 0 && p.rope_original_context == 0;
+    if (has_all || has_none) return true;
+    return Fail("param rope_low_frequency",
+                "needs a larger rope_high_frequency and rope_original_context beside it");
   }
 
   std::string_view text_;

@@ -44,6 +44,12 @@ struct ModelParams {
   int32_t vocab = 0;
   int32_t context = 0;
   double rope_base = 0;
+  double rope_factor = 1;  // rotary angles are divided by it: all of them, or as the next three say
+  // Llama 3: angles whose wave is shorter than rope_original_context / rope_high_frequency stay,
+  // those longer than rope_original_context / rope_low_frequency are divided. Together or not.
+  double rope_low_frequency = 0;
+  double rope_high_frequency = 0;
+  int32_t rope_original_context = 0;
   double rms_eps = 0;
   bool qk_interleaved = false;
 };

@@ -159,6 +159,12 @@ bool Model::Load(const Manifest& manifest, const Backend& backend, const Workers
   if (!loader.Add("token_embedding", as_f32, &embedding_)) return false;
   if (manifest.Find("output") != nullptr && !loader.Add("output", as_f32, &output_)) return false;
   if (!loader.ReadVector("output_norm", &output_norm_)) return false;
+  if (!loader.ReadVectorIfThere("rope_divisors", &rope_divisors_)) return false;
+  for (const float divisor : rope_divisors_) {
+    if (divisor > 0) continue;
+    *error = "tensor rope_divisors holds a value that is not positive: the model file is corrupt";
+    return false;
+  }
   layers_.resize(static_cast<size_t>(params_.layers));
   const bool interleaved = params_.qk_interleaved;
   for (int32_t i = 0; i < params_.layers; ++i) {

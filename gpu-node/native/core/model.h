@@ -53,6 +53,8 @@ class Model {
   const ModelParams& params() const { return params_; }
   bool is_f32() const { return is_f32_; }
   const std::vector<LayerWeights>& layers() const { return layers_; }
+  // [head_dim / 2], what each rotary frequency is divided by; empty: nothing.
+  const std::vector<float>& rope_divisors() const { return rope_divisors_; }
   const std::vector<float>& output_norm() const { return output_norm_; }
   const GemmWeights& embedding() const { return embedding_.parts[0]; }
   const Linear& output() const { return output_.parts.empty() ? embedding_ : output_; }
@@ -62,6 +64,7 @@ class Model {
   bool is_f32_ = false;
   std::vector<LayerWeights> layers_;
   std::vector<float> output_norm_;
+  std::vector<float> rope_divisors_;
   Linear embedding_;
   Linear output_;  // empty when tied to the embedding
   AlignedBuffer arena_;

@@ -75,6 +75,11 @@ void BadLinesTest() {
           "manifest line 12: param rms_eps is not a positive decimal number: \"nan\"");
   Refuses(Replaced("10000\n", "-1\n"),
           "manifest line 11: param rope_base is not a positive decimal number: \"-1\"");
+  Refuses(Replaced("param rms_eps", "param rope_low_frequency 1\nparam rms_eps"),
+          "manifest line 18: param rope_low_frequency needs a larger rope_high_frequency and "
+          "rope_original_context beside it");
+  Refuses(Replaced("param rms_eps", "param rope_factor 0\nparam rms_eps"),
+          "manifest line 12: param rope_factor is not a positive decimal number: \"0\"");
   Refuses(Replaced("qk_interleaved 1", "qk_interleaved 2"),
           "manifest line 13: param qk_interleaved is 2, outside 0 .. 1");
   Refuses(Replaced("file 0", "file 1"), "manifest line 14: file index is out of order");

@@ -1,6 +1,7 @@
 // Owns the life of an engine worker thread: opens an engine, runs the scheduler loop over it and joins both to the
 // port of the main thread. Which engine is the entry's choice, the loop is scheduler-loop.ts's. Invariant: the
 // first message is "opened" or "failed", the last is "closed" or "failed", and the engine is closed in any case.
+import { hash } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
 import type { MessagePort } from "node:worker_threads";
 import type { Clock } from "@fairlane/base";
@@ -42,10 +43,16 @@ async function serve(
   engine: Engine,
   post: (message: FromWorker) => void,
 ): Promise<void> {
-  const { stepBudgetTokens, stepStuckAfterMs = STEP_STUCK_AFTER_MS } = options;
+  const { stepBudgetTokens, cacheModel, stepStuckAfterMs = STEP_STUCK_AFTER_MS } = options;
   const stepTarget = await stepTargetOf(engine, options, clock);
   const loop = new SchedulerLoop({
-    scheduler: new Scheduler({ info: engine.info, clock, stepBudgetTokens, stepTarget }),
+    scheduler: new Scheduler({
+      info: engine.info,
+      clock,
+      stepBudgetTokens,
+      stepTarget,
+      prefixCache: cacheModel && { model: cacheModel, sha256 },
+    }),
     engine,
     post,
     report: new ColumnReport(engine.info.slotCount, (message, transfer) =>
@@ -60,4 +67,8 @@ async function serve(
   post({ type: "opened", info: engine.info });
   port.on("message", (message: ToWorker) => loop.handle(message));
   await loop.run();
+}
+
+function sha256(bytes: Uint8Array): string {
+  return hash("sha256", bytes, "base64");
 }

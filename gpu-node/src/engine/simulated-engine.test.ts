@@ -6,7 +6,7 @@ import { stepCapacityFor } from "../scheduler/scheduler-parts.ts";
 import { StepCycle } from "../scheduler/step.ts";
 import { engineRequest } from "../scheduler/testing/engine-request.ts";
 import { SimulatedEngine } from "./simulated-engine.ts";
-import { RESULT_HEADER } from "./step-layout.ts";
+import { PLAN_HEADER, RESULT_HEADER, STEP_LAYOUT_VERSION, type PlanViews } from "./step-layout.ts";
 import { YI_34B } from "./testing/cost-models.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 
@@ -96,6 +96,28 @@ describe("SimulatedEngine", () => {
   it("repeats to the microsecond", async () => {
     const prompts = [[1, 2, 3], Array.from({ length: 700 }, () => 5)];
     expect(await serve(64, prompts)).toEqual(await serve(64, prompts));
+  });
+
+  it.each([
+    ["a biased token outside the vocabulary", 6, (p: PlanViews) => (p.bias_token[0] = 1_000)],
+    ["a bias without a value", 8, (p: PlanViews) => (p.bias_value[0] = NaN)],
+    ["a bias of a slot that does not exist", 3, (p: PlanViews) => (p.bias_slot[0] = SLOTS)],
+    ["min_p above 1", 8, (p: PlanViews) => (p.sampling_min_p[0] = 1.5)],
+    ["a negative repetition penalty", 8, (p: PlanViews) => (p.sampling_repetition_penalty[0] = -1)],
+    ["too many likeliest tokens", 8, (p: PlanViews) => (p.sampling_top_logprobs[0] = 21)],
+  ])("refuses a plan with %s", async (_what, status, edit) => {
+    const { engine } = setUp(16);
+    const plan = engine.acquirePlan();
+    plan.header.set([STEP_LAYOUT_VERSION, 1]);
+    plan.header[PLAN_HEADER.samplingUpdates] = 1;
+    plan.header[PLAN_HEADER.biasUpdates] = 1;
+    plan.sampling_top_p[0] = 1;
+    edit(plan);
+    engine.submitStep(plan);
+    const outcome = await engine.waitStep({ timeoutMs: 1 });
+    if (outcome.state !== "done") throw new Error("timeout");
+    const { header } = outcome.result;
+    expect([header[RESULT_HEADER.status], header[RESULT_HEADER.badRow]]).toEqual([status, 0]);
   });
 
   it("takes no step once it is closed", async () => {

@@ -70,8 +70,9 @@ export class SimulatedEngine implements Engine {
     };
     this.#clock = clock;
     this.#cost = cost;
-    const memory = { slotCount, pageCount, pageTokens: PAGE_TOKENS, contextTokens, capacity };
-    this.#step = new SimulatedStep({ ...memory, vocabSize }, new SimulatedMemory(memory));
+    const { pageTokens } = this.info;
+    const sizes = { slotCount, pageCount, pageTokens, contextTokens, vocabSize, capacity };
+    this.#step = new SimulatedStep(sizes, new SimulatedMemory(sizes));
     this.#plans = [plan(), plan()];
     this.#results = [result(), result(), result()];
   }

@@ -2,9 +2,11 @@
 // of the whole context per position of a page. So a token depends on all before it as found through the pages, and a
 // page that was given away too early changes what a request says. Invariant: a refused plan changes nothing.
 import {
+  BIAS_PER_SLOT_MAX,
   NONE,
   PLAN_HEADER,
   STEP_LAYOUT_VERSION,
+  TOP_LOGPROBS_MAX,
   type PlanViews,
   type StepCapacity,
 } from "./step-layout.ts";
@@ -50,6 +52,8 @@ export interface MemoryOptions {
   readonly pageCount: number;
   readonly pageTokens: number;
   readonly contextTokens: number;
+  /** Token ids are below. */
+  readonly vocabSize: number;
   readonly capacity: StepCapacity;
 }
 
@@ -80,7 +84,7 @@ export class SimulatedMemory {
     this.#hashes[at.page * this.#options.pageTokens + at.offset] = hash;
   }
 
-  /** Applies a plan's resets, pages and sampling parameters, until `undo` or the next plan. */
+  /** Applies a plan's resets, pages and sampling parameters, and checks its biases, until `undo` or the next plan. */
   apply(plan: PlanViews): PlanCheck {
     this.#saved.clear();
     const count = (word: number): number => plan.header[word] ?? 0;
@@ -99,7 +103,7 @@ export class SimulatedMemory {
       const check = this.#applySampling(plan, i);
       if (check.status !== STEP_STATUS.ok) return check;
     }
-    return PLAN_OK;
+    return this.#checkBiases(plan);
   }
 
   /** Takes back what the last plan changed. */
@@ -118,6 +122,7 @@ export class SimulatedMemory {
       [PLAN_HEADER.pageUpdates, capacity.page_updates],
       [PLAN_HEADER.samplingUpdates, capacity.sampling_updates],
       [PLAN_HEADER.slotResets, capacity.slot_resets],
+      [PLAN_HEADER.biasUpdates, capacity.bias_updates],
     ];
     const fits = counts.every(([word, max]) => {
       const count = header[word] ?? NONE;
@@ -150,14 +155,30 @@ export class SimulatedMemory {
   #applySampling(plan: PlanViews, i: number): PlanCheck {
     const index = plan.sampling_slot[i] ?? NONE;
     if (!this.#save(index)) return { status: STEP_STATUS.badSlot, at: i };
-    const [temperature = NaN, topP = NaN] = [plan.sampling_temperature[i], plan.sampling_top_p[i]];
-    const isValid = Number.isFinite(temperature) && temperature >= 0 && topP > 0 && topP <= 1;
     const slot = this.#slots[index];
-    if (slot === undefined || !isValid || (plan.sampling_top_k[i] ?? NONE) < 0) {
+    if (slot === undefined || !isSamplingValid(plan, i)) {
       return { status: STEP_STATUS.badSampling, at: i };
     }
     const seed = mix(plan.sampling_seed_lo[i] ?? 0, plan.sampling_seed_hi[i] ?? 0);
-    slot.salt = temperature === 0 ? 0 : seed;
+    slot.salt = plan.sampling_temperature[i] === 0 ? 0 : seed;
+    return PLAN_OK;
+  }
+
+  // There are no logits to add them to.
+  #checkBiases(plan: PlanViews): PlanCheck {
+    let slotBiasCount = 0;
+    for (let i = 0; i < (plan.header[PLAN_HEADER.biasUpdates] ?? 0); i++) {
+      const [slot, token] = [plan.bias_slot[i] ?? NONE, plan.bias_token[i] ?? NONE];
+      const value = plan.bias_value[i] ?? NaN;
+      slotBiasCount = i > 0 && plan.bias_slot[i - 1] === slot ? slotBiasCount + 1 : 1;
+      if (this.#slots[slot] === undefined) return { status: STEP_STATUS.badSlot, at: i };
+      if (token < 0 || token >= this.#options.vocabSize) {
+        return { status: STEP_STATUS.badToken, at: i };
+      }
+      if (!(value < Infinity) || slotBiasCount > BIAS_PER_SLOT_MAX) {
+        return { status: STEP_STATUS.badSampling, at: i };
+      }
+    }
     return PLAN_OK;
   }
 
@@ -170,6 +191,31 @@ export class SimulatedMemory {
     this.#slots[index] = { ...slot, entries: [...slot.entries] };
     return true;
   }
+}
+
+/** As the native core judges; a factor that a plan leaves at 0 is off. */
+function isSamplingValid(plan: PlanViews, i: number): boolean {
+  const isFraction = (value: number): boolean => value > 0 && value <= 1;
+  const temperature = plan.sampling_temperature[i] ?? NaN;
+  const minP = plan.sampling_min_p[i] ?? NaN;
+  const typicalP = plan.sampling_typical_p[i] ?? NaN;
+  const repetition = plan.sampling_repetition_penalty[i] ?? NaN;
+  const topLogprobs = plan.sampling_top_logprobs[i] ?? NONE;
+  return (
+    Number.isFinite(temperature) &&
+    temperature >= 0 &&
+    isFraction(plan.sampling_top_p[i] ?? NaN) &&
+    (plan.sampling_top_k[i] ?? NONE) >= 0 &&
+    minP >= 0 &&
+    minP <= 1 &&
+    (typicalP === 0 || isFraction(typicalP)) &&
+    Number.isFinite(repetition) &&
+    repetition >= 0 &&
+    Number.isFinite(plan.sampling_presence_penalty[i]) &&
+    Number.isFinite(plan.sampling_frequency_penalty[i]) &&
+    topLogprobs >= 0 &&
+    topLogprobs <= TOP_LOGPROBS_MAX
+  );
 }
 
 function emptySlot(): SimulatedSlot {

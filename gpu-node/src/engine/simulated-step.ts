@@ -23,11 +23,6 @@ import {
   type ResultViews,
 } from "./step-layout.ts";
 
-export interface StepOptions extends MemoryOptions {
-  /** Tokens sampled are below. */
-  readonly vocabSize: number;
-}
-
 /** A row that passed its checks. */
 interface CheckedRow {
   readonly slot: SimulatedSlot;
@@ -44,10 +39,10 @@ interface Place {
 }
 
 export class SimulatedStep {
-  readonly #options: StepOptions;
+  readonly #options: MemoryOptions;
   readonly #memory: SimulatedMemory;
 
-  constructor(options: StepOptions, memory: SimulatedMemory) {
+  constructor(options: MemoryOptions, memory: SimulatedMemory) {
     this.#options = options;
     this.#memory = memory;
   }

@@ -2,7 +2,7 @@
 // numbers for requests that run on, objects only for what is rare. Listeners get the message that was packed, rows
 // that run on first. Invariant: a slot is announced before its first row, and again when another request has it.
 import { assert, AssertionError } from "@fairlane/base";
-import { countsOf, type RunningRequest } from "../request/request.ts";
+import type { RunningRequest } from "../request/request.ts";
 import { NONE } from "./step-layout.ts";
 import type { StepMessage, StepReport, StepSummary } from "./step-report.ts";
 import type { RequestProgress } from "./worker-messages.ts";
@@ -51,7 +51,7 @@ export class ColumnReport implements StepReport {
   goesOn(request: RunningRequest, token: number | null): void {
     const { slot } = request;
     if (this.#announced[slot] !== request) this.#announce(request);
-    const { cachedTokens, computedPromptTokens, outputTokens } = countsOf(request);
+    const { cachedTokens, computedPromptTokens, outputTokens } = request;
     const at = this.#rowCount * ROW_WORDS;
     if (at >= this.#rows.length)
       throw new AssertionError(`more than ${this.#rowCount} requests run on`);

@@ -2,6 +2,7 @@
 // (scheduler, pool, engine). One message per step in each direction at most; never one per token.
 import type { ErrorValue } from "@fairlane/protocol";
 import type { StepProfileFile } from "../fleet/step-profile.ts";
+import type { CacheModel } from "../scheduler/scheduler-parts.ts";
 import type { EngineInfo, EngineOptions } from "./engine.ts";
 
 /** How rows are sampled; 0 temperature = greedy, top_p 1 and top_k 0 = off. What is absent is off. */
@@ -34,6 +35,8 @@ export interface TokenBias {
 export interface EngineRequest {
   readonly requestId: string;
   readonly tenantId: string;
+  /** Part of the keys of the prefix cache; absent: the prompt is neither looked up there nor kept. */
+  readonly tenantSalt?: string;
   readonly weight: number;
   readonly tier: "interactive" | "batch";
   readonly promptTokens: Int32Array;
@@ -53,6 +56,8 @@ export interface WorkerOptions {
   readonly tbtTargetMs?: number | null;
   /** What the prediction is made from; measured at the start when absent. */
   readonly stepProfile?: StepProfileFile | undefined;
+  /** What the prefix cache's keys name of the model; absent: there is no prefix cache. */
+  readonly cacheModel?: CacheModel;
   /** A step that takes longer is reported as stuck; a bound of limits.ts when absent. */
   readonly stepStuckAfterMs?: number;
 }

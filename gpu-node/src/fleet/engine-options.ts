@@ -22,7 +22,7 @@ const KV_VALUE_BYTES = { int8: 2, f32: 4 } as const;
 /** Worker options for the model whose manifest lies at `manifestPath`. */
 export function workerOptions(parts: {
   readonly config: NodeConfig;
-  readonly opened: Pick<OpenedModel, "config" | "contextTokens">;
+  readonly opened: Pick<OpenedModel, "config" | "contextTokens" | "digest">;
   readonly manifestPath: string;
   readonly machine: Machine;
   readonly stepProfile?: StepProfileFile | undefined;
@@ -55,5 +55,10 @@ export function workerOptions(parts: {
     stepBudgetTokens,
     tbtTargetMs: isFixed ? null : config.tbtTargetMs,
     stepProfile,
+    cacheModel: {
+      modelDigest: opened.digest,
+      // All of the architecture: what turns positions into rotations is part of it, and the rest does no harm.
+      ropeConfig: JSON.stringify(opened.config),
+    },
   };
 }

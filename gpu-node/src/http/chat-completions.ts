@@ -20,6 +20,8 @@ import { SseSink } from "./sse-sink.ts";
 
 /** The tenant of all stand-alone requests; ids of the edge's tenants begin with "ten_". */
 const LOCAL_TENANT = "local";
+/** All who come in by this door are one tenant: they share the prefix cache. */
+const LOCAL_SALT = "local";
 
 export interface ChatParts {
   readonly bodies: JsonBodyReader;
@@ -45,6 +47,7 @@ export async function chatCompletions(exchange: Exchange, parts: ChatParts): Pro
   const terms = {
     requestId: exchange.requestId,
     tenantId: LOCAL_TENANT,
+    tenantSalt: LOCAL_SALT,
     weight: 1,
     tier: "interactive",
     receivedAtMs,

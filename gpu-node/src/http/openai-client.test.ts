@@ -27,6 +27,25 @@ describe.skipIf(!HAS_NATIVE_CORE)("the official SDK against a real node", () => 
     return Number(new RegExp(`^fairlane_node_${name} (\\S+)$`, "m").exec(text)?.[1]);
   }
 
+  it("tells what its steps were made of and where their time went", async () => {
+    await client.chat.completions.create({ ...ask("hello"), stream: false });
+    // One reading: the step that was in flight when the answer ended is settled at any time.
+    const text = await (await fetch(`${tiny.url}/metrics`)).text();
+    const read = (name: string) =>
+      Number(
+        text
+          .split("\n")
+          .find((line) => line.startsWith(`fairlane_node_${name} `))
+          ?.split(" ")[1],
+      );
+    expect(read("steps_total")).toBeGreaterThan(1);
+    expect(read("step_budget_use_count")).toBe(read("steps_total"));
+    expect(read('step_phase_seconds_count{phase="wait"}')).toBe(read("steps_total"));
+    expect(read('step_phase_seconds_sum{phase="plan"}')).toBeGreaterThan(0);
+    expect(read('step_tokens_total{kind="prefill"}')).toBeGreaterThan(0);
+    expect(read("tbt_seconds_count")).toBeGreaterThan(0);
+  });
+
   it("completes, and streams the same text token by token", async () => {
     const whole = await client.chat.completions.create({ ...ask("hello"), stream: false });
     const text = whole.choices[0]?.message.content ?? "";

@@ -100,6 +100,7 @@ export class SubmitIntake {
       const terms = {
         requestId: id,
         tenantId: submitted.tenant_id,
+        tenantSalt: submitted.tenant_salt,
         weight: submitted.weight,
         tier: submitted.tier,
         receivedAtMs,

@@ -41,6 +41,14 @@ export class BlockTable {
     return units.pagesForTokens(positionCount, this.#pageTokens);
   }
 
+  /** Appends a full page that others may share, and holds a reference of it. Nothing is ever written to it. */
+  attach(pool: PagePool, page: number): void {
+    assert(!this.#isReleased, "pages attached to a request that has ended");
+    pool.retain(page);
+    const firstPosition = this.#entries.length * this.#pageTokens;
+    this.#entries.push({ page, firstPosition, nValid: this.#pageTokens });
+  }
+
   /** Allocates fresh pages until positions 0 .. positionCount - 1 have one. */
   reserve(pool: PagePool, positionCount: number): void {
     assert(!this.#isReleased, "pages reserved for a request that has ended");

@@ -1,6 +1,7 @@
 // Owns which pages of the engine's pool are free, in use or quarantined, by whom and how often; the bytes are the
-// native core's. All in O(1) on flat arrays. Invariants: a page is free, used (>= 1 reference) or quarantined
-// (none), never two of them; a page freed while a step is in flight is reused only once that step's fence passed.
+// native core's. All in O(1) on flat arrays. A cached page is one to which the cache holds a reference of its own.
+// Invariants: a page is free, used (>= 1 reference) or quarantined (none), never two of them; a page that a step in
+// flight may still read is reused only once that step's fence passed.
 import { assert } from "@fairlane/base";
 
 /** What a page is used for. Adapters and prompt modules join the list with their issues. */
@@ -19,6 +20,12 @@ export interface PoolSnapshot {
   readonly referenceCounts: Int32Array;
 }
 
+/** Hears when a cached page is used by nobody but the cache any more, and when it is used again. */
+export interface CachedPageWatcher {
+  pageIdle(page: number): void;
+  pageInUse(page: number): void;
+}
+
 export class PagePool {
   readonly pageCount: number;
   /** FREE, QUARANTINED or the owner's code. */
@@ -32,6 +39,11 @@ export class PagePool {
   readonly #quarantineFence: Float64Array;
   #quarantineHead = 0;
   #quarantineCount = 0;
+  readonly #isCached: Uint8Array;
+  /** Of a cached page: the last step that may read it. */
+  readonly #idleFence: Float64Array;
+  #idleCachedCount = 0;
+  #watcher: CachedPageWatcher | null = null;
   #usedCount = 0;
   #submittedStepId = 0;
   #completedStepId = 0;
@@ -49,6 +61,8 @@ export class PagePool {
     this.#freeCount = pageCount;
     this.#quarantine = new Int32Array(pageCount);
     this.#quarantineFence = new Float64Array(pageCount);
+    this.#isCached = new Uint8Array(pageCount);
+    this.#idleFence = new Float64Array(pageCount);
   }
 
   /** Pages that can be allocated now; quarantined ones are not among them. */
@@ -62,6 +76,11 @@ export class PagePool {
 
   get usedCount(): number {
     return this.#usedCount;
+  }
+
+  /** Cached pages that nobody else refers to: what eviction can free. */
+  get idleCachedCount(): number {
+    return this.#idleCachedCount;
   }
 
   /** True while a submitted step has not completed. */
@@ -86,17 +105,48 @@ export class PagePool {
 
   /** Adds a reference to a page in use. */
   retain(page: number): void {
-    this.#references[page] = this.#referencesOfUsed(page) + 1;
+    const references = this.#referencesOfUsed(page) + 1;
+    this.#references[page] = references;
+    if (references !== 2 || this.#isCached[page] !== 1) return;
+    this.#idleCachedCount -= 1;
+    this.#watcher?.pageInUse(page);
   }
 
   /** Drops a reference; the last one frees the page, behind the fence of the steps in flight. */
   release(page: number): void {
     const references = this.#referencesOfUsed(page) - 1;
     this.#references[page] = references;
-    if (references > 0) return;
-    this.#usedCount -= 1;
-    if (this.hasStepInFlight) this.#pushQuarantine(page);
-    else this.#pushFree(page);
+    if (references > 1) return;
+    if (this.#isCached[page] === 1) this.#becomeIdle(page);
+    else if (references === 0) this.#pushUnused(page, this.#submittedStepId);
+  }
+
+  /** Who hears of cached pages; set once, before the first. */
+  watchCached(watcher: CachedPageWatcher): void {
+    assert(this.#watcher === null, "cached pages have a watcher already");
+    this.#watcher = watcher;
+  }
+
+  /** Gives the cache a reference of its own to a page in use. */
+  addToCache(page: number): void {
+    assert(this.#isCached[page] === 0, `page ${page} is cached already`);
+    this.retain(page);
+    this.#isCached[page] = 1;
+  }
+
+  /** True for a cached page that nobody else refers to. */
+  isIdleCached(page: number): boolean {
+    return this.#isCached[page] === 1 && this.#references[page] === 1;
+  }
+
+  /** Frees a cached page that nobody else refers to; at once when no step in flight can read it. */
+  evict(page: number): void {
+    const references = this.#referencesOfUsed(page);
+    assert(this.#isCached[page] === 1 && references === 1, `page ${page} is evicted in use`);
+    this.#isCached[page] = 0;
+    this.#idleCachedCount -= 1;
+    this.#references[page] = 0;
+    this.#pushUnused(page, this.#idleFence[page] ?? 0);
   }
 
   /** Notes that a step which may read any page in use was submitted. Step ids only grow. */
@@ -144,6 +194,20 @@ export class PagePool {
     const references = this.#references[page] ?? 0;
     assert(references > 0, `page ${page} of ${this.pageCount} is not in use`);
     return references;
+  }
+
+  #becomeIdle(page: number): void {
+    assert(this.#references[page] === 1, `page ${page} was released by its cache`);
+    this.#idleFence[page] = this.#submittedStepId;
+    this.#idleCachedCount += 1;
+    this.#watcher?.pageIdle(page);
+  }
+
+  /** Frees a page without references that steps up to `fence` may read. */
+  #pushUnused(page: number, fence: number): void {
+    this.#usedCount -= 1;
+    if (fence > this.#completedStepId) this.#pushQuarantine(page);
+    else this.#pushFree(page);
   }
 
   #pushQuarantine(page: number): void {

@@ -3,14 +3,14 @@
 import { assert } from "@fairlane/base";
 import type { PagePool } from "./page-pool.ts";
 
-/** What holds one reference of each page of its entries: a block table. */
+/** What holds one reference of each page of its entries: a block table, the prefix cache. */
 export interface PageHolder {
   readonly entries: readonly { readonly page: number }[];
 }
 
 /**
  * Throws AssertionError at the first page whose books are wrong.
- * @param tables the page tables of all running requests
+ * @param tables the page tables of all running requests, and the cache
  */
 export function checkPoolIntegrity(pool: PagePool, tables: Iterable<PageHolder>): void {
   const { pageCount, freePages, quarantinedPages, usedCount, referenceCounts } = pool.snapshot();

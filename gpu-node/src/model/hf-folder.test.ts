@@ -32,8 +32,8 @@ describe("readHfFolder", () => {
     expect(await config({ architectures: ["MistralForCausalLM"] })).toBe("architectures");
     expect(await config({ architectures: [] })).toBe("architectures");
     expect(await config({ architectures: undefined })).toBe("architectures");
-    expect(await config({ rope_scaling: { rope_type: "llama3", factor: 8 } })).toBe("rope_scaling");
-    expect(await config({ rope_scaling: { type: "linear", factor: 2 } })).toBe("rope_scaling");
+    expect(await config({ rope_scaling: { rope_type: "yarn", factor: 8 } })).toBe("rope_scaling");
+    expect(await config({ rope_scaling: { type: "dynamic", factor: 2 } })).toBe("rope_scaling");
     expect(await config({ rope_parameters: { rope_type: "yarn" } })).toBe("rope_parameters");
     expect(await config({ attention_bias: true })).toBe("attention_bias");
     expect(await config({ mlp_bias: true })).toBe("mlp_bias");

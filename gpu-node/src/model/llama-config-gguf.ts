@@ -17,7 +17,11 @@ import { ModelError } from "./model-error.ts";
 export function llamaConfigOfGguf(
   file: string,
   metadata: GgufMetadata,
-  tensors: { readonly embeddingRows: number | undefined; readonly hasOutput: boolean },
+  tensors: {
+    readonly embeddingRows: number | undefined;
+    readonly hasOutput: boolean;
+    readonly hasRopeDivisors: boolean;
+  },
 ): LlamaConfig {
   const architecture = readArchitecture(file, metadata);
   refuseGgufVariants(file, metadata, architecture);
@@ -45,6 +49,7 @@ export function llamaConfigOfGguf(
     contextTokens: needed("context_length"),
     ropeBase: number("rope.freq_base") ?? 10_000,
     rmsEps: needed("attention.layer_norm_rms_epsilon"),
+    ...readRopeScaling(file, { metadata, keyOf, hasDivisors: tensors.hasRopeDivisors }),
     isQkInterleaved: architecture === "llama",
     isTied: !tensors.hasOutput,
   };
@@ -66,6 +71,31 @@ function readArchitecture(file: string, metadata: GgufMetadata): LlamaArchitectu
   throw new ModelError(file, key, problem);
 }
 
+/** Linear scaling by a factor, or a table of divisors; both at once, or any other kind, is refused. */
+function readRopeScaling(
+  file: string,
+  from: {
+    readonly metadata: GgufMetadata;
+    readonly keyOf: (key: string) => string;
+    readonly hasDivisors: boolean;
+  },
+): Pick<LlamaConfig, "ropeScaling"> {
+  const { metadata, keyOf, hasDivisors } = from;
+  const key = keyOf("rope.scaling.type");
+  const kind = metadata.text(key) ?? "linear";
+  const stated =
+    metadata.number(keyOf("rope.scaling.factor")) ?? metadata.number(keyOf("rope.scale_linear"));
+  // Some converters write 0 for none.
+  const factor = stated === undefined || stated === 0 ? 1 : stated;
+  const isLinear = factor !== 1;
+  if (!["none", "linear"].includes(kind) || (isLinear && (kind === "none" || hasDivisors))) {
+    const problem = `${kind.slice(0, 64)} with the factor ${factor} is not supported here; supported: linear`;
+    throw new ModelError(file, key, problem);
+  }
+  if (hasDivisors) return { ropeScaling: { kind: "divisors" } };
+  return isLinear ? { ropeScaling: { kind: "linear", factor } } : {};
+}
+
 function refuseGgufVariants(
   file: string,
   metadata: GgufMetadata,
@@ -74,12 +104,6 @@ function refuseGgufVariants(
   const refuse = (key: string, problem: string): never => {
     throw new ModelError(file, key, `${problem}; this variant of ${architecture} is not supported`);
   };
-  const scalingKey = `${architecture}.rope.scaling.type`;
-  if ((metadata.text(scalingKey) ?? "none") !== "none") refuse(scalingKey, "rope scaling is set");
-  for (const name of ["rope.scaling.factor", "rope.scale_linear"]) {
-    const key = `${architecture}.${name}`;
-    if (![1, 0].includes(metadata.number(key) ?? 1)) refuse(key, "rope scaling is set");
-  }
   const refusals = [
     ["expert_count", "the model is a mixture of experts"],
     ["attention.sliding_window", "attention has a sliding window"],
@@ -101,6 +125,7 @@ function keysOf(keyOf: (key: string) => string): ConfigKeys {
     vocabSize: "token_embd.weight",
     contextTokens: keyOf("context_length"),
     ropeBase: keyOf("rope.freq_base"),
+    ropeScaling: keyOf("rope.scaling.factor"),
     rmsEps: keyOf("attention.layer_norm_rms_epsilon"),
   };
 }

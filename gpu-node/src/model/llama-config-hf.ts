@@ -24,6 +24,10 @@ const ropeSchema = z.looseObject({
   rope_type: z.string().optional(),
   type: z.string().optional(),
   rope_theta: z.number().optional(),
+  factor: z.number().optional(),
+  low_freq_factor: z.number().optional(),
+  high_freq_factor: z.number().optional(),
+  original_max_position_embeddings: z.number().optional(),
 });
 // config.json of transformers 4 and 5; what is not listed does not change what is computed.
 const configSchema = z.looseObject({
@@ -68,6 +72,7 @@ export function llamaConfigOfHf(file: string, json: Record<string, unknown>): Ll
     vocabSize: hf.vocab_size,
     contextTokens: hf.max_position_embeddings,
     ropeBase: hf.rope_parameters?.rope_theta ?? hf.rope_theta ?? 10_000,
+    ...readRopeScaling(file, hf),
     rmsEps: hf.rms_norm_eps,
     isQkInterleaved: false,
     isTied: hf.tie_word_embeddings ?? false,
@@ -86,8 +91,6 @@ function readArchitecture(file: string, hf: HfConfig): LlamaArchitecture {
 
 function refuseHfVariants(file: string, hf: HfConfig, architecture: LlamaArchitecture): void {
   const refusals: readonly (readonly [key: string, isRefused: boolean])[] = [
-    ["rope_scaling", isScaled(hf.rope_scaling)],
-    ["rope_parameters", isScaled(hf.rope_parameters)],
     ["partial_rotary_factor", (hf.partial_rotary_factor ?? 1) !== 1],
     ["hidden_act", (hf.hidden_act ?? "silu") !== "silu"],
     ["use_sliding_window", hf.use_sliding_window ?? false],
@@ -103,8 +106,30 @@ function refuseHfVariants(file: string, hf: HfConfig, architecture: LlamaArchite
   throw new ModelError(file, refused, problem);
 }
 
-function isScaled(rope: z.infer<typeof ropeSchema> | null | undefined): boolean {
-  return (rope?.rope_type ?? rope?.type ?? "default") !== "default";
+function readRopeScaling(file: string, hf: HfConfig): Pick<LlamaConfig, "ropeScaling"> {
+  const key = hf.rope_parameters ? "rope_parameters" : "rope_scaling";
+  const rope = hf.rope_parameters ?? hf.rope_scaling ?? {};
+  const kind = rope.rope_type ?? rope.type ?? "default";
+  const needed = (name: "factor" | "low_freq_factor" | "high_freq_factor") => {
+    const value = rope[name];
+    if (value === undefined) throw new ModelError(file, `${key}.${name}`, "is missing");
+    return value;
+  };
+  if (kind === "default") return {};
+  if (kind === "linear") return { ropeScaling: { kind, factor: needed("factor") } };
+  if (kind !== "llama3") {
+    const problem = `${kind.slice(0, 64)} is not supported; supported: linear, llama3`;
+    throw new ModelError(file, key, problem);
+  }
+  return {
+    ropeScaling: {
+      kind,
+      factor: needed("factor"),
+      lowFrequency: needed("low_freq_factor"),
+      highFrequency: needed("high_freq_factor"),
+      originalContextTokens: rope.original_max_position_embeddings ?? hf.max_position_embeddings,
+    },
+  };
 }
 
 const HF_KEYS: ConfigKeys = {
@@ -117,5 +142,6 @@ const HF_KEYS: ConfigKeys = {
   vocabSize: "vocab_size",
   contextTokens: "max_position_embeddings",
   ropeBase: "rope_theta",
+  ropeScaling: "rope_scaling",
   rmsEps: "rms_norm_eps",
 };

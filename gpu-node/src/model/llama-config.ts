@@ -12,6 +12,19 @@ import { ModelError } from "./model-error.ts";
 /** The members of the family. Qwen2 has a bias on q, k and v; Qwen3 norms each query and key head. */
 export type LlamaArchitecture = "llama" | "qwen2" | "qwen3";
 
+/** How rotary angles are slowed for contexts longer than the model was first trained for. */
+export type RopeScaling =
+  | { readonly kind: "linear"; readonly factor: number }
+  | {
+      readonly kind: "llama3";
+      readonly factor: number;
+      readonly lowFrequency: number;
+      readonly highFrequency: number;
+      readonly originalContextTokens: number;
+    }
+  /** The file carries a divisor for each frequency (GGUF). */
+  | { readonly kind: "divisors" };
+
 export interface LlamaConfig {
   readonly architecture: LlamaArchitecture;
   /** Values of a token's state. */
@@ -25,6 +38,7 @@ export interface LlamaConfig {
   readonly vocabSize: number;
   readonly contextTokens: number;
   readonly ropeBase: number;
+  readonly ropeScaling?: RopeScaling;
   readonly rmsEps: number;
   /** q and k rows of each head are stored for interleaved rotary pairs (GGUF llama files). */
   readonly isQkInterleaved: boolean;
@@ -64,7 +78,25 @@ export function checkConfig(file: string, config: LlamaConfig, keys: ConfigKeys)
   if (!(config.ropeBase > 1 && config.ropeBase <= 1e12)) {
     fail("ropeBase", `${config.ropeBase} is not between 1 and 1e12`);
   }
+  if (config.ropeScaling && !isSound(config.ropeScaling)) {
+    fail("ropeScaling", "has numbers that do not fit together");
+  }
   if (!(config.rmsEps > 0 && config.rmsEps <= 0.01)) {
     fail("rmsEps", `${config.rmsEps} is not between 0 and 0.01`);
   }
+}
+
+function isSound(scaling: RopeScaling): boolean {
+  if (scaling.kind === "divisors") return true;
+  if (!(scaling.factor >= 1 && scaling.factor <= 1024)) return false;
+  if (scaling.kind === "linear") return true;
+  const { lowFrequency, highFrequency, originalContextTokens } = scaling;
+  const isContext = Number.isInteger(originalContextTokens) && originalContextTokens >= 1;
+  return (
+    isContext &&
+    originalContextTokens <= CONTEXT_TOKENS_MAX &&
+    lowFrequency > 0 &&
+    highFrequency > lowFrequency &&
+    highFrequency <= 1024
+  );
 }

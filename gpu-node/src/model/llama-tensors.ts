@@ -66,6 +66,8 @@ const TOP_NAMES = {
   token_embedding: { gguf: "token_embd.weight", hf: "model.embed_tokens.weight" },
   output_norm: { gguf: "output_norm.weight", hf: "model.norm.weight" },
   output: { gguf: "output.weight", hf: "lm_head.weight" },
+  // Only GGUF files carry it; Hugging Face folders state the numbers it comes from.
+  rope_divisors: { gguf: "rope_freqs.weight", hf: "" },
 } as const;
 
 interface ExpectedTensor {
@@ -82,6 +84,11 @@ export function embeddingName(scheme: NamingScheme): string {
 /** The name of the separate output projection in a file. */
 export function outputName(scheme: NamingScheme): string {
   return TOP_NAMES.output[scheme];
+}
+
+/** The name of the divisors of rotary frequencies in a GGUF file. */
+export function ropeDivisorsName(): string {
+  return TOP_NAMES.rope_divisors.gguf;
 }
 
 /**
@@ -155,6 +162,9 @@ function expectedTensors(config: LlamaConfig, scheme: NamingScheme): readonly Ex
   }
   expected.push(top("output_norm", [hiddenSize]));
   if (!config.isTied) expected.push(top("output", [vocabSize, hiddenSize]));
+  if (config.ropeScaling?.kind === "divisors") {
+    expected.push(top("rope_divisors", [config.headDim / 2]));
+  }
   return expected;
 }
 

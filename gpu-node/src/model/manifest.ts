@@ -13,10 +13,12 @@ export interface ManifestModel {
   readonly tensors: readonly CanonicalTensor[];
 }
 
+type Param = readonly [name: string, value: number];
+
 /** The manifest's text. */
 export function manifestText(model: ManifestModel): string {
   const { config, files, tensors } = model;
-  const params: readonly (readonly [name: string, value: number])[] = [
+  const params: readonly Param[] = [
     ["hidden", config.hiddenSize],
     ["layers", config.layerCount],
     ["heads", config.headCount],
@@ -26,6 +28,7 @@ export function manifestText(model: ManifestModel): string {
     ["vocab", config.vocabSize],
     ["context", config.contextTokens],
     ["rope_base", config.ropeBase],
+    ...ropeScalingParams(config),
     ["rms_eps", config.rmsEps],
     ["qk_interleaved", config.isQkInterleaved ? 1 : 0],
   ];
@@ -43,6 +46,18 @@ export function manifestText(model: ManifestModel): string {
   }
   lines.push(`end ${tensors.length}`, "");
   return lines.join("\n");
+}
+
+function ropeScalingParams({ ropeScaling }: LlamaConfig): readonly Param[] {
+  if (!ropeScaling || ropeScaling.kind === "divisors") return [];
+  const factor: Param = ["rope_factor", ropeScaling.factor];
+  if (ropeScaling.kind === "linear") return [factor];
+  return [
+    factor,
+    ["rope_low_frequency", ropeScaling.lowFrequency],
+    ["rope_high_frequency", ropeScaling.highFrequency],
+    ["rope_original_context", ropeScaling.originalContextTokens],
+  ];
 }
 
 /** Writes the manifest; a reader sees the old file or the whole new one. */

@@ -12,7 +12,7 @@ import { readGguf } from "./gguf.ts";
 import { readHfFolder } from "./hf-folder.ts";
 import type { LlamaConfig } from "./llama-config.ts";
 import { llamaConfigOfGguf } from "./llama-config-gguf.ts";
-import { embeddingName, mapLlamaTensors, outputName } from "./llama-tensors.ts";
+import { embeddingName, mapLlamaTensors, outputName, ropeDivisorsName } from "./llama-tensors.ts";
 import { manifestText, type ManifestModel } from "./manifest.ts";
 import { errorText, ModelError } from "./model-error.ts";
 
@@ -92,6 +92,7 @@ async function readGgufModel(file: string): Promise<ModelParts> {
   const config = llamaConfigOfGguf(file, metadata, {
     embeddingRows: find(embeddingName("gguf"))?.dims[0],
     hasOutput: find(outputName("gguf")) !== undefined,
+    hasRopeDivisors: find(ropeDivisorsName()) !== undefined,
   });
   const tokenizerSource = tokenizerOfGguf(file, metadata, config.vocabSize);
   return {

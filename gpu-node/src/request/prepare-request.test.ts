@@ -7,6 +7,7 @@ import { prepareRequest } from "./prepare-request.ts";
 const terms = {
   requestId: "req_1",
   tenantId: "ten_a",
+  tenantSalt: "salt",
   weight: 2,
   tier: "interactive",
   receivedAtMs: 5,

@@ -40,6 +40,8 @@ export interface ServedModel {
 export interface RequestTerms {
   readonly requestId: string;
   readonly tenantId: string;
+  /** Derived by the server from the tenant, never sent by a client. */
+  readonly tenantSalt: string;
   readonly weight: number;
   readonly tier: "interactive" | "batch";
   readonly receivedAtMs: number;
@@ -53,6 +55,7 @@ export async function prepareRequest(
 ): Promise<Result<EngineRequest, ErrorValue>> {
   const { body, terms } = input;
   const { model } = parts;
+  const { tenantSalt, ...rest } = terms;
   // 1. the model
   if (body.model !== undefined && body.model !== model.id) return err(modelNotFound(body.model));
   // 2. the prompt
@@ -63,7 +66,8 @@ export async function prepareRequest(
   if (!room.ok) return room;
   // 4. sampling
   const request: EngineRequest = {
-    ...terms,
+    ...rest,
+    ...(body.cache_prompt === false ? {} : { tenantSalt }),
     promptTokens: prompt.value,
     maxOutputTokens: room.value,
     stopTokenIds: stopTokenIds(body, model),

@@ -6,6 +6,7 @@
 import { assert } from "@fairlane/base";
 import type { ErrorValue } from "@fairlane/protocol";
 import type { EngineRequest, RequestCounts } from "../engine/worker-messages.ts";
+import type { BlockChain } from "../memory/block-chain.ts";
 import type { BlockTable } from "../memory/block-table.ts";
 
 export interface QueuedRequest {
@@ -15,6 +16,8 @@ export interface QueuedRequest {
   readonly outputTokensMax: number;
   /** Its first token comes after its deadline, by prediction, unless its prefill begins before this. */
   readonly latestStartMs: number;
+  /** Keys of the prompt's blocks; absent when the prompt is neither looked up nor kept. */
+  readonly chain?: BlockChain | undefined;
 }
 
 /** One object from join to end, since rows of steps in flight refer to it. */
@@ -26,9 +29,12 @@ export interface RunningRequest {
   readonly slot: number;
   readonly blocks: BlockTable;
   readonly scheduledAtMs: number;
+  readonly chain: BlockChain | undefined;
+  /** Of the prompt: taken from the prefix cache when the request joined. */
+  readonly cachedTokens: number;
   computedPromptTokens: number;
   outputTokens: number;
-  /** Of the prompt: computed, or in a step in flight. */
+  /** Of the prompt: cached, computed, or in a step in flight. */
   plannedPromptTokens: number;
   /** Of the output: sampled, or to be sampled by a step in flight. */
   plannedOutputTokens: number;
@@ -65,6 +71,8 @@ export interface Placement {
   readonly slot: number;
   readonly blocks: BlockTable;
   readonly scheduledAtMs: number;
+  /** Tokens of the prompt that the block table's pages hold already; 0 when absent. */
+  readonly cachedTokens?: number;
 }
 
 /** queued -> prefilling: the request has joined the running set. */
@@ -76,9 +84,11 @@ export function joinRunning(request: QueuedRequest, placement: Placement): Runni
     slot: placement.slot,
     blocks: placement.blocks,
     scheduledAtMs: placement.scheduledAtMs,
+    chain: request.chain,
+    cachedTokens: placement.cachedTokens ?? 0,
     computedPromptTokens: 0,
     outputTokens: 0,
-    plannedPromptTokens: 0,
+    plannedPromptTokens: placement.cachedTokens ?? 0,
     plannedOutputTokens: 0,
     isCancelRequested: false,
     hasLeft: false,
@@ -87,10 +97,11 @@ export function joinRunning(request: QueuedRequest, placement: Placement): Runni
 
 /** prefilling -> decoding: the prompt's last chunk was computed and its token sampled. */
 export function startDecoding(request: RunningRequest): void {
-  const { computedPromptTokens, outputTokens, spec } = request;
+  const { cachedTokens, computedPromptTokens, outputTokens, spec } = request;
+  const promptTokens = cachedTokens + computedPromptTokens;
   assert(
-    computedPromptTokens === spec.promptTokens.length && outputTokens >= 1,
-    `${spec.requestId} decodes at ${computedPromptTokens} prompt and ${outputTokens} output tokens`,
+    promptTokens === spec.promptTokens.length && outputTokens >= 1,
+    `${spec.requestId} decodes at ${promptTokens} prompt and ${outputTokens} output tokens`,
   );
   request.state = "decoding";
 }
@@ -116,8 +127,8 @@ export function countsOf(request: Request): RequestCounts {
       return { promptTokens, cachedTokens: 0, computedPromptTokens: 0, outputTokens: 0 };
     case "prefilling":
     case "decoding": {
-      const { computedPromptTokens, outputTokens } = request;
-      return { promptTokens, cachedTokens: 0, computedPromptTokens, outputTokens };
+      const { cachedTokens, computedPromptTokens, outputTokens } = request;
+      return { promptTokens, cachedTokens, computedPromptTokens, outputTokens };
     }
     case "finished":
     case "aborted":

@@ -12,6 +12,8 @@ function decoding(outputTokens: number): RunningRequest {
     slot: 0,
     blocks: new BlockTable(16),
     scheduledAtMs: 0,
+    chain: undefined,
+    cachedTokens: 0,
     computedPromptTokens: 4,
     outputTokens,
     plannedPromptTokens: 4,

@@ -14,9 +14,19 @@ export interface BatchOptions {
   readonly tierOrder: readonly Tier[];
   /**
    * Joins the next waiting request of a tier to the running set; null when none waits, the next one does not fit, or
-   * one of a tier before it waits.
+   * one of a tier before it waits. `hasRoomFor` says whether the step has room for a first chunk that begins where the
+   * cached part of the prompt ends.
    */
-  readonly joinNext: (tier: Tier) => RunningRequest | null;
+  readonly joinNext: (
+    tier: Tier,
+    hasRoomFor: (rest: PromptRest) => boolean,
+  ) => RunningRequest | null;
+}
+
+/** What of a prompt is left to compute. */
+export interface PromptRest {
+  readonly firstPosition: number;
+  readonly leftTokens: number;
 }
 
 /** A prompt's first chunk as long as a prompt may be: is there room for any of it? */
@@ -43,8 +53,9 @@ function addPrefills(batch: Batch, options: BatchOptions, tier: Tier): boolean {
     if (request?.spec.tier !== tier || !isPrefillable(request)) continue;
     if (!addChunk(batch, request, budget)) return false;
   }
-  while (budget.chunkTokens(batch.shape, ANY_PROMPT) > 0) {
-    const joined = joinNext(tier);
+  const hasRoomFor = (rest: PromptRest): boolean => budget.chunkTokens(batch.shape, rest) > 0;
+  while (hasRoomFor(ANY_PROMPT)) {
+    const joined = joinNext(tier, hasRoomFor);
     if (joined === null) return true;
     if (!addChunk(batch, joined, budget)) return false;
   }

@@ -99,7 +99,7 @@ export class Batch {
     row.tokenCount = tokenCount;
     row.firstPosition = firstPosition;
     row.isSampled = tokenCount === left;
-    row.isFirst = firstPosition === 0;
+    row.isFirst = firstPosition === request.cachedTokens;
     row.isDecode = false;
     request.plannedPromptTokens += tokenCount;
     if (row.isSampled) request.plannedOutputTokens += 1;

@@ -8,13 +8,17 @@ import {
   RUNNING_REQUESTS_MAX,
   STEP_BIASES_MAX,
   STEP_BUDGET_TOKENS_MAX,
+  STEP_CACHED_PAGES_MAX,
   WAITING_PROMPT_TOKENS_MAX,
   WAITING_REQUESTS_MAX,
   WAITING_REQUESTS_PER_TENANT_MAX,
 } from "../limits.ts";
+import type { CacheIdentity, Sha256 } from "../memory/block-chain.ts";
 import { PagePool } from "../memory/page-pool.ts";
+import { PrefixIndex } from "../memory/prefix-index.ts";
 import { RequestTable } from "../request/request-table.ts";
 import { prefillShareMinTokens, StepBudget, type StepTarget } from "./step-budget.ts";
+import { pairsOfChunk } from "./step-cost-model.ts";
 import { TierTurns } from "./tier-turns.ts";
 import { WaitingQueue, type WaitingBounds } from "./waiting-queue.ts";
 
@@ -27,7 +31,18 @@ export interface SchedulerOptions {
   /** Chunks are no larger than what meets it; null or absent: the budget is fixed. */
   readonly stepTarget?: StepTarget | null;
   readonly waitingBounds?: WaitingBounds;
+  /** Absent: there is no prefix cache. */
+  readonly prefixCache?: PrefixCacheOptions | undefined;
 }
+
+export interface PrefixCacheOptions {
+  /** What its keys name beside the engine's numerics. */
+  readonly model: CacheModel;
+  readonly sha256: Sha256;
+}
+
+/** The model's part of a CacheIdentity. */
+export type CacheModel = Pick<CacheIdentity, "modelDigest" | "ropeConfig">;
 
 export interface SchedulerParts {
   readonly info: EngineInfo;
@@ -35,6 +50,7 @@ export interface SchedulerParts {
   readonly budget: StepBudget;
   readonly turns: TierTurns;
   readonly pool: PagePool;
+  readonly prefixes: PrefixIndex | null;
   readonly table: RequestTable;
   readonly waiting: WaitingQueue;
 }
@@ -47,7 +63,7 @@ const WAITING_BOUNDS: WaitingBounds = {
 
 /**
  * The capacities an engine must be opened with for these settings: a page-table delta for every page that a step
- * can begin, and one reset and one sampling update for each row.
+ * can begin or bring from the cache, and one reset and one sampling update for each row.
  */
 export function stepCapacityFor(options: {
   readonly slotCount: number;
@@ -60,7 +76,7 @@ export function stepCapacityFor(options: {
     rows: slotCount,
     tokens,
     // n tokens of one row begin at most ceil(n / pageTokens) pages, and fill up one begun before.
-    page_updates: slotCount + Math.ceil(tokens / pageTokens),
+    page_updates: slotCount + Math.ceil(tokens / pageTokens) + STEP_CACHED_PAGES_MAX,
     sampling_updates: slotCount,
     slot_resets: slotCount,
     bias_updates: STEP_BIASES_MAX,
@@ -89,13 +105,42 @@ export function makeParts(options: SchedulerOptions): SchedulerParts {
       `the engine's step capacity has ${field} ${capacity[field]}, the scheduler needs ${needed[field]}`,
     );
   }
+  const budget = new StepBudget(stepBudgetTokens, options.stepTarget);
+  const pool = new PagePool(pageCount);
   return {
     info,
     clock,
-    budget: new StepBudget(stepBudgetTokens, options.stepTarget),
+    budget,
     turns: new TierTurns(),
-    pool: new PagePool(pageCount),
+    pool,
+    prefixes: prefixesOf(options, budget, pool),
     table: new RequestTable(slotCount),
     waiting: new WaitingQueue(waitingBounds),
   };
+}
+
+function prefixesOf(
+  { info, prefixCache }: SchedulerOptions,
+  budget: StepBudget,
+  pool: PagePool,
+): PrefixIndex | null {
+  if (prefixCache === undefined) return null;
+  const { pageTokens, pageBytes, numericsClass } = info;
+  const identity = { ...prefixCache.model, numericsClass, adapterDigest: null, mode: "causal" };
+  const predictor = budget.target?.predictor;
+  const blockCostMs = (firstPosition: number): number => {
+    // Without a profile all blocks cost the same.
+    if (predictor === undefined) return 1;
+    const chunkPairs = pairsOfChunk(pageTokens, firstPosition);
+    const step = { tokens: pageTokens, decodes: 0, decodeContextTokens: 0, chunkPairs };
+    return predictor.predictUs(step) / 1_000;
+  };
+  return new PrefixIndex({
+    pool,
+    pageTokens,
+    pageBytes,
+    identity,
+    sha256: prefixCache.sha256,
+    blockCostMs,
+  });
 }

@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { RequestProgress } from "../engine/worker-messages.ts";
@@ -9,21 +10,43 @@ import { outputAlone, PagedCheckEngine } from "./testing/paged-check-engine.ts";
 const VOCAB_SIZE = 50;
 const STOP_TOKEN = 7;
 
-/** What the naive model knows of a request: it needs no pages, slots or batches. */
+/** Two beginnings that many prompts share. */
+const BEGINNINGS = [5, 6].map((step) => Array.from({ length: 24 }, (_, i) => (i * step) % 50));
+
+/** What the naive model knows of a request: it needs no pages, slots, batches or caches. */
 interface Expected {
+  readonly salt: string | undefined;
   readonly prompt: readonly number[];
   readonly output: readonly number[];
   /** Since the cancel of a live request: steps settled, and the pages that it held then. */
-  cancel: { settled: number; readonly pages: readonly number[] } | null;
+  cancel: { settled: number; pages: readonly number[] } | null;
   isCancelled: boolean;
   readonly said: number[];
   last: RequestProgress | null;
 }
 
 type Command =
-  | { readonly do: "submit"; readonly prompt: number[]; readonly max: number }
+  | {
+      readonly do: "submit";
+      readonly prompt: number[];
+      readonly salt: string | undefined;
+      readonly max: number;
+    }
   | { readonly do: "cancel"; readonly at: number }
   | { readonly do: "start" | "settle" };
+
+const token = fc.nat(VOCAB_SIZE - 1);
+
+const prompt = fc.oneof(
+  fc.array(token, { minLength: 1, maxLength: 30 }),
+  fc
+    .record({
+      of: fc.constantFrom(...BEGINNINGS),
+      length: fc.nat(24),
+      rest: fc.array(token, { minLength: 1, maxLength: 6 }),
+    })
+    .map(({ of, length, rest }) => [...of.slice(0, length), ...rest]),
+);
 
 const command: fc.Arbitrary<Command> = fc.oneof(
   { arbitrary: fc.constant({ do: "start" } as const), weight: 4 },
@@ -31,7 +54,9 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   {
     arbitrary: fc.record({
       do: fc.constant("submit" as const),
-      prompt: fc.array(fc.nat(VOCAB_SIZE - 1), { minLength: 1, maxLength: 30 }),
+      prompt,
+      // Two tenants, and requests that want none of the cache.
+      salt: fc.constantFrom("a", "a", "b", undefined),
       max: fc.integer({ min: 1, max: 12 }),
     }),
     weight: 3,
@@ -74,13 +99,17 @@ class Trial {
       info: this.engine.info,
       clock: { nowMs: () => 0 },
       stepBudgetTokens: setting.stepBudgetTokens,
+      prefixCache: {
+        model: { modelDigest: "model", ropeConfig: "rope" },
+        sha256: (bytes) => hash("sha256", bytes, "base64"),
+      },
       waitingBounds: { requestsMax: 8, requestsPerTenantMax: 8, promptTokensMax: 1_000 },
     });
     this.#steps = new StepCycle(this.#scheduler, this.engine);
   }
 
   run(next: Command): void {
-    if (next.do === "submit") this.#submit(next.prompt, next.max);
+    if (next.do === "submit") this.#submit(next);
     else if (next.do === "cancel") this.#cancel(next.at);
     else if (next.do === "start" && this.#steps.inFlightCount < 2) this.#start();
     else if (next.do === "settle" && this.#steps.inFlightCount > 0) this.#settle();
@@ -96,12 +125,13 @@ class Trial {
     }
   }
 
-  #submit(prompt: readonly number[], max: number): void {
+  #submit({ prompt, salt, max }: Extract<Command, { do: "submit" }>): void {
     const requestId = `req_${this.expected.size}`;
     const request = engineRequest(requestId, {
       promptTokens: prompt,
       maxOutputTokens: max,
       stopTokenIds: [STOP_TOKEN],
+      ...(salt === undefined ? {} : { tenantSalt: salt }),
     });
     const error = this.#scheduler.submit(request);
     if (error !== null) {
@@ -112,6 +142,7 @@ class Trial {
     const count = Math.min(max, 36 - prompt.length);
     const output = outputAlone(prompt, { count, vocabSize: VOCAB_SIZE, salt: 0 });
     this.expected.set(requestId, {
+      salt,
       prompt,
       output,
       cancel: null,
@@ -131,6 +162,8 @@ class Trial {
       expected.cancel ??= { settled: 0, pages: held.map(({ page }) => page) };
     }
     this.#hear(this.#scheduler.cancel([requestId]));
+    const ended = expected?.last?.end ?? null;
+    if (ended !== null && expected?.cancel) this.#forgetFreed(expected.cancel);
   }
 
   #start(): boolean {
@@ -160,7 +193,7 @@ class Trial {
       const { requestId } = request.spec;
       if (isFirst) this.#joined.push(requestId);
       // iv: rows go on where the last one ended
-      expect(firstPosition).toBe(this.#nextPosition.get(requestId) ?? 0);
+      expect(firstPosition).toBe(this.#nextPosition.get(requestId) ?? request.cachedTokens);
       this.#nextPosition.set(requestId, firstPosition + tokenCount);
     }
     return true;
@@ -168,15 +201,20 @@ class Trial {
 
   #settle(): void {
     this.#hear(this.#steps.settle(this.engine.takeResult()));
-    const quarantined = new Set(this.#scheduler.parts.pool.snapshot().quarantinedPages);
     for (const { cancel, last } of this.expected.values()) {
       if (cancel === null) continue;
       cancel.settled += 1;
       // A cancelled request has ended by the first step settled after the cancel, its pages are free by the second.
       expect(last?.end).not.toBeNull();
-      if (cancel.settled !== 2) continue;
-      expect(cancel.pages.filter((page) => quarantined.has(page))).toEqual([]);
+      this.#forgetFreed(cancel);
+      if (cancel.settled === 2) expect(cancel.pages).toEqual([]);
     }
+  }
+
+  /** Takes out pages that were free for a moment; another request may have them from then on. */
+  #forgetFreed(cancel: { pages: readonly number[] }): void {
+    const quarantined = new Set(this.#scheduler.parts.pool.snapshot().quarantinedPages);
+    cancel.pages = cancel.pages.filter((page) => quarantined.has(page));
   }
 
   #hear(progress: readonly RequestProgress[]): void {
@@ -189,14 +227,33 @@ class Trial {
     }
   }
 
-  /** After `finish`: all ended, all pages are free, all counts are the engine's. */
+  /** What is cached was computed for a request of the same tenant before, and the last token never is. */
+  #checkCached(requestId: string, cachedTokens: number): void {
+    const own = this.expected.get(requestId);
+    if (own === undefined || cachedTokens === 0) return;
+    expect(cachedTokens % 4).toBe(0);
+    expect(cachedTokens).toBeLessThan(own.prompt.length);
+    const begin = String(own.prompt.slice(0, cachedTokens));
+    const sources = [...this.expected].filter(
+      ([id, { salt, prompt }]) =>
+        id !== requestId && salt === own.salt && String(prompt.slice(0, cachedTokens)) === begin,
+    );
+    expect(own.salt).toBeDefined();
+    expect(sources.length).toBeGreaterThan(0);
+  }
+
+  /** After `finish`: all ended, all pages are free or cache, after a flush free; all counts are the engine's. */
   checkEnd(): void {
     const { load } = this.#scheduler;
     expect(load).toMatchObject({ running: 0, waiting: 0, pagesFree: load.pagesTotal });
+    const { pool, prefixes } = this.#scheduler.parts;
+    prefixes?.flush();
+    expect(pool.freeCount).toBe(load.pagesTotal);
     let computedPromptTokens = 0;
     let outputTokens = 0;
-    for (const { prompt, output, said, last, isCancelled } of this.expected.values()) {
+    for (const [id, { prompt, output, said, last, isCancelled }] of this.expected) {
       if (last === null) throw new Error("a request was never heard of");
+      this.#checkCached(id, last.counts.cachedTokens);
       computedPromptTokens += last.counts.computedPromptTokens;
       outputTokens += last.counts.outputTokens;
       const stopAt = output.indexOf(STOP_TOKEN);
@@ -209,7 +266,7 @@ class Trial {
       }
       expect(said).toEqual(whole);
       expect(last.end).toEqual({ reason: stopAt < 0 ? "length" : "stop", error: null });
-      expect(last.counts.computedPromptTokens).toBe(prompt.length);
+      expect(last.counts.computedPromptTokens + last.counts.cachedTokens).toBe(prompt.length);
       expect(last.counts.outputTokens).toBe(stopAt < 0 ? whole.length : whole.length + 1);
     }
     // computed = charged + discarded
@@ -224,14 +281,18 @@ class Trial {
 
 describe("Scheduler, any sequence of submits, cancels and steps, up to two in flight", () => {
   it("keeps Sarathi-Serve's invariants, conserves pages, ends every request, counts what was computed", () => {
+    let cachedTokens = 0;
     fc.assert(
-      fc.property(setting, fc.array(command, { maxLength: 80 }), (given, commands) => {
+      fc.property(setting, fc.array(command, { maxLength: 80, size: "max" }), (given, commands) => {
         const trial = new Trial(given);
         for (const next of commands) trial.run(next);
         trial.finish();
         trial.checkEnd();
+        for (const { last } of trial.expected.values())
+          cachedTokens += last?.counts.cachedTokens ?? 0;
       }),
       { numRuns: 300 },
     );
+    expect(cachedTokens).toBeGreaterThan(1_000);
   });
 });

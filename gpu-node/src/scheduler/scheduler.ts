@@ -3,6 +3,8 @@
 // a step that was in flight, so that its pages are free once the step after that one has been settled.
 import type { ErrorValue } from "@fairlane/protocol";
 import type { EngineRequest, RequestProgress, WorkerLoad } from "../engine/worker-messages.ts";
+import { STEP_CACHED_PAGES_MAX } from "../limits.ts";
+import type { BlockChain } from "../memory/block-chain.ts";
 import { checkPoolIntegrity } from "../memory/pool-integrity.ts";
 import {
   abort,
@@ -14,6 +16,7 @@ import {
 import { progressOf } from "../request/request-progress.ts";
 import { checkRequest, needsOf } from "./check-request.ts";
 import { backlogMsMin, checkDeadline, prefillMsMin } from "./early-abort.ts";
+import { cachedBlocks } from "./strict-admission.ts";
 import { makeParts, type SchedulerOptions, type SchedulerParts } from "./scheduler-parts.ts";
 
 const NO_TOKENS: readonly number[] = [];
@@ -37,7 +40,8 @@ export class Scheduler {
     return {
       running: table.running.length,
       waiting: waiting.count,
-      pagesFree: pool.freeCount,
+      // What the cache keeps for nobody in particular is free to whoever needs it.
+      pagesFree: pool.freeCount + pool.idleCachedCount,
       pagesTotal: pool.pageCount,
     };
   }
@@ -52,11 +56,18 @@ export class Scheduler {
     const refusal = checkRequest(request, info);
     if (refusal !== null) return refusal;
     const { outputTokensMax } = needsOf(request, info);
-    const timing = this.#timingOf(request);
+    const chain = this.#chainOf(request);
+    const timing = this.#timingOf(request, chain);
     const late = checkDeadline(request, timing);
     if (late !== null) return late;
     const latestStartMs = request.deadlineMs - timing.prefillMs;
-    const queued = { state: "queued", spec: request, outputTokensMax, latestStartMs } as const;
+    const queued: QueuedRequest = {
+      state: "queued",
+      spec: request,
+      outputTokensMax,
+      latestStartMs,
+      chain,
+    };
     const full = waiting.add(queued);
     if (full !== null) return full;
     table.addQueued(queued);
@@ -131,7 +142,10 @@ export class Scheduler {
   }
 
   /** The least times until the request's prefill can begin, and that it takes. */
-  #timingOf({ tier, promptTokens }: EngineRequest) {
+  #timingOf(request: EngineRequest, chain: BlockChain | undefined) {
+    const { tier, promptTokens } = request;
+    const cached = cachedBlocks(this.parts, { spec: request, chain }, STEP_CACHED_PAGES_MAX);
+    const uncachedTokens = promptTokens.length - cached.length * this.parts.info.pageTokens;
     const { waiting, budget, clock } = this.parts;
     const predictor = budget.target?.predictor ?? null;
     let aheadTokens = waiting.promptTokensOf("interactive");
@@ -139,8 +153,14 @@ export class Scheduler {
     return {
       nowMs: clock.nowMs(),
       waitMs: backlogMsMin(predictor, aheadTokens),
-      prefillMs: prefillMsMin(predictor, promptTokens.length),
+      prefillMs: prefillMsMin(predictor, uncachedTokens),
     };
+  }
+
+  /** The keys of its blocks, unless it wants none of the prefix cache. */
+  #chainOf({ tenantSalt, promptTokens }: EngineRequest): BlockChain | undefined {
+    if (tenantSalt === undefined) return undefined;
+    return this.parts.prefixes?.chainOf(tenantSalt, promptTokens);
   }
 
   #requestCancel(request: RunningRequest): void {
@@ -151,7 +171,8 @@ export class Scheduler {
 
   /** Throws when pages are lost or owned wrongly. O(pages): for idle moments and tests. */
   checkIntegrity(): void {
-    const tables = this.parts.table.running.map((request: RunningRequest) => request.blocks);
-    checkPoolIntegrity(this.parts.pool, tables);
+    const { pool, table, prefixes } = this.parts;
+    const tables = table.running.map((request: RunningRequest) => request.blocks);
+    checkPoolIntegrity(pool, prefixes === null ? tables : [...tables, prefixes]);
   }
 }

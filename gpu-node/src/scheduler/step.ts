@@ -5,18 +5,18 @@
 import { assert } from "@fairlane/base";
 import type { Engine } from "../engine/engine.ts";
 import type { ResultViews } from "../engine/step-layout.ts";
-import { withLogprobs } from "../engine/result-logprobs.ts";
 import { biasCountOf } from "../engine/sampling-columns.ts";
+import { withLogprobs } from "../engine/result-logprobs.ts";
 import { writeStepPlan } from "../engine/step-plan.ts";
 import { ProgressList, type ProgressSink } from "../engine/step-report.ts";
 import { checkStepResult, computeUsOf, sampledToken } from "../engine/step-result.ts";
 import type { DiscardedTokens, RequestProgress } from "../engine/worker-messages.ts";
-import { STEPS_IN_FLIGHT_MAX } from "../limits.ts";
+import { STEP_CACHED_PAGES_MAX, STEPS_IN_FLIGHT_MAX } from "../limits.ts";
 import { abort, finish, startDecoding, type RunningRequest } from "../request/request.ts";
 import { progressOf } from "../request/request-progress.ts";
 import { stopReason } from "../request/stop-condition.ts";
 import { Batch, type BatchRow } from "./batch.ts";
-import { buildBatch, isPrefillable } from "./batch-builder.ts";
+import { buildBatch, isPrefillable, type BatchOptions } from "./batch-builder.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { SchedulerParts } from "./scheduler-parts.ts";
 import { joinNext } from "./strict-admission.ts";
@@ -137,18 +137,21 @@ export class StepCycle {
     turns.stepBuilt(batchTierOf(batch, parts));
   }
 
-  /** Joins what waits, as long as the plan has room for the logit biases that it brings. */
-  #joinWithin(parts: SchedulerParts, firstTier: Tier): (tier: Tier) => RunningRequest | null {
+  /** Joins what waits, as long as the plan has room for the logit biases and the cached pages that it brings. */
+  #joinWithin(parts: SchedulerParts, firstTier: Tier): BatchOptions["joinNext"] {
     const { waiting, info } = parts;
     let biasesLeft = info.capacity.bias_updates;
-    return (tier) => {
+    let cachedPagesMax = STEP_CACHED_PAGES_MAX;
+    return (tier, hasRoomFor) => {
       // Who waits for its turn is not passed by a later tier.
       if (tier !== firstTier && waiting.countOf(firstTier) > 0) return null;
       const head = waiting.peek(tier);
       const biasCount = head === undefined ? 0 : biasCountOf(head.spec);
       if (biasCount > biasesLeft) return null;
-      const joined = joinNext(parts, tier);
-      if (joined !== null) biasesLeft -= biasCount;
+      const joined = joinNext(parts, { tier, cachedPagesMax, hasRoomFor });
+      if (joined === null) return null;
+      biasesLeft -= biasCount;
+      cachedPagesMax -= joined.cachedTokens / info.pageTokens;
       return joined;
     };
   }
@@ -168,7 +171,7 @@ export class StepCycle {
     const row = this.#batchOf(this.#settledStepId).row(index);
     const { request } = row;
     const token = row.isSampled ? sampledToken(result, index) : null;
-    if (!row.isDecode) request.computedPromptTokens += row.tokenCount;
+    if (!row.isDecode) this.#settleChunk(row);
     if (token !== null) request.outputTokens += 1;
     const reason = token === null ? null : stopReason(request, token);
     const isOver = reason !== null || request.isCancelRequested;
@@ -186,6 +189,15 @@ export class StepCycle {
       ? this.#end(request, reason, newTokens)
       : progressOf(request, newTokens);
     sink.add(withLogprobs(progress, asked, { result, row: index }));
+  }
+
+  /** Counts a computed chunk of a prompt; its full blocks can serve others from now on. */
+  #settleChunk({ request, firstPosition, tokenCount }: BatchRow): void {
+    const { prefixes, info } = this.#scheduler.parts;
+    request.computedPromptTokens += tokenCount;
+    if (prefixes === null || request.chain === undefined) return;
+    const blockCount = Math.floor((firstPosition + tokenCount) / info.pageTokens);
+    prefixes.publish(request.chain, request.blocks, blockCount);
   }
 
   /** @param reason null: it was cancelled */

@@ -34,6 +34,8 @@ export interface CheckEngineOptions {
 
 interface Entry {
   readonly page: number;
+  /** Full when it came, from the cache: read only. */
+  readonly isShared: boolean;
   readonly firstPosition: number;
 }
 
@@ -194,9 +196,13 @@ export class PagedCheckEngine implements Engine {
       assert(at(plan.page_entry, i) === entries.length, "page table entries are dense");
       const page = at(plan.page_id, i);
       assert(page >= 0 && page < this.info.pageCount, `page ${page}`);
-      assert(at(plan.page_n_valid, i) === 0 && at(plan.page_kv_group, i) === 0, "fresh, group 0");
-      assert(!this.#inFlight.some(({ pages }) => pages.has(page)), `page ${page} is still read`);
-      entries.push({ page, firstPosition: at(plan.page_first_pos, i) });
+      const validTokens = at(plan.page_n_valid, i);
+      const isShared = validTokens === this.info.pageTokens;
+      assert(validTokens === 0 || isShared, `page ${page} has ${validTokens} tokens`);
+      assert(at(plan.page_kv_group, i) === 0, "group 0");
+      const isRead = this.#inFlight.some(({ pages }) => pages.has(page));
+      assert(isShared || !isRead, `page ${page} is still read`);
+      entries.push({ page, firstPosition: at(plan.page_first_pos, i), isShared });
     }
     for (let i = 0; i < at(header, PLAN_HEADER.samplingUpdates); i++) {
       const isGreedy = at(plan.sampling_temperature, i) === 0;
@@ -218,6 +224,7 @@ export class PagedCheckEngine implements Engine {
       assert(token >= 0 && token < this.info.vocabSize, `token ${token}`);
       const entry = slot.entries[Math.floor((first + i) / pageTokens)];
       assert(entry !== undefined, `position ${first + i} is unmapped`);
+      assert(!entry.isShared, `page ${entry.page} is shared and written`);
       rowPages.add(entry.page);
       this.#pages[entry.page * pageTokens + (first + i - entry.firstPosition)] = token;
     }

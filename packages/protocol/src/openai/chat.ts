@@ -73,6 +73,8 @@ export const chatRequestSchema = z.strictObject({
   stop: z.union([stopString, z.array(stopString).max(STOP_STRINGS_MAX)]).nullish(),
   stop_token_ids: z.array(z.int().min(0).max(TOKEN_ID_MAX)).max(STOP_TOKEN_IDS_MAX).nullish(),
   ignore_eos: z.boolean().nullish(),
+  // Not OpenAI's, but llama.cpp's: false keeps the prompt out of the prefix cache, both ways.
+  cache_prompt: z.boolean().nullish(),
   stream: z.boolean().nullish(),
   stream_options: z.strictObject({ include_usage: z.boolean().optional() }).nullish(),
   user: z.string().max(NAME_CHARS_MAX).optional(),
