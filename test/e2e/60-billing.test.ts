@@ -55,7 +55,14 @@ describe("billing", () => {
     ).length;
     expect(sentCount).toBeGreaterThanOrEqual(2);
     const row = await platform.ledgerRow(requestId);
-    expect(row).toMatchObject({ attempt: 1, computed_output_tokens: 8, billed_nano_usd: 7_400 });
+    expect(row).toMatchObject({
+      attempt: 1,
+      computed_prompt_tokens: 10,
+      // The tenant has sent this prompt before: two blocks of it come from the prefix cache, at half the price.
+      computed_cached_tokens: 32,
+      computed_output_tokens: 8,
+      billed_nano_usd: 5_800,
+    });
   });
 
   it("bills what the journal holds of a request that was running when the node was killed", async () => {
