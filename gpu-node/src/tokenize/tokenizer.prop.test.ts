@@ -90,7 +90,10 @@ describe("Detokenizer", () => {
   });
 
   it("never gives half a code point", () => {
-    const multiByte = fc.string({ unit: "grapheme", maxLength: 16 });
+    // A text may hold the replacement character itself; here it must only come from broken bytes.
+    const multiByte = fc
+      .string({ unit: "grapheme", maxLength: 16 })
+      .filter((value) => !value.includes("\ufffd"));
     fc.assert(
       fc.property(multiByte, (value) => {
         const detokenizer = new Detokenizer(tokenizer);
