@@ -74,6 +74,10 @@ export class NativeEngine implements Engine {
 
   /** Logits of every computed position of the last step, [tokens, vocab]; needs keepLogits and no step in flight. */
   readLogits(): Float32Array {
+    // Also between the end of a step and its waitStep, so that a caller cannot depend on being late.
+    if (this.#inFlight.length > 0) {
+      throw new Error("logits cannot be read while a step is queued or running");
+    }
     return this.#handle.readLogits();
   }
 
