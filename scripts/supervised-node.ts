@@ -19,35 +19,38 @@ export async function startSupervisedNode(
   onEvent: (sentence: string) => void,
 ): Promise<SupervisedNode> {
   let node = await startNode(options);
-  let stopping = false;
+  const stop = new AbortController();
   const { url } = node;
 
   const supervise = async () => {
-    let crashCount = 0;
+    let failureCount = 0;
     let bornMs = Date.now();
-    for (;;) {
-      const how = await node.ended;
-      if (stopping) return;
-      crashCount = Date.now() - bornMs > STEADY_MS ? 1 : crashCount + 1;
-      if (crashCount > RESTARTS_MAX) {
-        onEvent(`the node ended ${crashCount} times in a row (${how}) and is not started again`);
+    let how = await node.ended;
+    while (!stop.signal.aborted) {
+      failureCount = Date.now() - bornMs > STEADY_MS ? 1 : failureCount + 1;
+      if (failureCount > RESTARTS_MAX) {
+        onEvent(`the node failed ${failureCount} times in a row (${how}) and is not started again`);
         return;
       }
       onEvent(`the node ended (${how}); starting it again`);
-      await sleep(PAUSE_MS * 2 ** (crashCount - 1));
-      if (stopping) return;
-      const next = await restart(options, onEvent);
-      if (!next) return;
-      node = next;
+      const pauseMs = PAUSE_MS * 2 ** (failureCount - 1);
+      // An aborted pause rejects; the next line looks at the signal itself.
+      await sleep(pauseMs, undefined, { signal: stop.signal }).catch(() => undefined);
+      if (stop.signal.aborted) return;
       bornMs = Date.now();
-      if (stopping) await node.stop("SIGTERM");
+      const next = await restart(options, onEvent);
+      if (next) {
+        node = next;
+        if (stop.signal.aborted) await node.stop("SIGTERM");
+      }
+      how = next ? await next.ended : "no start";
     }
   };
   const supervision = supervise();
   return {
     url,
     async stop() {
-      stopping = true;
+      stop.abort();
       await node.stop("SIGTERM");
       await supervision;
     },
