@@ -1,6 +1,7 @@
 // Owns the engine of the simulator and the planner: it takes the time that a cost model says, on a virtual clock, and
 // says deterministic tokens, so that the scheduler that ships can be run against any machine. It computes no model.
 // Invariants: steps run one after another; the clock moves in waitStep alone.
+import { PAGE_TOKENS } from "../limits.ts";
 import { predictStepUs, type StepCostModel } from "../scheduler/step-cost-model.ts";
 import type { Engine, EngineInfo, WaitOutcome } from "./engine.ts";
 import { SimulatedMemory } from "./simulated-memory.ts";
@@ -27,9 +28,6 @@ export interface SimulatedEngineOptions {
   readonly slotCount: number;
   readonly capacity: StepCapacity;
 }
-
-/** As the native core's. */
-const PAGE_TOKENS = 16;
 
 interface Flight {
   readonly plan: PlanViews;

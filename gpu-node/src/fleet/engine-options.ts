@@ -4,7 +4,7 @@ import type { WorkerOptions } from "../engine/worker-messages.ts";
 import type { NodeConfig } from "../config.ts";
 import type { OpenedModel } from "../model/open-model.ts";
 import { stepCapacityFor } from "../scheduler/scheduler-parts.ts";
-import { STEP_ADAPTIVE_TOKENS_MAX } from "../limits.ts";
+import { PAGE_TOKENS, STEP_ADAPTIVE_TOKENS_MAX } from "../limits.ts";
 import { defaultPageCount } from "./capacity.ts";
 import type { StepProfileFile } from "./step-profile.ts";
 
@@ -14,8 +14,6 @@ export interface Machine {
   readonly availableBytes: number;
 }
 
-/** [DESIGN 3.5] KV tokens of one page. */
-const PAGE_TOKENS = 16;
 /** int8 keeps KV in f16, f32 in f32. */
 const KV_VALUE_BYTES = { int8: 2, f32: 4 } as const;
 
