@@ -70,6 +70,22 @@ describe("BlockChain", () => {
     expect(one.keyOf(0)).toBe(chain("root", 1, 2).keyOf(0));
     expect(one.keyOf(0)).not.toBe(chain("other", 1, 2).keyOf(0));
   });
+
+  it("names the same block alike whether its tokens were the prompt's or were appended", () => {
+    const whole = new BlockChain({ root: "root", tokens: tokens(12), blockTokens: 4, sha256 });
+    const keys = [0, 1, 2].map((index) => whole.keyOf(index));
+    for (const promptLength of [0, 1, 3, 4, 7, 8, 11]) {
+      const prompt = tokens(promptLength);
+      const grown = new BlockChain({ root: "root", tokens: prompt, blockTokens: 4, sha256 });
+      for (let token = promptLength; token < 12; token++) {
+        const full = Math.floor(token / 4);
+        expect(() => grown.keyOf(full)).toThrow(`block ${full}`);
+        grown.append(token);
+      }
+      expect([0, 1, 2].map((index) => grown.keyOf(index))).toEqual(keys);
+      expect(grown.tokenCount).toBe(12);
+    }
+  });
 });
 
 describe("PrefixIndex", () => {

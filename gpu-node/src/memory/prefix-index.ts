@@ -1,4 +1,4 @@
-// Owns which full blocks of prompts lie in which pages, by the key of their chain, and keeps them for later prompts
+// Owns which full blocks of prompts and outputs lie in which pages, by the key of their chain, and keeps them for later prompts
 // until the evictor wants their pages. When to look up and publish is the scheduler's. Invariants: a block is
 // published after the step that wrote it was settled; a kept block's parent is kept, since children are evicted
 // first; what is found is pinned before anything else can happen.
@@ -98,7 +98,7 @@ export class PrefixIndex implements CachedPageWatcher {
   }
 
   /**
-   * Keeps the first `blockCount` blocks of a prompt, which lie in the table's pages and have been computed. A block
+   * Keeps the first `blockCount` blocks of a context, which lie in the table's pages and have been computed. A block
    * that is kept already stays where it is: of identical prompts computed at once, the first one's is kept.
    */
   publish(chain: BlockChain, table: BlockTable, blockCount: number): void {

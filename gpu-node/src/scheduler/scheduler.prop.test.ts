@@ -32,6 +32,8 @@ type Command =
       readonly salt: string | undefined;
       readonly max: number;
     }
+  /** The next turn of a chat: an earlier prompt and its output, and a few tokens more. */
+  | { readonly do: "goOn"; readonly at: number; readonly rest: number[]; readonly max: number }
   | { readonly do: "cancel"; readonly at: number }
   | { readonly do: "start" | "settle" };
 
@@ -61,6 +63,15 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     }),
     weight: 3,
   },
+  {
+    arbitrary: fc.record({
+      do: fc.constant("goOn" as const),
+      at: fc.nat(30),
+      rest: fc.array(token, { minLength: 1, maxLength: 3 }),
+      max: fc.integer({ min: 1, max: 12 }),
+    }),
+    weight: 2,
+  },
   { arbitrary: fc.record({ do: fc.constant("cancel" as const), at: fc.nat(30) }), weight: 1 },
 );
 
@@ -83,6 +94,8 @@ class Trial {
   readonly #scheduler: Scheduler;
   readonly #steps: StepCycle;
   readonly #stepBudgetTokens: number;
+  /** Requests that found tokens in the cache which nobody but the engine had said. */
+  outputHits = 0;
   readonly #joined: string[] = [];
   /** First position that no row has computed yet. */
   readonly #nextPosition = new Map<string, number>();
@@ -110,6 +123,7 @@ class Trial {
 
   run(next: Command): void {
     if (next.do === "submit") this.#submit(next);
+    else if (next.do === "goOn") this.#goOn(next);
     else if (next.do === "cancel") this.#cancel(next.at);
     else if (next.do === "start" && this.#steps.inFlightCount < 2) this.#start();
     else if (next.do === "settle" && this.#steps.inFlightCount > 0) this.#settle();
@@ -123,6 +137,13 @@ class Trial {
       while (this.#steps.inFlightCount < 2 && this.#start());
       this.#settle();
     }
+  }
+
+  #goOn({ at, rest, max }: Extract<Command, { do: "goOn" }>): void {
+    const earlier = this.expected.get(`req_${at}`);
+    if (earlier === undefined) return;
+    const prompt = [...earlier.prompt, ...earlier.output, ...rest].slice(0, 35);
+    this.#submit({ do: "submit", prompt, salt: earlier.salt, max });
   }
 
   #submit({ prompt, salt, max }: Extract<Command, { do: "submit" }>): void {
@@ -235,11 +256,14 @@ class Trial {
     expect(cachedTokens).toBeLessThan(own.prompt.length);
     const begin = String(own.prompt.slice(0, cachedTokens));
     const sources = [...this.expected].filter(
-      ([id, { salt, prompt }]) =>
-        id !== requestId && salt === own.salt && String(prompt.slice(0, cachedTokens)) === begin,
+      ([id, { salt, prompt, said }]) =>
+        id !== requestId &&
+        salt === own.salt &&
+        String([...prompt, ...said].slice(0, cachedTokens)) === begin,
     );
     expect(own.salt).toBeDefined();
     expect(sources.length).toBeGreaterThan(0);
+    if (sources.every(([, { prompt }]) => prompt.length < cachedTokens)) this.outputHits += 1;
   }
 
   /** After `finish`: all ended, all pages are free or cache, after a flush free; all counts are the engine's. */
@@ -281,18 +305,20 @@ class Trial {
 
 describe("Scheduler, any sequence of submits, cancels and steps, up to two in flight", () => {
   it("keeps Sarathi-Serve's invariants, conserves pages, ends every request, counts what was computed", () => {
-    let cachedTokens = 0;
+    let [cachedTokens, outputHits] = [0, 0];
     fc.assert(
       fc.property(setting, fc.array(command, { maxLength: 80, size: "max" }), (given, commands) => {
         const trial = new Trial(given);
         for (const next of commands) trial.run(next);
         trial.finish();
         trial.checkEnd();
+        outputHits += trial.outputHits;
         for (const { last } of trial.expected.values())
           cachedTokens += last?.counts.cachedTokens ?? 0;
       }),
       { numRuns: 300 },
     );
     expect(cachedTokens).toBeGreaterThan(1_000);
+    expect(outputHits).toBeGreaterThan(10);
   });
 });

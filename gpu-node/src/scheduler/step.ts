@@ -171,8 +171,12 @@ export class StepCycle {
     const row = this.#batchOf(this.#settledStepId).row(index);
     const { request } = row;
     const token = row.isSampled ? sampledToken(result, index) : null;
-    if (!row.isDecode) this.#settleChunk(row);
-    if (token !== null) request.outputTokens += 1;
+    if (!row.isDecode) request.computedPromptTokens += row.tokenCount;
+    this.#publish(row);
+    if (token !== null) {
+      request.outputTokens += 1;
+      request.chain?.append(token);
+    }
     const reason = token === null ? null : stopReason(request, token);
     const isOver = reason !== null || request.isCancelRequested;
     if (!isOver && request.state === "prefilling" && request.outputTokens > 0) {
@@ -191,12 +195,12 @@ export class StepCycle {
     sink.add(withLogprobs(progress, asked, { result, row: index }));
   }
 
-  /** Counts a computed chunk of a prompt; its full blocks can serve others from now on. */
-  #settleChunk({ request, firstPosition, tokenCount }: BatchRow): void {
+  /** Full blocks that the row's positions end can serve others from now on. */
+  #publish({ request, firstPosition, tokenCount }: BatchRow): void {
     const { prefixes, info } = this.#scheduler.parts;
-    request.computedPromptTokens += tokenCount;
     if (prefixes === null || request.chain === undefined) return;
     const blockCount = Math.floor((firstPosition + tokenCount) / info.pageTokens);
+    if (blockCount * info.pageTokens <= firstPosition) return;
     prefixes.publish(request.chain, request.blocks, blockCount);
   }
 

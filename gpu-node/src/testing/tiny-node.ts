@@ -31,15 +31,17 @@ export class TinyNode implements AsyncDisposable {
     this.folder = folder;
   }
 
-  static async start(flags: readonly string[] = []): Promise<TinyNode> {
+  /** @param modelPath another model than the tiny one, which is computed in int8 and on the best plug-in */
+  static async start(flags: readonly string[] = [], modelPath?: string): Promise<TinyNode> {
     const folder = mkdtempSync(join(tmpdir(), "fairlane-tiny-"));
+    const numerics = modelPath === undefined ? ["--isa", "generic", "--numerics", "f32"] : [];
     const node = await startNode({
-      config: tinyConfig(flags),
+      config: nodeConfig([...numerics, ...flags]),
       clock: { nowMs: () => Date.now() },
       random: { fill: (bytes) => crypto.getRandomValues(bytes) },
       log: SILENT_LOG,
       machine: { coreCount: 1, availableBytes: 1_000_000_000 },
-      openModel: () => openModelOnDisk(TINY_MODEL, folder),
+      openModel: () => openModelOnDisk(modelPath ?? TINY_MODEL, folder),
     });
     return new TinyNode(node, folder);
   }
@@ -54,9 +56,8 @@ export class TinyNode implements AsyncDisposable {
   }
 }
 
-function tinyConfig(flags: readonly string[]): NodeConfig {
-  const fixed = ["--port", "0", "--isa", "generic", "--numerics", "f32"];
-  const config = parseConfig([...fixed, ...flags], {});
+function nodeConfig(flags: readonly string[]): NodeConfig {
+  const config = parseConfig(["--port", "0", ...flags], {});
   if (config === "help") throw new Error("the test asked for help");
   return config;
 }

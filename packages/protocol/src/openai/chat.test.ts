@@ -11,7 +11,7 @@ describe("parseChatRequest", () => {
         { role: "system", content: "Be brief." },
         { role: "developer", content: [{ type: "text", text: "No lists." }] },
         { role: "user", content: "Say hi.", name: "ada" },
-        { role: "assistant", content: "Hi." },
+        { role: "assistant", content: "Hi.", refusal: null },
         { role: "user", content: "" },
       ],
       max_tokens: 1,

@@ -27,6 +27,8 @@ const message = z.strictObject({
   role: z.enum(["system", "developer", "user", "assistant"]),
   content: z.union([z.string(), z.array(textPart).min(1).max(CONTENT_PARTS_MAX)]),
   name: z.string().max(NAME_CHARS_MAX).optional(),
+  // An answer's message has it, and clients send that back as it is.
+  refusal: z.null().optional(),
 });
 
 const tokenLimit = z.int().min(1).max(OUTPUT_TOKENS_MAX).nullish();
