@@ -45,6 +45,15 @@ describe("checkRequest", () => {
     );
   });
 
+  it("E15: refuses a weight that fairness cannot count with", () => {
+    for (const weight of [0, -1, 0.5, Number.NaN, 1_000_001]) {
+      expect(check({ weight })).toBe(
+        `invalid_value weight: The tenant's weight must be an integer from 1 to 1000000, got ${weight}.`,
+      );
+    }
+    expect(check({ weight: 1_000_000 })).toBeNull();
+  });
+
   it("judges sampling parameters as the engine sees them, in f32", () => {
     const sampling = { temperature: 1, topP: 1, topK: 0, seedLow: 0, seedHigh: 0 };
     expect(check({ sampling: { ...sampling, temperature: NaN } })).toMatch(/ temperature: /);

@@ -3,6 +3,7 @@
 // of a step plan made of it is out of the engine's range.
 import { units } from "@fairlane/base";
 import type { ErrorValue } from "@fairlane/protocol";
+import { isWeight, WEIGHT_MAX } from "@fairlane/vtc";
 import type { EngineInfo } from "../engine/engine.ts";
 import { biasCountOf } from "../engine/sampling-columns.ts";
 import { BIAS_PER_SLOT_MAX } from "../engine/step-layout.ts";
@@ -46,6 +47,10 @@ export function checkRequest(request: EngineRequest, bounds: EngineBounds): Erro
   if (!Number.isSafeInteger(request.maxOutputTokens) || request.maxOutputTokens < 1) {
     const message = `The output maximum must be an integer >= 1, got ${request.maxOutputTokens}.`;
     return refuse("invalid_value", message, "max_completion_tokens");
+  }
+  if (!isWeight(request.weight)) {
+    const message = `The tenant's weight must be an integer from 1 to ${WEIGHT_MAX}, got ${request.weight}.`;
+    return refuse("invalid_value", message, "weight");
   }
   return checkSize(request, bounds) ?? checkTokens(request, bounds) ?? checkSampling(request);
 }
