@@ -268,6 +268,7 @@ void Llama::Attention(const StepBatch& batch, int32_t layer) const {
   });
   const AttentionArgs args = {parts_.kv,
                               layer,
+                              0,
                               p.heads,
                               a.qkv(),
                               stride,

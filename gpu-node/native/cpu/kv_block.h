@@ -62,11 +62,20 @@ inline KvBlockView<Element> ViewKvBlock(const KvBlock& block, const AttentionArg
   return {scratch->keys, scratch->values, lanes};
 }
 
-// The lanes that a query at `position` sees in a block that starts at `first_pos`.
-inline uint32_t VisibleLanes(uint32_t lanes, int32_t first_pos, int32_t position) {
+// The lanes that a query at `position` sees in a block that starts at `first_pos`; `window` 0 is
+// none.
+inline uint32_t VisibleLanes(uint32_t lanes, int32_t first_pos, int32_t position, int32_t window) {
   const int32_t last_lane = position - first_pos;
   if (last_lane < 0) return 0;
-  return last_lane >= kPageTokens - 1 ? lanes : lanes & ((2U << last_lane) - 1U);
+  if (last_lane < kPageTokens - 1) lanes &= (2U << last_lane) - 1U;
+  const int32_t first_lane = window > 0 ? last_lane - window + 1 : 0;
+  if (first_lane <= 0) return lanes;
+  return first_lane >= kPageTokens ? 0 : lanes & ~((1U << first_lane) - 1U);
+}
+
+// True if a query at `position` and every later one are past what they see of the block.
+inline bool IsPassed(const KvBlock& block, int32_t position, int32_t window) {
+  return window > 0 && block.first_pos + kPageTokens <= position - window + 1;
 }
 
 // Lanes up to and including the highest one set.

@@ -21,7 +21,7 @@
 
 namespace fairlane {
 
-inline constexpr uint32_t kBackendAbiVersion = 3;
+inline constexpr uint32_t kBackendAbiVersion = 4;
 inline constexpr char kBackendSymbol[] = "fairlane_backend";
 
 struct Backend {

@@ -1,8 +1,9 @@
 // Contract of causal attention over paged K and V with grouped query heads.
 // The keys of a row are listed in blocks of 16 absolute positions, [16 b, 16 b + 16), in ascending
-// order; a query at position p sees the listed keys at positions <= p. Reduction goes block by
-// block, so a result depends on the positions of the keys and not on the pages, page offsets or
-// chunks that brought them.
+// order; a query at position p sees the listed keys at positions <= p, with a window only those
+// above p - window. Blocks that no query of a row sees may be missing. Reduction goes block by
+// block from the first that a query sees, so a result depends on the positions of the keys and not
+// on the pages, page offsets or chunks that brought them.
 #pragma once
 
 #include <cstdint>
@@ -44,6 +45,7 @@ struct AttentionItem {
 struct AttentionArgs {
   KvShape shape;
   int32_t layer;
+  int32_t window;  // positions that a query sees, its own included; 0: all
   int32_t heads;   // query heads, a multiple of kv_heads
   const float* q;  // token t's queries at q + t * q_stride, [heads, head_dim]
   int64_t q_stride;

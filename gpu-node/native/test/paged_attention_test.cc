@@ -1,6 +1,6 @@
 // append_kv and paged_attention of every plug-in: against double arithmetic on rounded keys and
-// values, and bit by bit the same for shuffled pages, shifted page offsets, gaps, chunks and stale
-// page content.
+// values, and bit by bit the same for shuffled pages, shifted page offsets, gaps, chunks, stale
+// page content and blocks that a window leaves out.
 #include "ops/paged_attention.h"
 
 #include <algorithm>
@@ -16,6 +16,7 @@ namespace {
 struct Scene {
   KvShape shape;
   int32_t heads;
+  int32_t window;
   std::vector<int32_t> positions;  // of the tokens, ascending
   std::vector<float> q;            // [tokens, heads, dim]
   std::vector<float> k;            // [tokens, kv_heads, dim]
@@ -30,11 +31,13 @@ struct Placement {
   bool is_shuffled = false;
   uint8_t stale_byte = 0;   // what unused page bytes hold
   int32_t chunk = 1 << 20;  // query tokens per item
+  int32_t first_query = 0;  // earlier tokens only bring keys, as in an earlier step
 };
 
-Scene MakeScene(const KvShape& shape, int32_t heads, const std::vector<int32_t>& positions) {
+Scene MakeScene(const KvShape& shape, int32_t heads, const std::vector<int32_t>& positions,
+                int32_t window = 0) {
   Random random(static_cast<uint64_t>(shape.head_dim * 100 + heads));
-  Scene scene = {shape, heads, positions, {}, {}, {}};
+  Scene scene = {shape, heads, window, positions, {}, {}, {}};
   const size_t dim = static_cast<size_t>(shape.head_dim);
   scene.q = random.Floats(positions.size() * static_cast<size_t>(heads) * dim);
   scene.k = random.Floats(positions.size() * static_cast<size_t>(shape.kv_heads) * dim);
@@ -91,8 +94,19 @@ std::vector<float> Run(const Backend& backend, const Scene& scene, const Placeme
   const AppendKvArgs append = {shape,     layer,       scene.k.data(), scene.v.data(),
                                kv_stride, page.data(), offset.data()};
   backend.append_kv(&append, 0, static_cast<int32_t>(scene.tokens()));
-  const auto tokens = static_cast<int32_t>(scene.tokens());
-  const AttentionRow row = {0, tokens, 0, static_cast<int32_t>(blocks.size())};
+  const int32_t first = placement.first_query;
+  const auto tokens = static_cast<int32_t>(scene.tokens()) - first;
+  // What no query sees is not listed, and its page is somebody else's by now.
+  const int32_t first_position = scene.positions[static_cast<size_t>(first)];
+  size_t passed = 0;
+  if (scene.window > 0 && placement.first_page_offset == 0) {
+    while (blocks[passed].first_pos + kPageTokens <= first_position - scene.window + 1) {
+      std::memset(runs[static_cast<size_t>(blocks[passed].run_begin)].page, 0xFF, pages.page_bytes);
+      ++passed;
+    }
+  }
+  const AttentionRow row = {first, tokens, static_cast<int32_t>(passed),
+                            static_cast<int32_t>(blocks.size() - passed)};
   std::vector<AttentionItem> items;
   for (int32_t head = 0; head < shape.kv_heads; ++head) {
     for (int32_t begin = 0; begin < tokens; begin += placement.chunk) {
@@ -100,17 +114,12 @@ std::vector<float> Run(const Backend& backend, const Scene& scene, const Placeme
     }
   }
   std::vector<float> out(scene.q.size(), 77.0F);
-  const AttentionArgs args = {shape,
-                              layer,
-                              scene.heads,
-                              scene.q.data(),
-                              int64_t{scene.heads} * shape.head_dim,
-                              out.data(),
-                              scene.positions.data(),
-                              &row,
-                              blocks.data(),
-                              runs.data(),
-                              items.data()};
+  const AttentionArgs args = {shape,          layer,
+                              scene.window,   scene.heads,
+                              scene.q.data(), int64_t{scene.heads} * shape.head_dim,
+                              out.data(),     scene.positions.data(),
+                              &row,           blocks.data(),
+                              runs.data(),    items.data()};
   backend.paged_attention(&args, 0, static_cast<int32_t>(items.size()));
   return out;
 }
@@ -130,6 +139,10 @@ void CheckAgainstDouble(const Scene& scene, const std::vector<float>& out) {
       std::vector<double> weights;
       double total = 0.0;
       for (size_t s = 0; s <= t; ++s) {
+        if (scene.window > 0 && scene.positions[s] <= scene.positions[t] - scene.window) {
+          weights.push_back(0.0);
+          continue;
+        }
         double dot = 0.0;
         for (size_t d = 0; d < dim; ++d) {
           dot += static_cast<double>(scene.q[(t * heads + h) * dim + d]) *
@@ -148,8 +161,9 @@ void CheckAgainstDouble(const Scene& scene, const std::vector<float>& out) {
   }
 }
 
-bool SameBits(const std::vector<float>& a, const std::vector<float>& b) {
-  return std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+// From index `from` on.
+bool SameBits(const std::vector<float>& a, const std::vector<float>& b, size_t from = 0) {
+  return std::memcmp(a.data() + from, b.data() + from, (a.size() - from) * sizeof(float)) == 0;
 }
 
 void RunScene(const Backend& backend, const Scene& scene) {
@@ -161,6 +175,12 @@ void RunScene(const Backend& backend, const Scene& scene) {
   CHECK(SameBits(out, Run(backend, scene, {.is_shuffled = true, .stale_byte = 0xFF, .chunk = 5})));
   for (const int32_t shift : {1, 7, 15}) {
     CHECK(SameBits(out, Run(backend, scene, {.first_page_offset = shift, .stale_byte = 0xFF})));
+  }
+  const auto last = static_cast<int32_t>(scene.tokens()) - 1;
+  for (const int32_t first : {last / 2, last}) {
+    const auto from = static_cast<size_t>(first) * static_cast<size_t>(scene.heads) *
+                      static_cast<size_t>(scene.shape.head_dim);
+    CHECK(SameBits(out, Run(backend, scene, {.chunk = 7, .first_query = first}), from));
   }
 }
 
@@ -182,6 +202,10 @@ void RunAll(const Backend& backend) {
     }
     RunScene(backend, MakeScene({type, 1, 3, 64}, 9, Range(3, 70)));
     RunScene(backend, MakeScene({type, 3, 1, 256}, 1, {500}));
+    for (const int32_t window : {1, 3, 16, 17, 40, 100}) {
+      RunScene(backend, MakeScene({type, 1, 2, 16}, 4, Range(0, 90), window));
+      RunScene(backend, MakeScene({type, 1, 1, 24}, 1, gaps, window));
+    }
   }
   std::printf("append_kv, paged_attention on %s\n", backend.name);
 }

@@ -137,16 +137,20 @@ void RunQueries(const AttentionArgs& args, const AttentionItem& item, Query* que
   }
   for (int32_t b = 0; b < row.block_count; ++b) {
     const KvBlock& block = args.blocks[row.block_begin + b];
+    if (block.first_pos > queries[count - 1].position) break;
+    if (IsPassed(block, queries[0].position, args.window)) continue;
     const KvBlockView<uint16_t> view = ViewKvBlock<uint16_t>(block, args, item.kv_head, scratch);
-    // Queries that see nothing of the block come first, because positions ascend.
-    int first = 0;
-    while (first < count && VisibleLanes(view.lanes, block.first_pos, queries[first].position) == 0)
-      ++first;
-    if (first == count) break;
     uint32_t visible[kQueriesAtOnce];
-    for (int i = first; i < count; ++i)
-      visible[i - first] = VisibleLanes(view.lanes, block.first_pos, queries[i].position);
-    RunBlockFor(count - first, queries + first, view, visible, dim);
+    for (int i = 0; i < count; ++i)
+      visible[i] = VisibleLanes(view.lanes, block.first_pos, queries[i].position, args.window);
+    // Neighbours that see some of the block run together: before them are those whose positions lie
+    // before the block, behind them those whose windows have left it.
+    for (int first = 0; first < count;) {
+      int end = first;
+      while (end < count && visible[end] != 0) ++end;
+      if (end > first) RunBlockFor(end - first, queries + first, view, visible + first, dim);
+      first = end + 1;
+    }
   }
   for (int i = 0; i < count; ++i) {
     const __m256 inverse = _mm256_set1_ps(queries[i].sum > 0.0F ? 1.0F / queries[i].sum : 0.0F);

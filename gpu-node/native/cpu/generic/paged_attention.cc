@@ -76,8 +76,10 @@ void RunItem(const AttentionArgs& args, const AttentionItem& item) {
       for (int32_t b = 0; b < row.block_count; ++b) {
         const KvBlock& block = args.blocks[row.block_begin + b];
         if (block.first_pos > args.position[token]) break;
+        if (IsPassed(block, args.position[token], args.window)) continue;
         const auto view = ViewKvBlock<Element>(block, args, item.kv_head, &scratch);
-        const uint32_t visible = VisibleLanes(view.lanes, block.first_pos, args.position[token]);
+        const uint32_t visible =
+            VisibleLanes(view.lanes, block.first_pos, args.position[token], args.window);
         if (visible != 0) FoldBlock(view, visible, q, args.shape, &running, out);
       }
       const float inverse = running.sum > 0.0F ? 1.0F / running.sum : 0.0F;
