@@ -25,6 +25,8 @@ export interface RowSpec {
   readonly tokens: readonly number[] | "sampled";
   /** Default true. */
   readonly isSampled?: boolean;
+  /** Mask of the tokens that may be sampled; default none. */
+  readonly maskSlot?: number;
 }
 
 export interface Sample {
@@ -154,7 +156,7 @@ export class StepDriver {
     plan.row_adapter[index] = NONE;
     plan.row_n_logit_rows[index] = (row.isSampled ?? true) ? 1 : 0;
     plan.row_draft_len[index] = 0;
-    plan.row_mask_slot[index] = NONE;
+    plan.row_mask_slot[index] = row.maskSlot ?? NONE;
     plan.row_token_offset[index] = FROM_DEVICE;
     if (tokens !== "sampled") {
       const offset = header[PLAN_HEADER.tokens] ?? 0;

@@ -20,6 +20,7 @@ constexpr size_t kErrorBytes = 1024;
 constexpr char kClosedMessage = 0;
 
 void FreeBuffer(napi_env, void* data, void*) { std::free(data); }
+void FreeShared(napi_env, void*, void* hint) { delete static_cast<std::shared_ptr<void>*>(hint); }
 
 }  // namespace
 
@@ -52,7 +53,7 @@ bool EngineHandle::Init(napi_value object, const StepCapacity& capacity) {
   result_bytes_ = fairlane_result_bytes(&capacity);
   return MakeThreadSafeFunction() && MakeInfo(object) && MakeMethods(object) &&
          MakeBuffers(object, "plans", plan_bytes_, &plans_) &&
-         MakeBuffers(object, "results", result_bytes_, &results_);
+         MakeBuffers(object, "results", result_bytes_, &results_) && MakeMasks(object);
 }
 
 bool EngineHandle::MakeInfo(napi_value object) {
@@ -106,6 +107,26 @@ bool EngineHandle::MakeBuffers(napi_value object, const char* name, size_t bytes
     }
   }
   return Ok(env_, napi_set_named_property(env_, object, name, list));
+}
+
+bool EngineHandle::MakeMasks(napi_value object) {
+  const size_t bytes = fairlane_mask_bytes(engine_);
+  // Pages of zeros cost nothing until a grammar writes them.
+  masks_.reset(std::calloc(bytes, 1), std::free);
+  auto* shared = new (std::nothrow) std::shared_ptr<void>(masks_);
+  if (masks_ == nullptr || shared == nullptr) {
+    delete shared;
+    Throw(env_, "no memory for the masks");
+    return false;
+  }
+  napi_value buffer;
+  if (!Ok(env_, napi_create_external_arraybuffer(env_, masks_.get(), bytes, FreeShared, shared,
+                                                 &buffer))) {
+    delete shared;
+    return false;
+  }
+  fairlane_engine_use_masks(engine_, static_cast<const uint32_t*>(masks_.get()));
+  return Ok(env_, napi_set_named_property(env_, object, "masks", buffer));
 }
 
 bool EngineHandle::MakeThreadSafeFunction() {

@@ -8,6 +8,7 @@
 #include <node_api.h>
 
 #include <array>
+#include <memory>
 #include <thread>
 
 #include "core/engine.h"
@@ -31,6 +32,7 @@ class EngineHandle {
   bool MakeMethods(napi_value object);
   bool MakeBuffers(napi_value object, const char* name, size_t bytes,
                    std::array<napi_ref, 2>* refs);
+  bool MakeMasks(napi_value object);
   bool MakeThreadSafeFunction();
   // The bytes behind a buffer; null with an exception pending if JavaScript detached it.
   void* BufferData(napi_ref ref, size_t bytes);
@@ -66,6 +68,8 @@ class EngineHandle {
   size_t result_bytes_ = 0;
   std::array<napi_ref, 2> plans_ = {};
   std::array<napi_ref, 2> results_ = {};
+  // The engine reads them and JavaScript writes them: the last of both frees them.
+  std::shared_ptr<void> masks_;
   napi_ref self_ = nullptr;
   napi_ref close_promise_ = nullptr;
   napi_threadsafe_function to_loop_ = nullptr;

@@ -212,6 +212,15 @@ EngineInfo fairlane_engine_info(const Engine* engine) {
 size_t fairlane_plan_bytes(const StepCapacity* capacity) { return PlanBytes(*capacity); }
 size_t fairlane_result_bytes(const StepCapacity* capacity) { return ResultBytes(*capacity); }
 
+size_t fairlane_mask_bytes(const Engine* engine) {
+  const auto words = static_cast<size_t>(MaskWords(engine->model.params().vocab));
+  return static_cast<size_t>(engine->options.slot_count) * words * sizeof(uint32_t);
+}
+
+void fairlane_engine_use_masks(Engine* engine, const uint32_t* masks) {
+  engine->runner.UseMasks(masks);
+}
+
 EngineStatus fairlane_engine_submit(Engine* engine, const void* plan) {
   return engine->Submit(plan);
 }

@@ -59,6 +59,13 @@ EngineInfo fairlane_engine_info(const Engine* engine);
 size_t fairlane_plan_bytes(const StepCapacity* capacity);
 size_t fairlane_result_bytes(const StepCapacity* capacity);
 
+// Bytes of all masks, [slot_count, MaskWords(vocab)] uint32. Until an engine has them, rows cannot
+// name one.
+size_t fairlane_mask_bytes(const Engine* engine);
+// Called before the first submit; the masks outlive the engine. A mask may be written while no
+// queued or running step names it.
+void fairlane_engine_use_masks(Engine* engine, const uint32_t* masks);
+
 // Copies a plan and queues it.
 EngineStatus fairlane_engine_submit(Engine* engine, const void* plan);
 // Waits for the oldest unclaimed step and copies its result out. timeout_ms 0 polls; negative waits

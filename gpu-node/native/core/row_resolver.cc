@@ -34,7 +34,9 @@ StepCheck RowResolver::CheckRow(const PlanView& plan, int32_t row, RowShape* sha
   serial = serial_;
   const int32_t logit_rows = plan.row_n_logit_rows[row];
   const bool plain = plan.row_adapter[row] == kNone && plan.row_draft_len[row] == 0 &&
-                     plan.row_mask_slot[row] == kNone && (logit_rows == 0 || logit_rows == 1);
+                     (logit_rows == 0 || logit_rows == 1);
+  const int32_t mask = plan.row_mask_slot[row];
+  if (mask != kNone && (mask < 0 || mask >= mask_count_)) return {kStepBadRow, row};
   if (!plain || shape->tokens < 1 || shape->tokens > options_.capacity.tokens)
     return {kStepBadRow, row};
 
@@ -174,6 +176,7 @@ StepCheck RowResolver::Resolve(const PlanView& plan, StepBatch* batch) {
       batch->sample_token[at] = batch->token_count - 1;
       batch->sample_row[at] = row;
       batch->sample_slot[at] = shape.slot;
+      batch->sample_mask[at] = plan.row_mask_slot[row];
     }
   }
   return {};

@@ -26,6 +26,8 @@ class RowResolver {
  public:
   bool Open(const RowResolverOptions& options, std::string* error);
 
+  // Rows may name masks 0 .. count - 1; none until this is called.
+  void SetMaskCount(int32_t count) { mask_count_ = count; }
   // Checks all rows and fills `batch`.
   StepCheck Resolve(const PlanView& plan, StepBatch* batch);
   // Raises the slots' page fill and position counters to what the resolved rows compute.
@@ -63,6 +65,7 @@ class RowResolver {
   void ListRaises(const RowShape& shape);
 
   RowResolverOptions options_ = {};
+  int32_t mask_count_ = 0;
   uint32_t serial_ = 0;
   std::vector<uint32_t> slot_serial_;  // last step in which a slot had a row
   AlignedBuffer page_serial_;          // [pages] uint32: last step in which a page was written

@@ -52,6 +52,11 @@ bool StepRunner::Open(const StepRunnerOptions& options, std::string* error) {
   return true;
 }
 
+void StepRunner::UseMasks(const uint32_t* masks) {
+  masks_ = masks;
+  resolver_.SetMaskCount(options_.slot_count);
+}
+
 StepCheck StepRunner::Check(const PlanView& plan) {
   if (plan.header[kPlanVersion] != kStepLayoutVersion) return {kStepBadVersion, kNone};
   if (!CountsFit(plan.header, options_.capacity)) return {kStepBadCount, kNone};
@@ -80,6 +85,8 @@ void StepRunner::Sample(const ResultView& result) {
     args.bias_count = slot.bias_count;
     args.seen = slots_.history().tokens(slot_index);
     args.seen_count = slots_.history().count(slot_index);
+    const int32_t mask = batch_.sample_mask[at];
+    args.mask = mask == kNone ? nullptr : masks_ + int64_t{mask} * MaskWords(vocab);
     args.order = orders_.As<int32_t>() + int64_t{i} * vocab;
     args.edited = edited_.As<float>() + int64_t{i} * vocab;
     args.top_count = slot.top_logprobs;
@@ -87,7 +94,7 @@ void StepRunner::Sample(const ResultView& result) {
     args.top_logprob = result.result_top_logprob + int64_t{i} * kTopLogprobsMax;
     options_.backend->sample_token(&args);
     slot.last_token = args.token;
-    result.result_n_out[row] = 1;
+    result.result_n_out[row] = args.token == kNoToken ? 0 : 1;
     result.result_offset[row] = i;
     result.result_token[i] = args.token;
     result.result_logprob[i] = args.logprob;

@@ -30,6 +30,10 @@ class StepRunner {
  public:
   bool Open(const StepRunnerOptions& options, std::string* error);
 
+  // Masks of [slot_count, MaskWords(vocab)]: a row's mask slot is an index into them. They outlive
+  // the runner, and nobody writes one that a queued or running step names.
+  void UseMasks(const uint32_t* masks);
+
   // `plan` and `result` are buffers of PlanBytes and ResultBytes.
   void Run(const uint8_t* plan, uint8_t* result);
 
@@ -53,6 +57,7 @@ class StepRunner {
   std::unique_ptr<Llama> llama_;
   AlignedBuffer orders_;  // [rows, vocab] int32: scratch of the sampler
   AlignedBuffer edited_;  // [rows, vocab] f32: the same, for rows with bias or penalties
+  const uint32_t* masks_ = nullptr;
   std::vector<int32_t> all_tokens_;
   int32_t kept_tokens_ = 0;
 };

@@ -16,6 +16,7 @@ bool StepBatch::Open(const StepBatchOptions& options, std::string* error) {
   sample_token.resize(row_capacity);
   sample_row.resize(row_capacity);
   sample_slot.resize(row_capacity);
+  sample_mask.resize(row_capacity);
   // An entry that is not aligned to 16 positions lies in two blocks.
   const size_t runs = row_capacity * static_cast<size_t>(options.max_entries) * 2;
   const size_t items = tokens * static_cast<size_t>(options.kv_heads);

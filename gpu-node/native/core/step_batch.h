@@ -38,10 +38,11 @@ class StepBatch {
   std::vector<int32_t> page_offset;
   // Per row.
   std::vector<AttentionRow> rows;
-  // Per sampled position: its token's index, its row in the plan and the row's slot.
+  // Per sampled position: its token's index, its row in the plan, the row's slot and mask slot.
   std::vector<int32_t> sample_token;
   std::vector<int32_t> sample_row;
   std::vector<int32_t> sample_slot;
+  std::vector<int32_t> sample_mask;
 
   KvBlock* blocks() const { return blocks_.As<KvBlock>(); }
   KvRun* runs() const { return runs_.As<KvRun>(); }

@@ -62,7 +62,9 @@ enum PlanHeader : int32_t {
 //   row_adapter        adapter id, kNone without
 //   row_n_logit_rows   trailing positions that are sampled: 1, or 0 before the prompt's last chunk
 //   row_draft_len      draft tokens to verify, 0 without speculation
-//   row_mask_slot      grammar mask slot, kNone without
+//   row_mask_slot      mask of the tokens that may be sampled: an index into the engine's masks,
+//   one
+//                      for each slot; kNone without
 //   token              host tokens, rows' tokens one after another
 //   sampling_min_p     0 = off
 //   sampling_typical_p 0 or 1 = off
@@ -118,6 +120,9 @@ inline constexpr int32_t kBiasPerSlotMax = 384;
 inline constexpr int32_t kFromDevice = -1;
 inline constexpr int32_t kNone = -1;
 
+// Words of one mask: bit t % 32 of word t / 32 set = token t may be sampled.
+inline constexpr int32_t MaskWords(int32_t vocab) { return (vocab + 31) / 32; }
+
 // Header words of a result.
 enum ResultHeader : int32_t {
   kResultVersion = 0,    // kStepLayoutVersion
@@ -141,7 +146,8 @@ enum StepStatus : int32_t {
   kStepBadSampling = 8,  // a sampling parameter or bias out of range, or a penalty without history
 };
 
-// Ragged: row r of the plan produced result_n_out[r] tokens starting at result_offset[r]. The token
+// Ragged: row r of the plan produced result_n_out[r] tokens starting at result_offset[r]; a sampled
+// row whose mask and biases leave no token produced none. The token
 // at offset t comes with result_n_top[t] likeliest tokens, at t * kTopLogprobsMax of the top
 // columns; log-probabilities are those of the unmodified distribution.
 #define FAIRLANE_RESULT_COLUMNS(X)     \

@@ -141,11 +141,14 @@ inline int32_t DrawToken(const SampleTokenArgs& args, const Draw& draw) {
   if (params.typical_p < 1.0F) kept = KeepTypical(args, draw, kept);
   const double target = UniformAt(params.seed, args.position) * kept.total;
   double sum = 0.0;
+  int32_t last = args.order[0];  // where rounding leaves the sum at the target: the last possible
   for (int32_t i = 0; i < kept.count; ++i) {
-    sum += draw.Weight(args.order[i]);
-    if (sum > target) return args.order[i];
+    const double weight = draw.Weight(args.order[i]);
+    if (weight > 0.0) last = args.order[i];
+    sum += weight;
+    if (sum > target) return last;
   }
-  return args.order[kept.count - 1];
+  return last;
 }
 
 // Passes::Max(logits, vocab, &id) -> largest logit and the lowest id that has it;
@@ -159,6 +162,11 @@ inline void SampleTokenWith(SampleTokenArgs* args) {
   if (args->top_count > 0) FindTopLogprobs(args, max, log_sum);
   const float* logits = EditLogits(*args);
   const float edited_max = logits == args->logits ? max : Passes::Max(logits, args->vocab, &best);
+  if (args->mask != nullptr && edited_max == -std::numeric_limits<float>::infinity()) {
+    args->token = kNoToken;
+    args->logprob = edited_max;
+    return;
+  }
   args->token = best;
   if (args->params.temperature > 0.0F && std::isfinite(edited_max)) {
     const double inverse = 1.0 / static_cast<double>(args->params.temperature);

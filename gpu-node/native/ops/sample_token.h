@@ -5,21 +5,25 @@
 //   2. repetition penalty, for every seen token: a positive logit is divided by it, another
 //      multiplied; then frequency penalty x outputs and, with outputs, presence penalty are
 //      subtracted;
-//   3. temperature: at 0 the largest logit wins, the lowest id winning ties, and nothing below
+//   3. mask: tokens without their bit are excluded;
+//   4. temperature: at 0 the largest logit wins, the lowest id winning ties, and nothing below
 //      applies;
-//   4. top_k: the k largest logits; top_p: the smallest set of the largest whose probability
+//   5. top_k: the k largest logits; top_p: the smallest set of the largest whose probability
 //      reaches p; min_p: those at least min_p times as likely as the likeliest; typical_p: the
 //      smallest set, nearest to the entropy first, whose probability reaches it; each over what the
 //      one before left;
-//   5. a draw with a number that is a hash of (seed, position), so that the result does not depend
+//   6. a draw with a number that is a hash of (seed, position), so that the result does not depend
 //      on the batch.
 // Log-probabilities are those of the unmodified distribution (temperature 1, all tokens, before 1).
-// A NaN logit counts as minus infinity.
+// A NaN logit counts as minus infinity. When the mask, with the biases, leaves no token the result
+// is kNoToken.
 #pragma once
 
 #include <cstdint>
 
 namespace fairlane {
+
+inline constexpr int32_t kNoToken = -1;
 
 struct SamplingParams {
   float temperature = 0.0F;  // 0 = greedy
@@ -58,13 +62,14 @@ struct SampleTokenArgs {
   int32_t bias_count;
   const SeenToken* seen;
   int32_t seen_count;
-  int32_t* order;      // scratch, [vocab]
-  float* edited;       // scratch, [vocab]
-  int32_t token;       // result
-  float logprob;       // result
-  int32_t top_count;   // likeliest tokens wanted, at most vocab
-  int32_t* top_token;  // result, [top_count], likeliest first, ties by id
-  float* top_logprob;  // result, [top_count]
+  const uint32_t* mask;  // [(vocab + 31) / 32], bit t % 32 of word t / 32 allows t; null allows all
+  int32_t* order;        // scratch, [vocab]
+  float* edited;         // scratch, [vocab]
+  int32_t token;         // result, or kNoToken
+  float logprob;         // result
+  int32_t top_count;     // likeliest tokens wanted, at most vocab
+  int32_t* top_token;    // result, [top_count], likeliest first, ties by id
+  float* top_logprob;    // result, [top_count]
 };
 
 using SampleTokenFn = void (*)(SampleTokenArgs* args);

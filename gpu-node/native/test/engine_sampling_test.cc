@@ -134,6 +134,37 @@ void Biases(Engine* engine) {
   CHECK(Generate(engine, 17, false, plain) == free);  // a reset forgets the biases
 }
 
+void Masks(Engine* engine) {
+  Plan without;
+  without.Reset(0).Page(0, 0, 0, 0).Row(0, 0, {3});
+  Plan::At(without.view().row_mask_slot, 0) = 0;
+  Expect(RunStep(engine, without), kStepBadRow);  // the engine has no masks yet
+
+  constexpr size_t kWords = (TestModel::kVocab + 31) / 32;
+  CHECK_EQ(fairlane_mask_bytes(engine), 4 * kWords * sizeof(uint32_t));
+  static std::vector<uint32_t> masks(4 * kWords);  // outlives the engine
+  fairlane_engine_use_masks(engine, masks.data());
+  masks[2 * kWords + 1] = 1U << 9;  // mask 2 allows token 41
+  const auto run = [&](int32_t mask) {
+    Plan plan;
+    plan.Reset(0).Reset(1).Page(0, 0, 0, 0).Page(0, 1, 1, 16).Page(1, 0, 2, 0);
+    plan.Row(0, 0, kPrompt).Row(1, 0, {3});
+    Plan::At(plan.view().row_mask_slot, 0) = mask;
+    return RunStep(engine, plan);
+  };
+  const Result free = run(kNone);
+  const Result masked = run(2);
+  Expect(masked, kStepOk);
+  CHECK_EQ(masked.token(0), 41);
+  CHECK_EQ(masked.token(1), free.token(1));
+  const Result empty = run(3);
+  Expect(empty, kStepOk);
+  CHECK_EQ(empty.view.result_n_out[0], 0);
+  CHECK_EQ(empty.view.result_n_out[1], 1);
+  CHECK_EQ(empty.token(1), free.token(1));
+  for (const int32_t bad : {-2, 4}) Expect(run(bad), kStepBadRow);
+}
+
 void TopLogprobs(Engine* engine) {
   Plan plan;
   plan.Reset(0).Reset(1).Page(0, 0, 0, 0).Page(0, 1, 1, 16).Page(1, 0, 2, 0);
@@ -195,6 +226,7 @@ int main() {
   Penalties(engine.get());
   Seeds(engine.get());
   Biases(engine.get());
+  Masks(engine.get());
   TopLogprobs(engine.get());
   Refusals(engine.get());
   return Report("engine_sampling_test");

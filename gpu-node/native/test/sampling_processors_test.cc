@@ -31,6 +31,7 @@ Outcome Sample(const Backend& backend, const SamplingCase& given, int32_t positi
   args.bias_count = static_cast<int32_t>(given.bias.size());
   args.seen = given.seen.data();
   args.seen_count = static_cast<int32_t>(given.seen.size());
+  args.mask = given.mask.empty() ? nullptr : given.mask.data();
   args.order = order.data();
   args.edited = edited.data();
   args.top_count = static_cast<int32_t>(top_count);
@@ -80,6 +81,9 @@ SamplingCase RandomCase(Random* random) {
     if (random->Below(4) == 0) given.seen.push_back({token, random->Below(4)});
     if (random->Below(8) == 0) given.bias.push_back({token, random->Float() * 5.0F, kAlways});
   }
+  // Never empty: one token stays allowed.
+  if (coin())
+    given.mask = {static_cast<uint32_t>(random->Bits()) | 1U << random->Below(vocab), ~0U};
   return given;
 }
 
@@ -99,6 +103,7 @@ void AgainstReference(const Backend& backend) {
   alone([](SamplingCase* given) { given->params.repetition_penalty = 1.7F; });
   alone([](SamplingCase* given) { given->params.presence_penalty = 1.5F; });
   alone([](SamplingCase* given) { given->params.frequency_penalty = 0.7F; });
+  alone([](SamplingCase* given) { given->mask = {0b101110100}; });
   alone([](SamplingCase* given) { given->bias = {{8, 12.5F, kAlways}, {6, -2.0F, kAlways}}; });
   Random random(5);
   for (int32_t i = 0; i < 60; ++i) CompareDraws(backend, RandomCase(&random));
@@ -121,6 +126,38 @@ void GreedyWithEdits(const Backend& backend) {
   given.bias = {{2, -std::numeric_limits<float>::infinity(), 7}};
   CHECK_EQ(Sample(backend, given, 6).token, 1);
   CHECK_EQ(Sample(backend, given, 7).token, 2);
+}
+
+void Masks(const Backend& backend) {
+  SamplingCase given;
+  given.logits = {1.0F, 3.0F, 2.9F, -1.0F};
+  given.mask = {0b1001};
+  CHECK_EQ(Sample(backend, given, 0).token, 0);
+  // The mask wins over a bias, and log-probabilities stay those of the unmodified distribution.
+  given.bias = {{1, 100.0F, kAlways}, {3, 10.0F, kAlways}};
+  const Outcome outcome = Sample(backend, given, 0, 1);
+  CHECK_EQ(outcome.token, 3);
+  CHECK_EQ(outcome.top_token[0], 1);
+  const double sum = std::exp(1.0) + std::exp(3.0) + std::exp(2.9) + std::exp(-1.0);
+  CHECK_NEAR(static_cast<double>(outcome.logprob), -1.0 - std::log(sum), 1e-6);
+  // Nothing is left: by the mask alone, or with a suppressed token; bits past the vocabulary are
+  // nobody's.
+  for (const float temperature : {0.0F, 1.0F}) {
+    given.params.temperature = temperature;
+    given.mask = {0xFFFFFFF0};
+    CHECK_EQ(Sample(backend, given, 0).token, kNoToken);
+    given.mask = {0b0010};
+    given.bias = {{1, -std::numeric_limits<float>::infinity(), kAlways}};
+    CHECK_EQ(Sample(backend, given, 0).token, kNoToken);
+    given.bias.clear();
+    CHECK_EQ(Sample(backend, given, 0).token, 1);
+  }
+  // The only token is drawn at every position, however unlikely.
+  given.logits = std::vector<float>(70, 0.0F);
+  given.logits[67] = -60.0F;
+  given.mask = {0, 0, 1U << 3};
+  for (int32_t position = 0; position < 200; ++position)
+    CHECK_EQ(Sample(backend, given, position).token, 67);
 }
 
 void TopLogprobs(const Backend& backend) {
@@ -154,6 +191,7 @@ int main() {
   fairlane::test::ForEachPlugin([](const fairlane::Backend& backend) {
     fairlane::test::AgainstReference(backend);
     fairlane::test::GreedyWithEdits(backend);
+    fairlane::test::Masks(backend);
     fairlane::test::TopLogprobs(backend);
     std::printf("sampling processors on %s\n", backend.name);
   });

@@ -18,6 +18,7 @@ struct SamplingCase {
   int32_t position = 0;
   std::vector<LogitBias> bias;
   std::vector<SeenToken> seen;
+  std::vector<uint32_t> mask;  // empty allows all
 };
 
 inline std::vector<double> EditedLogits(const SamplingCase& given) {
@@ -33,6 +34,10 @@ inline std::vector<double> EditedLogits(const SamplingCase& given) {
     logit = logit > 0.0 ? logit / repetition : logit * repetition;
     logit -= static_cast<double>(params.frequency_penalty) * seen.outputs;
     if (seen.outputs > 0) logit -= static_cast<double>(params.presence_penalty);
+  }
+  for (size_t id = 0; id < logits.size() && !given.mask.empty(); ++id) {
+    const bool is_allowed = (given.mask[id / 32] >> (id % 32) & 1U) != 0;
+    if (!is_allowed) logits[id] = -std::numeric_limits<double>::infinity();
   }
   return logits;
 }

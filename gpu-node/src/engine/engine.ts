@@ -41,6 +41,11 @@ export interface Engine {
   readonly info: EngineInfo;
   /** A plan buffer that no submitted step uses; two exist. Throws when both are in flight. */
   acquirePlan(): PlanViews;
+  /**
+   * The mask that rows name as `mask_slot` (one for each slot), [maskWords(vocabSize)]: bit t % 32 of word t / 32 set =
+   * token t may be sampled. Written by the host, and only while no submitted step names it.
+   */
+  maskAt(maskSlot: number): Int32Array;
   /** Hands the acquired plan over; returns at once. Steps run in the order of submission. */
   submitStep(plan: PlanViews): void;
   /** Waits for the oldest submitted step. Its result views stay valid until the next waitStep. */

@@ -41,6 +41,8 @@ export interface NativeEngineHandle {
   readonly plans: readonly [ArrayBuffer, ArrayBuffer];
   /** Two result buffers, laid out by RESULT_COLUMNS. A claimed result lies in one until the next is claimed. */
   readonly results: readonly [ArrayBuffer, ArrayBuffer];
+  /** All masks one after another, [slotCount, maskWords(vocabSize)] uint32. */
+  readonly masks: ArrayBuffer;
   /** Queues the plan in buffer `planIndex`; its content is copied before this returns. */
   submitStep(planIndex: number): void;
   /**

@@ -12,6 +12,7 @@ import {
   type PlanViews,
   type ResultViews,
 } from "./step-layout.ts";
+import { TokenMasks } from "./token-masks.ts";
 
 /** EngineOptions plus where the build lies; the default is gpu-node/build. */
 export interface NativeEngineOptions extends EngineOptions {
@@ -24,6 +25,7 @@ export class NativeEngine implements Engine {
   readonly #handle: NativeEngineHandle;
   readonly #plans: readonly [PlanViews, PlanViews];
   readonly #results: readonly [ResultViews, ResultViews];
+  readonly #masks: TokenMasks;
   /** Buffer indexes of submitted and unclaimed steps, oldest first; at most two. */
   readonly #inFlight: number[] = [];
   /** The native wait that a timed-out waitStep left behind; the next waitStep takes it over. */
@@ -33,7 +35,8 @@ export class NativeEngine implements Engine {
   constructor(handle: NativeEngineHandle, info: EngineInfo) {
     this.info = info;
     this.#handle = handle;
-    const { plans, results } = handle;
+    const { plans, results, masks } = handle;
+    this.#masks = new TokenMasks({ ...info, buffer: masks });
     this.#plans = [planViews(info.capacity, plans[0]), planViews(info.capacity, plans[1])];
     this.#results = [
       resultViews(info.capacity, results[0]),
@@ -46,6 +49,10 @@ export class NativeEngine implements Engine {
     if (index === undefined)
       throw new Error("Both plan buffers are in flight: wait for a step first");
     return this.#planAt(index);
+  }
+
+  maskAt(maskSlot: number): Int32Array {
+    return this.#masks.at(maskSlot);
   }
 
   submitStep(plan: PlanViews): void {

@@ -17,6 +17,7 @@ import {
   type ResultViews,
   type StepCapacity,
 } from "./step-layout.ts";
+import { TokenMasks } from "./token-masks.ts";
 import type { VirtualClock } from "./virtual-clock.ts";
 
 export interface SimulatedEngineOptions {
@@ -43,6 +44,7 @@ export class SimulatedEngine implements Engine {
   readonly #plans: readonly [PlanViews, PlanViews];
   /** One more than there are plans: the result that was handed out last stays as it is. */
   readonly #results: ResultViews[];
+  readonly #masks: TokenMasks;
   readonly #inFlight: Flight[] = [];
   #busyUntilUs = 0;
   #isWaiting = false;
@@ -70,7 +72,8 @@ export class SimulatedEngine implements Engine {
     this.#cost = cost;
     const { pageTokens } = this.info;
     const sizes = { slotCount, pageCount, pageTokens, contextTokens, vocabSize, capacity };
-    this.#step = new SimulatedStep(sizes, new SimulatedMemory(sizes));
+    this.#masks = new TokenMasks(sizes);
+    this.#step = new SimulatedStep(sizes, new SimulatedMemory(sizes), this.#masks);
     this.#plans = [plan(), plan()];
     this.#results = [result(), result(), result()];
   }
@@ -80,6 +83,10 @@ export class SimulatedEngine implements Engine {
     if (free === undefined)
       throw new Error("Both plan buffers are in flight: wait for a step first");
     return free;
+  }
+
+  maskAt(maskSlot: number): Int32Array {
+    return this.#masks.at(maskSlot);
   }
 
   submitStep(plan: PlanViews): void {

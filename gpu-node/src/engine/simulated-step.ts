@@ -22,6 +22,7 @@ import {
   type PlanViews,
   type ResultViews,
 } from "./step-layout.ts";
+import type { TokenMasks } from "./token-masks.ts";
 
 /** A row that passed its checks. */
 interface CheckedRow {
@@ -30,6 +31,8 @@ interface CheckedRow {
   readonly tokenCount: number;
   readonly tokenOffset: number;
   readonly isSampled: boolean;
+  /** Of the tokens that may be sampled; NONE allows all. */
+  readonly maskSlot: number;
 }
 
 /** Where a row's tokens go. */
@@ -42,9 +45,12 @@ export class SimulatedStep {
   readonly #options: MemoryOptions;
   readonly #memory: SimulatedMemory;
 
-  constructor(options: MemoryOptions, memory: SimulatedMemory) {
+  readonly #masks: TokenMasks;
+
+  constructor(options: MemoryOptions, memory: SimulatedMemory, masks: TokenMasks) {
     this.#options = options;
     this.#memory = memory;
+    this.#masks = masks;
   }
 
   /** Computes the plan into `result`; the shape is null when the plan was refused. */
@@ -68,9 +74,9 @@ export class SimulatedStep {
     rows.forEach((row, index) => {
       const hash = this.#writeTokens(plan, row, places[index] ?? []);
       result.result_row[index] = index;
-      result.result_n_out[index] = row.isSampled ? 1 : 0;
+      result.result_n_out[index] = 0;
       result.result_offset[index] = header[RESULT_HEADER.tokens] ?? 0;
-      if (row.isSampled) this.#sample(result, row.slot, hash);
+      if (row.isSampled) result.result_n_out[index] = this.#sample(result, row, hash);
     });
     return shapeOf(rows);
   }
@@ -110,8 +116,11 @@ export class SimulatedStep {
     const isPlain =
       plan.row_adapter[at] === NONE && plan.row_draft_len[at] === 0 && (logitRows & ~1) === 0;
     const fits = firstPosition >= 0 && firstPosition + tokenCount <= contextTokens;
-    if (!isPlain || tokenCount < 1 || !fits) return STEP_STATUS.badRow;
-    const row = { slot, firstPosition, tokenCount, tokenOffset, isSampled: logitRows === 1 };
+    const maskSlot = plan.row_mask_slot[at] ?? NONE;
+    const hasMask = maskSlot === NONE || this.#masks.has(maskSlot);
+    if (!isPlain || !hasMask || tokenCount < 1 || !fits) return STEP_STATUS.badRow;
+    const isSampled = logitRows === 1;
+    const row = { slot, firstPosition, tokenCount, tokenOffset, isSampled, maskSlot };
     if (tokenOffset === FROM_DEVICE) {
       return slot.lastToken !== NONE && tokenCount === 1 ? row : STEP_STATUS.badRow;
     }
@@ -146,15 +155,20 @@ export class SimulatedStep {
     return this.#memory.hashAt(entry.page, last);
   }
 
-  #sample(result: ResultViews, slot: SimulatedSlot, hash: number): void {
+  /** Draws a token; returns how many there are, 0 when the mask leaves none. */
+  #sample(result: ResultViews, { slot, maskSlot }: CheckedRow, hash: number): 0 | 1 {
     const { vocabSize } = this.#options;
     const drawn = mix(hash, slot.salt) >>> 0;
     slot.lastToken = drawn % vocabSize;
+    if (maskSlot !== NONE) {
+      slot.lastToken = this.#masks.firstAllowed(maskSlot, slot.lastToken);
+    }
     const at = result.header[RESULT_HEADER.tokens] ?? 0;
     result.result_token[at] = slot.lastToken;
     // Better than a blind guess and worse than certain, as a model's are.
     result.result_logprob[at] = -Math.log(vocabSize) * (0.05 + (0.9 * drawn) / 2 ** 32);
     result.header[RESULT_HEADER.tokens] = at + 1;
+    return slot.lastToken === NONE ? 0 : 1;
   }
 }
 

@@ -59,6 +59,10 @@ class NullEngine implements Engine {
     }
   }
 
+  maskAt(): Int32Array {
+    throw new Error("no row here has a mask");
+  }
+
   acquirePlan(): PlanViews {
     return this.#plan;
   }

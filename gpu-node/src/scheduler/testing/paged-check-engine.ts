@@ -19,7 +19,11 @@ import {
   type PlanViews,
   type ResultViews,
 } from "../../engine/step-layout.ts";
+import { TokenMasks } from "../../engine/token-masks.ts";
 import { stepCapacityFor } from "../scheduler-parts.ts";
+import { nextToken } from "./next-token.ts";
+
+export { nextToken, outputAlone } from "./next-token.ts";
 
 export interface CheckEngineOptions {
   readonly slotCount?: number;
@@ -64,6 +68,7 @@ interface SampledRow {
   readonly result: ResultViews;
   readonly row: number;
   readonly slot: Slot;
+  readonly maskSlot: number;
 }
 
 export class PagedCheckEngine implements Engine {
@@ -82,6 +87,7 @@ export class PagedCheckEngine implements Engine {
   readonly #plans: readonly PlanViews[];
   readonly #results: readonly ResultViews[];
   readonly #readsContext: boolean;
+  readonly #masks: TokenMasks;
   readonly #inFlight: Flight[] = [];
 
   constructor(options: CheckEngineOptions = {}) {
@@ -99,6 +105,7 @@ export class PagedCheckEngine implements Engine {
       threadCount: 1,
       capacity,
     };
+    this.#masks = new TokenMasks(this.info);
     this.#readsContext = options.readsContext ?? true;
     this.#slots = Array.from({ length: slotCount }, () => ({
       entries: [],
@@ -112,6 +119,10 @@ export class PagedCheckEngine implements Engine {
     this.#results = [0, 1].map(() =>
       resultViews(capacity, new ArrayBuffer(layoutBytes(RESULT_COLUMNS, capacity))),
     );
+  }
+
+  maskAt(maskSlot: number): Int32Array {
+    return this.#masks.at(maskSlot);
   }
 
   acquirePlan(): PlanViews {
@@ -236,12 +247,16 @@ export class PagedCheckEngine implements Engine {
     result.result_row[row] = row;
     result.result_n_out[row] = at(plan.row_n_logit_rows, row);
     result.result_offset[row] = 0;
-    if (result.result_n_out[row] === 1) this.#sampleRow({ result, row, slot }, first + count);
+    const maskSlot = at(plan.row_mask_slot, row);
+    if (result.result_n_out[row] === 1)
+      this.#sampleRow({ result, row, slot, maskSlot }, first + count);
   }
 
-  #sampleRow({ result, row, slot }: SampledRow, contextTokens: number): void {
+  #sampleRow({ result, row, slot, maskSlot }: SampledRow, contextTokens: number): void {
     const context = this.#readsContext ? this.#readContext(slot, contextTokens) : [];
     slot.lastToken = nextToken(context, { vocabSize: this.info.vocabSize, salt: slot.salt });
+    if (maskSlot !== NONE) slot.lastToken = this.#masks.firstAllowed(maskSlot, slot.lastToken);
+    result.result_n_out[row] = slot.lastToken === NONE ? 0 : 1;
     const at = result.header[RESULT_HEADER.tokens] ?? 0;
     result.result_offset[row] = at;
     result.result_token[at] = slot.lastToken;
@@ -263,26 +278,6 @@ export class PagedCheckEngine implements Engine {
     assert(slot !== undefined, `slot ${index} of ${this.info.slotCount}`);
     return slot;
   }
-}
-
-/** The token that follows a context: a hash of all of it. */
-export function nextToken(
-  context: readonly number[],
-  { vocabSize, salt }: { readonly vocabSize: number; readonly salt: number },
-): number {
-  let hash = 0x811c_9dc5 ^ salt;
-  for (const token of context) hash = Math.imul(hash ^ token, 0x0100_0193);
-  return (hash >>> 0) % vocabSize;
-}
-
-/** What a request alone would say: `count` tokens after `prompt`. */
-export function outputAlone(
-  prompt: readonly number[],
-  options: { readonly count: number; readonly vocabSize: number; readonly salt: number },
-): number[] {
-  const context = [...prompt];
-  for (let i = 0; i < options.count; i++) context.push(nextToken(context, options));
-  return context.slice(prompt.length);
 }
 
 function at(column: Int32Array | Float32Array, index: number): number {
