@@ -39,6 +39,15 @@ export class EvictionQueue<Entry extends QueueEntry> {
     this.#sink(last);
   }
 
+  /** Gives every entry its worth anew. O(entries). */
+  orderAnew(worthOf: (entry: Entry) => number): void {
+    for (const entry of this.#heap) entry.worth = worthOf(entry);
+    for (let at = (this.#heap.length >>> 1) - 1; at >= 0; at--) {
+      const entry = this.#heap[at];
+      if (entry !== undefined) this.#sink(entry);
+    }
+  }
+
   #place(entry: Entry, at: number): void {
     this.#heap[at] = entry;
     entry.at = at;

@@ -41,6 +41,7 @@ export class PrefixIndex implements CachedPageWatcher {
     this.#byPage = Array.from({ length: pool.pageCount }, () => undefined);
     const poolBytes = pool.pageCount * pageBytes;
     this.#evictor = new Evictor({
+      poolBytes,
       floorBytes: (poolBytes * CACHE_FLOOR_PERCENT) / 100,
       capBytes: (poolBytes * CACHE_CAP_PERCENT) / 100,
     });
