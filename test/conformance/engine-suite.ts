@@ -383,6 +383,9 @@ export function describeEngine(subject: EngineUnderTest): void {
         expect(info.vocabSize).toBeGreaterThan(211);
         expect([info.pageTokens, info.pageCount, info.slotCount]).toEqual([16, 320, 8]);
         expect(info.pageBytes).toBeGreaterThan(0);
+        expect(info.kvGroups).toHaveLength(1);
+        expect(info.kvGroups[0]).toMatchObject({ windowTokens: null });
+        expect(info.kvGroups[0]?.pageBytes).toBe(info.pageBytes);
         expect(info.numericsClass).toMatch(/^[\x21-\x7e]+$/);
         expect(info.capacity.tokens).toBe(4096);
       });

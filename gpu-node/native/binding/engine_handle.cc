@@ -69,8 +69,25 @@ bool EngineHandle::MakeInfo(napi_value object) {
          SetNumber(env_, made, "pageBytes", static_cast<double>(info.page_bytes)) &&
          SetNumber(env_, made, "pageCount", info.page_count) &&
          SetNumber(env_, made, "slotCount", info.slot_count) &&
-         SetNumber(env_, made, "threadCount", info.thread_count) &&
+         SetNumber(env_, made, "threadCount", info.thread_count) && MakeKvGroups(made, info) &&
          Ok(env_, napi_set_named_property(env_, object, "info", made));
+}
+
+bool EngineHandle::MakeKvGroups(napi_value object, const EngineInfo& info) {
+  const auto count = static_cast<uint32_t>(info.kv_group_count);
+  napi_value list;
+  if (!Ok(env_, napi_create_array_with_length(env_, count, &list))) return false;
+  for (uint32_t i = 0; i < count; ++i) {
+    const KvGroupInfo& group = info.kv_groups[i];
+    napi_value made;
+    const bool ok = Ok(env_, napi_create_object(env_, &made)) &&
+                    SetNumber(env_, made, "layers", group.layers) &&
+                    SetNumber(env_, made, "windowTokens", group.window_tokens) &&
+                    SetNumber(env_, made, "pageBytes", static_cast<double>(group.page_bytes)) &&
+                    Ok(env_, napi_set_element(env_, list, i, made));
+    if (!ok) return false;
+  }
+  return Ok(env_, napi_set_named_property(env_, object, "kvGroups", list));
 }
 
 bool EngineHandle::MakeMethods(napi_value object) {

@@ -29,6 +29,7 @@ class EngineHandle {
 
   bool Init(napi_value object, const StepCapacity& capacity);
   bool MakeInfo(napi_value object);
+  bool MakeKvGroups(napi_value object, const EngineInfo& info);
   bool MakeMethods(napi_value object);
   bool MakeBuffers(napi_value object, const char* name, size_t bytes,
                    std::array<napi_ref, 2>* refs);

@@ -122,8 +122,8 @@ bool Engine::Open(const EngineOptions& given, std::string* error) {
   }
   // Bump the last number when the arithmetic of any op changes: the class is part of cache keys.
   numerics_class = std::string(backend.name) + (as_f32 ? "/f32" : "/int8-zero-g32") +
-                   (runner.kv_type() == kKvF32 ? "/kv-f32" : "/kv-f16") + "/attention-" +
-                   backend.attention_arithmetic + "/1";
+                   (runner.kv_groups().group(0).shape.type == kKvF32 ? "/kv-f32" : "/kv-f16") +
+                   "/attention-" + backend.attention_arithmetic + "/1";
   for (auto& plan : plans_) plan.resize(PlanBytes(options.capacity));
   for (auto& result : results_) result.resize(ResultBytes(options.capacity));
   launcher_ = std::thread([this] { Launch(); });
@@ -198,15 +198,24 @@ Engine* fairlane_engine_open(const EngineOptions* options, char* error, size_t e
 
 EngineInfo fairlane_engine_info(const Engine* engine) {
   const ModelParams& params = engine->model.params();
-  return {.backend = engine->plugin.backend().name,
-          .numerics_class = engine->numerics_class.c_str(),
-          .vocab_size = params.vocab,
-          .context_tokens = params.context,
-          .page_tokens = kPageTokens,
-          .page_bytes = static_cast<int64_t>(engine->runner.page_bytes()),
-          .page_count = engine->options.page_count,
-          .slot_count = engine->options.slot_count,
-          .thread_count = engine->options.thread_count};
+  const KvGroups& groups = engine->runner.kv_groups();
+  EngineInfo info = {.backend = engine->plugin.backend().name,
+                     .numerics_class = engine->numerics_class.c_str(),
+                     .vocab_size = params.vocab,
+                     .context_tokens = params.context,
+                     .page_tokens = kPageTokens,
+                     .page_bytes = static_cast<int64_t>(engine->runner.page_bytes()),
+                     .page_count = engine->options.page_count,
+                     .slot_count = engine->options.slot_count,
+                     .thread_count = engine->options.thread_count,
+                     .kv_group_count = groups.count(),
+                     .kv_groups = {}};
+  for (int32_t i = 0; i < groups.count(); ++i) {
+    const KvGroup& group = groups.group(i);
+    const size_t bytes = engine->plugin.backend().kv_page_bytes(&group.shape);
+    info.kv_groups[i] = {group.shape.layers, group.window, static_cast<int64_t>(bytes)};
+  }
+  return info;
 }
 
 size_t fairlane_plan_bytes(const StepCapacity* capacity) { return PlanBytes(*capacity); }

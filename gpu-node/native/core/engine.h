@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/limits.h"
 #include "core/step_layout.h"
 
 namespace fairlane {
@@ -29,6 +30,13 @@ struct EngineOptions {
   void* step_done_context;
 };
 
+// Layers that share pages (kv_groups.h).
+struct KvGroupInfo {
+  int32_t layers;
+  int32_t window_tokens;  // 0: none
+  int64_t page_bytes;     // used of a page; the rest of EngineInfo::page_bytes is waste
+};
+
 struct EngineInfo {
   const char* backend;
   const char* numerics_class;
@@ -39,6 +47,8 @@ struct EngineInfo {
   int32_t page_count;
   int32_t slot_count;
   int32_t thread_count;
+  int32_t kv_group_count;
+  KvGroupInfo kv_groups[kMaxKvGroups];
 };
 
 enum EngineStatus : int32_t {

@@ -27,6 +27,8 @@ inline constexpr int32_t kMaxThreads = 256;
 // Engine: pages of the pool and slots; ids stay int32 and the page table of a slot stays in memory.
 inline constexpr int32_t kMaxPages = 1 << 24;
 inline constexpr int32_t kMaxSlots = 65536;
+// Engine: KV groups of a model; windowed layers and the others, where a model has both.
+inline constexpr int32_t kMaxKvGroups = 2;
 // Engine: elements of any column of a step plan.
 inline constexpr int32_t kMaxCapacity = 1 << 20;
 // Engine: bytes of the page pool and of the kept logits; larger than any host of today.

@@ -34,6 +34,9 @@ bool CheckParams(const ModelParams& p, std::string* error) {
     return fail("heads * head_dim is " + std::to_string(attention) +
                 ", not a multiple of 32 up to 1048576");
   }
+  if (p.window_first_layer > 0 && (p.window == 0 || p.window_first_layer >= p.layers))
+    return fail("window_first_layer is " + std::to_string(p.window_first_layer) +
+                ", but no layer has a window there");
   return true;
 }
 
@@ -260,21 +263,24 @@ void Llama::Attention(const StepBatch& batch, int32_t layer) const {
   float* v = k + int64_t{p.kv_heads} * p.head_dim;
   // Query and key heads lie side by side, so one call turns both.
   const RopeArgs rope = {a.qkv(), stride, p.heads + p.kv_heads, p.head_dim, a.cosine(), a.sine()};
+  const auto [group_index, layer_index] = parts_.kv_groups->layer(layer);
+  const KvGroup& group = parts_.kv_groups->group(group_index);
+  const GroupBatch& places = batch.groups[group_index];
   const AppendKvArgs append = {
-      parts_.kv, layer, k, v, stride, batch.page.data(), batch.page_offset.data()};
+      group.shape, layer_index, k, v, stride, places.page.data(), places.page_offset.data()};
   parts_.workers->ForPieces(batch.token_count, kTokensPerPiece, [&](int32_t begin, int32_t end) {
     backend.rope(&rope, begin, end);
     backend.append_kv(&append, begin, end);
   });
-  const AttentionArgs args = {parts_.kv,
-                              layer,
-                              0,
+  const AttentionArgs args = {group.shape,
+                              layer_index,
+                              group.window,
                               p.heads,
                               a.qkv(),
                               stride,
                               a.normed(),
                               batch.position.data(),
-                              batch.rows.data(),
+                              places.rows.data(),
                               batch.blocks(),
                               batch.runs(),
                               batch.items()};

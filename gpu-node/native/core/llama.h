@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/activations.h"
+#include "core/kv_groups.h"
 #include "core/manifest.h"
 #include "core/model.h"
 #include "core/parallel_for.h"
@@ -25,7 +26,7 @@ class Llama {
     const Backend* backend;
     const Workers* workers;
     const Activations* activations;
-    KvShape kv;
+    const KvGroups* kv_groups;
   };
 
   explicit Llama(const Parts& parts);

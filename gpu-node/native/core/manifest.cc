@@ -157,6 +157,12 @@ class Parser {
       return IntegerParam("param rope_original_context", value, kMaxContextTokens,
                           &params.rope_original_context);
     }
+    if (name == "window")
+      return IntegerParam("param window", value, kMaxContextTokens, &params.window);
+    if (name == "window_first_layer") {
+      return IntegerParam("param window_first_layer", value, kMaxLayers,
+                          &params.window_first_layer);
+    }
     if (name == "rms_eps") return NumberParam("param rms_eps", value, &params.rms_eps);
     if (name == "qk_interleaved") {
       int64_t flag = 0;

@@ -51,6 +51,8 @@ struct ModelParams {
   double rope_high_frequency = 0;
   int32_t rope_original_context = 0;
   double rms_eps = 0;
+  int32_t window = 0;              // positions that attention sees; 0: all
+  int32_t window_first_layer = 0;  // this layer and those above have the window
   bool qk_interleaved = false;
 };
 

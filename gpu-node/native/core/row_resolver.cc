@@ -16,7 +16,8 @@ bool RowResolver::Open(const RowResolverOptions& options, std::string* error) {
   options_ = options;
   slot_serial_.assign(static_cast<size_t>(options.slots->slot_count()), 0);
   ordered_.reserve(static_cast<size_t>(options.slots->max_entries()));
-  raises_.reserve(static_cast<size_t>(options.capacity.tokens));
+  raises_.reserve(static_cast<size_t>(options.capacity.tokens) *
+                  static_cast<size_t>(options.groups->count()));
   if (!page_serial_.Allocate(sizeof(uint32_t) * static_cast<size_t>(options.pages->page_count()))) {
     *error = "no memory for the page marks";
     return false;
@@ -61,9 +62,9 @@ StepCheck RowResolver::CheckRow(const PlanView& plan, int32_t row, RowShape* sha
   return {};
 }
 
-StepStatus RowResolver::OrderEntries(const RowShape& shape) {
-  const PageEntry* entries = options_.slots->entries(shape.slot);
-  const int32_t count = options_.slots->slot(shape.slot).entry_count;
+StepStatus RowResolver::OrderEntries(const RowShape& shape, int32_t group) {
+  const PageEntry* entries = options_.slots->entries(shape.slot, group);
+  const int32_t count = options_.slots->slot(shape.slot).entry_count[group];
   ordered_.clear();
   for (int32_t i = 0; i < count; ++i) {
     ordered_.push_back({i, entries[i].page, entries[i].first_pos, entries[i].n_valid, kPageTokens});
@@ -83,8 +84,8 @@ StepStatus RowResolver::OrderEntries(const RowShape& shape) {
   return kStepOk;
 }
 
-StepStatus RowResolver::PlaceTokens(const PlanView& plan, const RowShape& shape, StepBatch* batch) {
-  const Slot& slot = options_.slots->slot(shape.slot);
+StepStatus RowResolver::PlaceTokens(const RowShape& shape, int32_t group, StepBatch* batch) {
+  GroupBatch& places = batch->groups[group];
   auto* page_serial = page_serial_.As<uint32_t>();
   // The entry of a position is the last one that begins at or before it.
   const auto after = [](int32_t position, const OrderedEntry& entry) {
@@ -110,22 +111,33 @@ StepStatus RowResolver::PlaceTokens(const PlanView& plan, const RowShape& shape,
     }
     entry->n_valid = std::max(entry->n_valid, offset + 1);
     const auto at = static_cast<size_t>(batch->token_count + i);
-    batch->token[at] =
-        shape.token_offset == kFromDevice ? slot.last_token : plan.token[shape.token_offset + i];
-    batch->position[at] = position;
-    batch->page[at] = options_.pages->DataOf(entry->page);
-    batch->page_offset[at] = offset;
+    places.page[at] = options_.pages->DataOf(entry->page);
+    places.page_offset[at] = offset;
   }
   return kStepOk;
 }
 
-void RowResolver::ListBlocks(const RowShape& shape, StepBatch* batch) {
-  AttentionRow& row = batch->rows[static_cast<size_t>(batch->row_count)];
+void RowResolver::ListTokens(const PlanView& plan, const RowShape& shape, StepBatch* batch) {
+  const Slot& slot = options_.slots->slot(shape.slot);
+  for (int32_t i = 0; i < shape.tokens; ++i) {
+    const auto at = static_cast<size_t>(batch->token_count + i);
+    batch->token[at] =
+        shape.token_offset == kFromDevice ? slot.last_token : plan.token[shape.token_offset + i];
+    batch->position[at] = shape.first_pos + i;
+  }
+}
+
+void RowResolver::ListBlocks(const RowShape& shape, int32_t group, StepBatch* batch) {
+  AttentionRow& row = batch->groups[group].rows[static_cast<size_t>(batch->row_count)];
   row = {batch->token_count, shape.tokens, batch->block_count, 0};
   const int32_t end_pos = shape.first_pos + shape.tokens;
+  // What no query of the row sees is left out: its page may be somebody else's by now.
+  const int32_t window = options_.groups->group(group).window;
+  const int32_t first_seen = window > 0 ? shape.first_pos - window + 1 : 0;
   for (const OrderedEntry& entry : ordered_) {
     int32_t position = entry.first_pos;
     const int32_t last = std::min(entry.first_pos + entry.n_valid, end_pos);
+    if (last <= first_seen) continue;
     while (position < last) {
       const int32_t lane = position % kPageTokens;
       const int32_t count = std::min(last - position, kPageTokens - lane);
@@ -163,12 +175,12 @@ StepCheck RowResolver::Resolve(const PlanView& plan, StepBatch* batch) {
     const StepCheck check = CheckRow(plan, row, &shape);
     if (!check.ok()) return check;
     if (shape.tokens > options_.capacity.tokens - batch->token_count) return {kStepBadRow, row};
-    StepStatus status = OrderEntries(shape);
-    if (status == kStepOk) status = PlaceTokens(plan, shape, batch);
-    if (status != kStepOk) return {status, row};
-    ListBlocks(shape, batch);
+    for (int32_t group = 0; group < options_.groups->count(); ++group) {
+      const StepStatus status = ResolveGroup(shape, group, batch);
+      if (status != kStepOk) return {status, row};
+    }
+    ListTokens(plan, shape, batch);
     ListItems(shape, batch);
-    ListRaises(shape);
     batch->token_count += shape.tokens;
     ++batch->row_count;
     if (plan.row_n_logit_rows[row] == 1) {
@@ -182,20 +194,29 @@ StepCheck RowResolver::Resolve(const PlanView& plan, StepBatch* batch) {
   return {};
 }
 
-void RowResolver::ListRaises(const RowShape& shape) {
-  const PageEntry* entries = options_.slots->entries(shape.slot);
+StepStatus RowResolver::ResolveGroup(const RowShape& shape, int32_t group, StepBatch* batch) {
+  StepStatus status = OrderEntries(shape, group);
+  if (status == kStepOk) status = PlaceTokens(shape, group, batch);
+  if (status != kStepOk) return status;
+  ListBlocks(shape, group, batch);
+  ListRaises(shape, group);
+  return kStepOk;
+}
+
+void RowResolver::ListRaises(const RowShape& shape, int32_t group) {
+  const PageEntry* entries = options_.slots->entries(shape.slot, group);
   for (const OrderedEntry& entry : ordered_) {
     if (entry.n_valid != entries[entry.index].n_valid)
-      raises_.push_back({shape.slot, entry.index, entry.n_valid});
+      raises_.push_back({shape.slot, group, entry.index, entry.n_valid});
   }
 }
 
 void RowResolver::Commit(const PlanView& plan, const StepBatch& batch) {
   options_.slots->Commit(plan);
   for (const Raise& raise : raises_)
-    options_.slots->entries(raise.slot)[raise.entry].n_valid = raise.n_valid;
+    options_.slots->entries(raise.slot, raise.group)[raise.entry].n_valid = raise.n_valid;
   for (int32_t row = 0; row < batch.row_count; ++row) {
-    const AttentionRow& tokens = batch.rows[static_cast<size_t>(row)];
+    const AttentionRow& tokens = batch.groups[0].rows[static_cast<size_t>(row)];
     const int32_t last = tokens.token_begin + tokens.token_count - 1;
     Slot& slot = options_.slots->slot(plan.row_slot[row]);
     slot.next_pos = batch.position[static_cast<size_t>(last)] + 1;

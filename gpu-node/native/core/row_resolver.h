@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/kv_groups.h"
 #include "core/page_pool.h"
 #include "core/slot_table.h"
 #include "core/step_batch.h"
@@ -16,6 +17,7 @@ namespace fairlane {
 struct RowResolverOptions {
   SlotTable* slots;
   const PagePool* pages;
+  const KvGroups* groups;
   StepCapacity capacity;
   int32_t vocab;
   int32_t context;
@@ -46,6 +48,7 @@ class RowResolver {
   // The new fill of a page that a row writes.
   struct Raise {
     int32_t slot;
+    int32_t group;
     int32_t entry;
     int32_t n_valid;
   };
@@ -58,11 +61,14 @@ class RowResolver {
   };
 
   StepCheck CheckRow(const PlanView& plan, int32_t row, RowShape* shape);
-  StepStatus OrderEntries(const RowShape& shape);
-  StepStatus PlaceTokens(const PlanView& plan, const RowShape& shape, StepBatch* batch);
-  void ListBlocks(const RowShape& shape, StepBatch* batch);
+  // The row's part in one KV group.
+  StepStatus ResolveGroup(const RowShape& shape, int32_t group, StepBatch* batch);
+  StepStatus OrderEntries(const RowShape& shape, int32_t group);
+  StepStatus PlaceTokens(const RowShape& shape, int32_t group, StepBatch* batch);
+  void ListBlocks(const RowShape& shape, int32_t group, StepBatch* batch);
+  void ListRaises(const RowShape& shape, int32_t group);
+  void ListTokens(const PlanView& plan, const RowShape& shape, StepBatch* batch);
   void ListItems(const RowShape& shape, StepBatch* batch);
-  void ListRaises(const RowShape& shape);
 
   RowResolverOptions options_ = {};
   int32_t mask_count_ = 0;

@@ -28,11 +28,12 @@ bool IsValid(const SamplingParams& params) {
 
 bool SlotTable::Open(const SlotTableOptions& options, std::string* error) {
   page_count_ = options.page_count;
+  group_count_ = options.group_count;
   context_ = options.context;
   vocab_ = options.vocab;
   // Twice the pages of a full context, because a table may hold part-filled pages.
   max_entries_ = 2 * ((context_ + kPageTokens - 1) / kPageTokens) + 2;
-  const int64_t bytes = static_cast<int64_t>(options.slot_count) * max_entries_ *
+  const int64_t bytes = static_cast<int64_t>(options.slot_count) * group_count_ * max_entries_ *
                         static_cast<int64_t>(sizeof(PageEntry));
   if (bytes > kMaxScratchBytes || !entries_.Allocate(static_cast<size_t>(bytes))) {
     *error = "no memory for the page tables of " + std::to_string(options.slot_count) + " slots";
@@ -59,7 +60,7 @@ StepCheck SlotTable::ApplyResets(const PlanView& plan) {
     if (!IsSlot(plan.slot_reset[i])) return {kStepBadSlot, i};
     Slot& target = slot(plan.slot_reset[i]);
     saved_slots_.push_back({plan.slot_reset[i], target});
-    target.entry_count = 0;
+    std::fill(std::begin(target.entry_count), std::end(target.entry_count), 0);
     target.next_pos = 0;
     target.last_token = kNone;
     target.history_tokens = 0;
@@ -72,22 +73,24 @@ StepCheck SlotTable::ApplyPages(const PlanView& plan) {
   for (int32_t i = 0; i < plan.header[kPlanPageUpdates]; ++i) {
     const int32_t index = plan.page_slot[i];
     const int32_t entry = plan.page_entry[i];
+    const int32_t group = plan.page_kv_group[i];
     const PageEntry value = {plan.page_id[i], plan.page_first_pos[i], plan.page_n_valid[i]};
     if (!IsSlot(index)) return {kStepBadSlot, i};
+    if (group < 0 || group >= group_count_) return {kStepBadPage, i};
     Slot& target = slot(index);
-    const bool entry_fits = entry >= 0 && entry <= target.entry_count && entry < max_entries_;
-    const bool page_fits =
-        value.page >= 0 && value.page < page_count_ && plan.page_kv_group[i] == 0;
+    int32_t& entry_count = target.entry_count[group];
+    const bool entry_fits = entry >= 0 && entry <= entry_count && entry < max_entries_;
+    const bool page_fits = value.page >= 0 && value.page < page_count_;
     const bool positions_fit = value.first_pos >= 0 && value.first_pos < context_ &&
                                value.n_valid >= 0 && value.n_valid <= kPageTokens &&
                                value.n_valid <= context_ - value.first_pos;
     if (!entry_fits || !page_fits || !positions_fit) return {kStepBadPage, i};
-    PageEntry& place = entries(index)[entry];
-    if (entry == target.entry_count) {
+    PageEntry& place = entries(index, group)[entry];
+    if (entry == entry_count) {
       saved_slots_.push_back({index, target});
-      ++target.entry_count;
+      ++entry_count;
     }
-    saved_entries_.push_back({index, entry, place});
+    saved_entries_.push_back({index, group, entry, place});
     place = value;
   }
   return {};
@@ -171,7 +174,8 @@ StepCheck SlotTable::Apply(const PlanView& plan) {
 void SlotTable::Undo() {
   for (size_t i = saved_slots_.size(); i-- > 0;) slot(saved_slots_[i].index) = saved_slots_[i].slot;
   for (size_t i = saved_entries_.size(); i-- > 0;) {
-    entries(saved_entries_[i].slot)[saved_entries_[i].entry] = saved_entries_[i].value;
+    const SavedEntry& saved = saved_entries_[i];
+    entries(saved.slot, saved.group)[saved.entry] = saved.value;
   }
   saved_slots_.clear();
   saved_entries_.clear();

@@ -1,7 +1,7 @@
 // Owns the state of all slots on the device side of the border: page table, position counter, last
 // sample, sampling parameters, logit biases and token history. A plan's deltas are applied with an
-// undo log, so that a refused plan leaves no trace. Invariant: entries 0 .. entry_count - 1 of a
-// slot were all set by a plan.
+// undo log, so that a refused plan leaves no trace. Invariant: in each KV group, entries 0 ..
+// entry_count - 1 of a slot were all set by a plan.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/aligned_buffer.h"
+#include "core/limits.h"
 #include "core/step_views.h"
 #include "core/token_history.h"
 #include "ops/sample_token.h"
@@ -22,7 +23,7 @@ struct PageEntry {
 };
 
 struct Slot {
-  int32_t entry_count = 0;
+  int32_t entry_count[kMaxKvGroups] = {};
   int32_t next_pos = 0;        // one past the last computed position
   int32_t last_token = kNone;  // last sample
   SamplingParams sampling;
@@ -43,6 +44,7 @@ struct StepCheck {
 struct SlotTableOptions {
   int32_t slot_count;
   int32_t page_count;
+  int32_t group_count;
   int32_t context;
   int32_t vocab;
   StepCapacity capacity;
@@ -53,11 +55,13 @@ class SlotTable {
   bool Open(const SlotTableOptions& options, std::string* error);
 
   int32_t slot_count() const { return static_cast<int32_t>(slots_.size()); }
+  // Of a slot in one KV group.
   int32_t max_entries() const { return max_entries_; }
   Slot& slot(int32_t index) { return slots_[static_cast<size_t>(index)]; }
-  PageEntry* entries(int32_t index) {
-    return entries_.As<PageEntry>() +
-           static_cast<size_t>(index) * static_cast<size_t>(max_entries_);
+  PageEntry* entries(int32_t index, int32_t group) {
+    const auto table =
+        static_cast<size_t>(index) * static_cast<size_t>(group_count_) + static_cast<size_t>(group);
+    return entries_.As<PageEntry>() + table * static_cast<size_t>(max_entries_);
   }
 
   const LogitBias* biases(int32_t index) const {
@@ -82,6 +86,7 @@ class SlotTable {
   };
   struct SavedEntry {
     int32_t slot;
+    int32_t group;
     int32_t entry;
     PageEntry value;
   };
@@ -93,11 +98,12 @@ class SlotTable {
   bool IsSlot(int32_t index) const { return index >= 0 && index < slot_count(); }
 
   int32_t page_count_ = 0;
+  int32_t group_count_ = 0;
   int32_t context_ = 0;
   int32_t vocab_ = 0;
   int32_t max_entries_ = 0;
   std::vector<Slot> slots_;
-  AlignedBuffer entries_;  // [slots, max_entries] PageEntry
+  AlignedBuffer entries_;  // [slots, groups, max_entries] PageEntry
   AlignedBuffer biases_;   // [slots, kBiasPerSlotMax] LogitBias
   TokenHistory history_;
   std::vector<SavedSlot> saved_slots_;

@@ -25,8 +25,11 @@ bool StepRunner::Open(const StepRunnerOptions& options, std::string* error) {
   options_ = options;
   const ModelParams& params = options.model->params();
   const StepCapacity& capacity = options.capacity;
-  kv_ = {options.model->is_f32() ? kKvF32 : kKvF16, params.layers, params.kv_heads,
-         params.head_dim};
+  kv_groups_.Open(params, options.model->is_f32() ? kKvF32 : kKvF16);
+  // One size for all groups, so that any page can serve any of them.
+  size_t page_bytes = 0;
+  for (int32_t i = 0; i < kv_groups_.count(); ++i)
+    page_bytes = std::max(page_bytes, options.backend->kv_page_bytes(&kv_groups_.group(i).shape));
   const int32_t logit_rows =
       options.keep_logits ? capacity.tokens : std::min(capacity.rows, capacity.tokens);
   const int64_t order_bytes =
@@ -37,16 +40,18 @@ bool StepRunner::Open(const StepRunnerOptions& options, std::string* error) {
     return false;
   }
   const bool opened =
-      pages_.Open(options.page_count, options.backend->kv_page_bytes(&kv_), error) &&
-      slots_.Open({options.slot_count, options.page_count, params.context, params.vocab, capacity},
+      pages_.Open(options.page_count, page_bytes, error) &&
+      slots_.Open({options.slot_count, options.page_count, kv_groups_.count(), params.context,
+                   params.vocab, capacity},
                   error) &&
-      batch_.Open({capacity, slots_.max_entries(), params.kv_heads}, error) &&
-      resolver_.Open({&slots_, &pages_, capacity, params.vocab, params.context, params.kv_heads},
-                     error) &&
+      batch_.Open({capacity, slots_.max_entries(), params.kv_heads, kv_groups_.count()}, error) &&
+      resolver_.Open(
+          {&slots_, &pages_, &kv_groups_, capacity, params.vocab, params.context, params.kv_heads},
+          error) &&
       activations_.Open({params, capacity.tokens, logit_rows}, error);
   if (!opened) return false;
   llama_ = std::make_unique<Llama>(
-      Llama::Parts{options.model, options.backend, options.workers, &activations_, kv_});
+      Llama::Parts{options.model, options.backend, options.workers, &activations_, &kv_groups_});
   all_tokens_.resize(options.keep_logits ? static_cast<size_t>(capacity.tokens) : 0);
   std::iota(all_tokens_.begin(), all_tokens_.end(), 0);
   return true;

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/activations.h"
+#include "core/kv_groups.h"
 #include "core/llama.h"
 #include "core/model.h"
 #include "core/page_pool.h"
@@ -38,7 +39,7 @@ class StepRunner {
   void Run(const uint8_t* plan, uint8_t* result);
 
   size_t page_bytes() const { return pages_.page_bytes(); }
-  KvType kv_type() const { return kv_.type; }
+  const KvGroups& kv_groups() const { return kv_groups_; }
   // Logits of the last step, [kept_tokens, vocab]; only with keep_logits.
   int32_t kept_tokens() const { return kept_tokens_; }
   const float* kept_logits() const { return activations_.logits(); }
@@ -48,7 +49,7 @@ class StepRunner {
   void Sample(const ResultView& result);
 
   StepRunnerOptions options_ = {};
-  KvShape kv_ = {};
+  KvGroups kv_groups_;
   PagePool pages_;
   SlotTable slots_;
   RowResolver resolver_;

@@ -10,15 +10,18 @@ bool StepBatch::Open(const StepBatchOptions& options, std::string* error) {
   const auto row_capacity = static_cast<size_t>(options.capacity.rows);
   token.resize(tokens);
   position.resize(tokens);
-  page.resize(tokens);
-  page_offset.resize(tokens);
-  rows.resize(row_capacity);
+  for (int32_t i = 0; i < options.group_count; ++i) {
+    groups[i].page.resize(tokens);
+    groups[i].page_offset.resize(tokens);
+    groups[i].rows.resize(row_capacity);
+  }
   sample_token.resize(row_capacity);
   sample_row.resize(row_capacity);
   sample_slot.resize(row_capacity);
   sample_mask.resize(row_capacity);
   // An entry that is not aligned to 16 positions lies in two blocks.
-  const size_t runs = row_capacity * static_cast<size_t>(options.max_entries) * 2;
+  const size_t runs = row_capacity * static_cast<size_t>(options.group_count) *
+                      static_cast<size_t>(options.max_entries) * 2;
   const size_t items = tokens * static_cast<size_t>(options.kv_heads);
   const bool fits = runs * sizeof(KvRun) <= static_cast<size_t>(kMaxScratchBytes) &&
                     items * sizeof(AttentionItem) <= static_cast<size_t>(kMaxScratchBytes);

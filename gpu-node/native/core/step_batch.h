@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/aligned_buffer.h"
+#include "core/limits.h"
 #include "core/slot_table.h"
 #include "ops/paged_attention.h"
 
@@ -16,7 +17,17 @@ namespace fairlane {
 struct StepBatchOptions {
   StepCapacity capacity;
   int32_t max_entries;  // of a slot's page table
-  int32_t kv_heads;
+  int32_t kv_heads;     // the same in all KV groups
+  int32_t group_count;
+};
+
+// Where the tokens of a step lie in the pages of one KV group, and what each row attends to there.
+struct GroupBatch {
+  // Per token.
+  std::vector<uint8_t*> page;
+  std::vector<int32_t> page_offset;
+  // Per row; blocks and runs are those of all groups.
+  std::vector<AttentionRow> rows;
 };
 
 class StepBatch {
@@ -34,10 +45,7 @@ class StepBatch {
   // Per token.
   std::vector<int32_t> token;
   std::vector<int32_t> position;
-  std::vector<uint8_t*> page;
-  std::vector<int32_t> page_offset;
-  // Per row.
-  std::vector<AttentionRow> rows;
+  GroupBatch groups[kMaxKvGroups];
   // Per sampled position: its token's index, its row in the plan, the row's slot and mask slot.
   std::vector<int32_t> sample_token;
   std::vector<int32_t> sample_row;

@@ -43,8 +43,8 @@ enum PlanHeader : int32_t {
 //   slot_reset         slot whose page table, position counter, last sample, token history and
 //                      biases are cleared
 //   page_slot          slot whose page table changes
-//   page_entry         index of the entry in that table (entries are dense: 0 .. n - 1)
-//   page_kv_group      KV group of the page (0 until a model has more than one)
+//   page_entry         index of the entry in the group's table (entries are dense: 0 .. n - 1)
+//   page_kv_group      KV group whose table and page it is (core/kv_groups.h)
 //   page_id            page of the pool
 //   page_first_pos     position of the page's first token
 //   page_n_valid       tokens of the page already valid (0 for a fresh page; the append raises it)

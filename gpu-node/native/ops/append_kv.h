@@ -1,6 +1,6 @@
 // Contract of writing the K and V of new tokens into their pages, rounded to the KV type. A page
-// holds 16 tokens of all layers; how they lie inside it is the backend's own (kv_page_bytes says
-// how many bytes that takes).
+// holds 16 tokens of all layers of a KV group (core/kv_groups.h); how they lie inside it is the
+// backend's own (kv_page_bytes says how many bytes that takes).
 #pragma once
 
 #include <cstddef>
@@ -12,10 +12,10 @@ inline constexpr int32_t kPageTokens = 16;
 
 enum KvType : int32_t { kKvF16 = 0, kKvF32 = 1 };
 
-// Shape of a page, the same for every op that touches one.
+// Shape of a group's pages, the same for every op that touches one.
 struct KvShape {
   KvType type;
-  int32_t layers;
+  int32_t layers;  // of the group; layers are numbered in it
   int32_t kv_heads;
   int32_t head_dim;  // a multiple of 8
 };

@@ -78,6 +78,8 @@ void BadLinesTest() {
   Refuses(Replaced("param rms_eps", "param rope_low_frequency 1\nparam rms_eps"),
           "manifest line 18: param rope_low_frequency needs a larger rope_high_frequency and "
           "rope_original_context beside it");
+  Refuses(Replaced("param rms_eps", "param window 0\nparam rms_eps"),
+          "manifest line 12: param window is 0, outside 1 .. 16777216");
   Refuses(Replaced("param rms_eps", "param rope_factor 0\nparam rms_eps"),
           "manifest line 12: param rope_factor is not a positive decimal number: \"0\"");
   Refuses(Replaced("qk_interleaved 1", "qk_interleaved 2"),

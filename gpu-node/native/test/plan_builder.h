@@ -33,8 +33,10 @@ class Plan {
     At(view_.slot_reset, Header(kPlanSlotResets)++) = slot;
     return *this;
   }
-  Plan& Page(int32_t slot, int32_t entry, int32_t page, int32_t first_pos, int32_t n_valid = 0) {
+  Plan& Page(int32_t slot, int32_t entry, int32_t page, int32_t first_pos, int32_t n_valid = 0,
+             int32_t kv_group = 0) {
     const int32_t i = Header(kPlanPageUpdates)++;
+    At(view_.page_kv_group, i) = kv_group;
     At(view_.page_slot, i) = slot;
     At(view_.page_entry, i) = entry;
     At(view_.page_id, i) = page;

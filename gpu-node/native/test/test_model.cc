@@ -106,6 +106,10 @@ class Writer {
            param("vocab", std::to_string(TestModel::kVocab)) +
            param("context", std::to_string(TestModel::kContext)) + param("rope_base", "10000") +
            param("rms_eps", "1e-05") +
+           (options_.window > 0 ? param("window", std::to_string(options_.window)) : "") +
+           (options_.window_first_layer > 0
+                ? param("window_first_layer", std::to_string(options_.window_first_layer))
+                : "") +
            param("qk_interleaved", options_.is_interleaved ? "1" : "0") + "file 0 " +
            std::to_string(data_.size()) + " " + data_path + "\n" + tensors_ + "end " +
            std::to_string(count_) + "\n";

@@ -14,6 +14,8 @@ struct TestModelOptions {
   std::string matrix_type = "f32";  // any type the engine reads, but q and k stay f32
   bool is_interleaved = false;  // writes q and k rows as rotary pairs; the model computes the same
   bool is_tied = true;
+  int32_t window = 0;  // 0: none
+  int32_t window_first_layer = 0;
   bool has_nan = false;  // one value of layers.1.up is NaN
 };
 

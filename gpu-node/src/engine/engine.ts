@@ -3,6 +3,15 @@
 // never requests or tenants.
 import type { PlanViews, ResultViews, StepCapacity } from "./step-layout.ts";
 
+/** Layers of a model with the same window, heads and head size: a page holds 16 tokens of one group. */
+export interface KvGroup {
+  readonly layers: number;
+  /** Positions that a query sees, its own included; null: all before it. */
+  readonly windowTokens: number | null;
+  /** Bytes that the group uses of a page; the rest of EngineInfo.pageBytes is waste. */
+  readonly pageBytes: number;
+}
+
 /** What an opened engine says of itself. */
 export interface EngineInfo {
   /** ISA plug-in or device in use: "generic", "avx2", "avx512vnni". */
@@ -12,8 +21,11 @@ export interface EngineInfo {
   readonly vocabSize: number;
   readonly contextTokens: number;
   readonly pageTokens: number;
+  /** The same for all groups, so that any page can serve any of them. */
   readonly pageBytes: number;
   readonly pageCount: number;
+  /** At least one; a page-table update names one by its index. */
+  readonly kvGroups: readonly KvGroup[];
   readonly slotCount: number;
   readonly threadCount: number;
   readonly capacity: StepCapacity;

@@ -30,6 +30,12 @@ export interface NativeEngineInfo {
   readonly pageTokens: number;
   readonly pageBytes: number;
   readonly pageCount: number;
+  /** As KvGroup, but for 0 where there is no window. */
+  readonly kvGroups: readonly {
+    readonly layers: number;
+    readonly windowTokens: number;
+    readonly pageBytes: number;
+  }[];
   readonly slotCount: number;
   readonly threadCount: number;
 }

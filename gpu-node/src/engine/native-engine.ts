@@ -136,5 +136,9 @@ export function openNativeEngine(options: NativeEngineOptions): NativeEngine {
     capacity: options.capacity,
     keepLogits: options.keepLogits ?? false,
   });
-  return new NativeEngine(handle, { ...handle.info, capacity: { ...options.capacity } });
+  const kvGroups = handle.info.kvGroups.map((group) => ({
+    ...group,
+    windowTokens: group.windowTokens === 0 ? null : group.windowTokens,
+  }));
+  return new NativeEngine(handle, { ...handle.info, kvGroups, capacity: { ...options.capacity } });
 }

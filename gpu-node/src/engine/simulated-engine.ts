@@ -64,6 +64,9 @@ export class SimulatedEngine implements Engine {
       pageTokens: PAGE_TOKENS,
       pageBytes: PAGE_TOKENS * Int32Array.BYTES_PER_ELEMENT,
       pageCount,
+      kvGroups: [
+        { layers: 1, windowTokens: null, pageBytes: PAGE_TOKENS * Int32Array.BYTES_PER_ELEMENT },
+      ],
       slotCount,
       threadCount: 1,
       capacity: { ...capacity },

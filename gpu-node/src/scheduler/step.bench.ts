@@ -47,6 +47,7 @@ class NullEngine implements Engine {
       pageTokens: 16,
       pageBytes: 16,
       pageCount,
+      kvGroups: [{ layers: 1, windowTokens: null, pageBytes: 16 }],
       slotCount,
       threadCount: 1,
       capacity,

@@ -101,6 +101,7 @@ export class PagedCheckEngine implements Engine {
       pageTokens,
       pageBytes: pageTokens * 4,
       pageCount: options.pageCount ?? 64,
+      kvGroups: [{ layers: 1, windowTokens: null, pageBytes: pageTokens * 4 }],
       slotCount,
       threadCount: 1,
       capacity,
