@@ -155,7 +155,49 @@ function describeSampling(subject: EngineUnderTest): void {
   });
 }
 
+function describeCopies(subject: EngineUnderTest): void {
+  const prompt = promptOf(40, 3);
+
+  // 38 fills half of a page, 32 none; from both the fork goes on as the whole prompt does.
+  it.each([38, 33, 32])(
+    "lets a fork of %i positions go on as if all was its own",
+    async (count) => {
+      await withEngine(subject, async (engine) => {
+        const driver = new StepDriver(engine);
+        driver.start(0);
+        const expected = tokensOf(await driver.generate(0, prompt, { count: 9, chunk: 40 }));
+        driver.start(1);
+        const own = [(await driver.step([{ slot: 1, tokens: prompt }])).samples.get(1)?.token];
+        // The one that it is forked from goes on in the same step, and writes to the page that is copied.
+        driver.fork(2, 1, count);
+        const fork: (number | undefined)[] = [];
+        let next: RowSpec = { slot: 2, tokens: prompt.slice(count) };
+        for (let index = 0; index < 8; index++) {
+          const { samples, status } = await driver.step([{ slot: 1, tokens: "sampled" }, next]);
+          expect(status).toBe(OK);
+          own.push(samples.get(1)?.token);
+          fork.push(samples.get(2)?.token);
+          next = { slot: 2, tokens: "sampled" };
+        }
+        expect(own).toEqual(expected);
+        expect(fork).toEqual(expected.slice(0, 8));
+      });
+    },
+  );
+}
+
 type Break = (plan: ReturnType<Engine["acquirePlan"]>) => void;
+
+function setCopies(
+  plan: ReturnType<Engine["acquirePlan"]>,
+  ...copies: readonly (readonly [from: number, to: number])[]
+): void {
+  plan.header[PLAN_HEADER.pageCopies] = copies.length;
+  copies.forEach(([from, to], index) => {
+    plan.copy_src_page[index] = from;
+    plan.copy_dst_page[index] = to;
+  });
+}
 
 const BAD_PLANS: readonly (readonly [what: string, status: number, badRow: number, edit: Break])[] =
   [
@@ -182,6 +224,16 @@ const BAD_PLANS: readonly (readonly [what: string, status: number, badRow: numbe
     ["a position without a page", UNMAPPED, 0, (p) => (p.row_first_pos[0] = 14)],
     ["a hole before the row", UNMAPPED, 1, (p) => (p.row_first_pos[1] = 2)],
     ["a temperature that is no number", BAD_SAMPLING, 1, (p) => (p.sampling_temperature[1] = NaN)],
+    [
+      "more page copies than fit",
+      BAD_COUNT,
+      -1,
+      (p) => (p.header[PLAN_HEADER.pageCopies] = 1_000_000),
+    ],
+    ["a copy to a page that does not exist", BAD_PAGE, 0, (p) => setCopies(p, [1, 320])],
+    ["a copy of a page that does not exist", BAD_PAGE, 1, (p) => setCopies(p, [1, 2], [-1, 3])],
+    ["two copies to one page", BAD_PAGE, 1, (p) => setCopies(p, [300, 302], [301, 302])],
+    ["a copy to a page that is copied", BAD_PAGE, 0, (p) => setCopies(p, [300, 301], [301, 302])],
     ["top_p 0", BAD_SAMPLING, 0, (p) => (p.sampling_top_p[0] = 0)],
   ];
 
@@ -392,6 +444,7 @@ export function describeEngine(subject: EngineUnderTest): void {
     });
     describe("determinism", () => describeDeterminism(subject));
     describe("sampling", () => describeSampling(subject));
+    describe("page copies", () => describeCopies(subject));
     describe("refused plans", () => describeRefusals(subject));
     describe("masks", () => describeMasks(subject));
     describe("buffers", () => describeBuffers(subject));

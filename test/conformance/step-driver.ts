@@ -46,6 +46,8 @@ interface SlotState {
   nextPosition: number;
   isFresh: boolean;
   sampling: SamplingSpec | undefined;
+  /** Of a fork: pages that its first step copies. */
+  copies?: readonly (readonly [from: number, to: number])[];
 }
 
 /** Result columns as an outcome; `slots` are those of the plan's rows. */
@@ -86,6 +88,28 @@ export class StepDriver {
   start(slot: number, sampling: SamplingSpec = { temperature: 0 }): void {
     this.#freePages.push(...(this.#slots.get(slot)?.pages ?? []));
     this.#slots.set(slot, { pages: [], nextPosition: 0, isFresh: true, sampling });
+  }
+
+  /**
+   * Makes `slot` new as a fork of another slot's first `positionCount` positions: full pages are shared, a part-filled
+   * one is copied with the next step. The slot that it is forked from must live on.
+   */
+  fork(slot: number, of: number, positionCount: number): void {
+    const { pageTokens } = this.engine.info;
+    const source = this.#slots.get(of);
+    assert(source !== undefined, `slot ${of} was not started`);
+    const pages = source.pages.slice(0, Math.ceil(positionCount / pageTokens));
+    const copies: [from: number, to: number][] = [];
+    const last = pages.at(-1);
+    if (positionCount % pageTokens > 0 && last !== undefined) {
+      const target = this.#freePages.shift();
+      assert(target !== undefined, "the driver is out of pages");
+      copies.push([last, target]);
+      pages[pages.length - 1] = target;
+    }
+    const sampling = { temperature: 0 };
+    const state = { pages, nextPosition: positionCount, isFresh: true, sampling, copies };
+    this.#slots.set(slot, state);
   }
 
   /** Writes a plan without submitting it, for tests that break it first. */
@@ -178,6 +202,21 @@ export class StepDriver {
     plan.sampling_top_k[index] = topK;
     plan.sampling_seed_lo[index] = seed;
     plan.sampling_seed_hi[index] = 0;
+    this.#writeFork(plan, slot, state);
+  }
+
+  /** The pages that a fork begins with, and their copies. */
+  #writeFork(plan: PlanViews, slot: number, { pages, nextPosition, copies = [] }: SlotState): void {
+    const { pageTokens } = this.engine.info;
+    pages.forEach((page, entry) => {
+      const nValid = Math.min(pageTokens, nextPosition - entry * pageTokens);
+      this.#writePage(plan, slot, { entry, page, nValid });
+    });
+    for (const [from, to] of copies) {
+      const index = this.#next(plan.header, PLAN_HEADER.pageCopies);
+      plan.copy_src_page[index] = from;
+      plan.copy_dst_page[index] = to;
+    }
   }
 
   #writePages(plan: PlanViews, slot: number, endPosition: number): void {
@@ -186,15 +225,23 @@ export class StepDriver {
     while (pages.length * pageTokens < endPosition) {
       const page = this.#freePages.shift();
       assert(page !== undefined, "the driver is out of pages");
-      const index = this.#next(plan.header, PLAN_HEADER.pageUpdates);
-      plan.page_slot[index] = slot;
-      plan.page_entry[index] = pages.length;
-      plan.page_kv_group[index] = 0;
-      plan.page_id[index] = page;
-      plan.page_first_pos[index] = pages.length * pageTokens;
-      plan.page_n_valid[index] = 0;
+      this.#writePage(plan, slot, { entry: pages.length, page, nValid: 0 });
       pages.push(page);
     }
+  }
+
+  #writePage(
+    plan: PlanViews,
+    slot: number,
+    { entry, page, nValid }: { entry: number; page: number; nValid: number },
+  ): void {
+    const index = this.#next(plan.header, PLAN_HEADER.pageUpdates);
+    plan.page_slot[index] = slot;
+    plan.page_entry[index] = entry;
+    plan.page_kv_group[index] = 0;
+    plan.page_id[index] = page;
+    plan.page_first_pos[index] = entry * this.engine.info.pageTokens;
+    plan.page_n_valid[index] = nValid;
   }
 
   #next(header: Int32Array, word: number): number {

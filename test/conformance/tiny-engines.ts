@@ -74,6 +74,7 @@ export function openKind(
       slot_resets: 8,
       bias_updates: 16,
       top_tokens: 480,
+      copied_pages: 4,
     },
     ...options,
   });

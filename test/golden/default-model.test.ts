@@ -39,6 +39,7 @@ const CAPACITY = {
   slot_resets: 24,
   bias_updates: 16,
   top_tokens: 480,
+  copied_pages: 4,
 };
 const END_OF_TURN = 2;
 

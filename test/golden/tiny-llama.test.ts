@@ -19,6 +19,7 @@ const CAPACITY = {
   slot_resets: 8,
   bias_updates: 16,
   top_tokens: 480,
+  copied_pages: 4,
 };
 
 /** Above this margin between the golden's first and second token int8 must agree; measured: at most 0.68. */

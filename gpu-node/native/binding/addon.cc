@@ -22,7 +22,8 @@ bool ReadCapacity(napi_env env, napi_value options, StepCapacity* capacity) {
          ReadInt32(env, object, "sampling_updates", &capacity->sampling_updates) &&
          ReadInt32(env, object, "slot_resets", &capacity->slot_resets) &&
          ReadInt32(env, object, "bias_updates", &capacity->bias_updates) &&
-         ReadInt32(env, object, "top_tokens", &capacity->top_tokens);
+         ReadInt32(env, object, "top_tokens", &capacity->top_tokens) &&
+         ReadInt32(env, object, "copied_pages", &capacity->copied_pages);
 }
 
 napi_value OpenEngine(napi_env env, napi_callback_info info) {

@@ -76,7 +76,8 @@ bool CheckOptions(const EngineOptions& options, std::string* error) {
                  {"capacity.sampling_updates", c.sampling_updates, kMaxCapacity},
                  {"capacity.slot_resets", c.slot_resets, kMaxCapacity},
                  {"capacity.bias_updates", c.bias_updates, kMaxCapacity},
-                 {"capacity.top_tokens", c.top_tokens, kMaxCapacity}};
+                 {"capacity.top_tokens", c.top_tokens, kMaxCapacity},
+                 {"capacity.copied_pages", c.copied_pages, kMaxCapacity}};
   for (const auto& number : numbers) {
     if (number.value >= 1 && number.value <= number.limit) continue;
     *error = std::string(number.name) + " is " + std::to_string(number.value) + ", outside 1 .. " +

@@ -16,7 +16,8 @@ bool CountsFit(const int32_t* header, const StepCapacity& capacity) {
          fits(header[kPlanPageUpdates], capacity.page_updates) &&
          fits(header[kPlanSamplingUpdates], capacity.sampling_updates) &&
          fits(header[kPlanSlotResets], capacity.slot_resets) &&
-         fits(header[kPlanBiasUpdates], capacity.bias_updates);
+         fits(header[kPlanBiasUpdates], capacity.bias_updates) &&
+         fits(header[kPlanPageCopies], capacity.copied_pages);
 }
 
 }  // namespace
@@ -40,7 +41,7 @@ bool StepRunner::Open(const StepRunnerOptions& options, std::string* error) {
     return false;
   }
   const bool opened =
-      pages_.Open(options.page_count, page_bytes, error) &&
+      pages_.Open(options.page_count, page_bytes, error) && copies_.Open(&pages_, error) &&
       slots_.Open({options.slot_count, options.page_count, kv_groups_.count(), params.context,
                    params.vocab, capacity},
                   error) &&
@@ -67,7 +68,8 @@ StepCheck StepRunner::Check(const PlanView& plan) {
   if (!CountsFit(plan.header, options_.capacity)) return {kStepBadCount, kNone};
   StepCheck check = slots_.Apply(plan);
   if (!check.ok()) return check;
-  check = resolver_.Resolve(plan, &batch_);
+  check = copies_.Check(plan);
+  if (check.ok()) check = resolver_.Resolve(plan, &batch_);
   if (!check.ok()) slots_.Undo();
   return check;
 }
@@ -121,6 +123,7 @@ void StepRunner::Run(const uint8_t* plan_buffer, uint8_t* result_buffer) {
   if (!check.ok()) return;
 
   resolver_.Commit(plan, batch_);
+  copies_.Run(plan, *options_.workers);
   for (int32_t row = 0; row < batch_.row_count; ++row) {
     result.result_row[row] = row;
     result.result_n_out[row] = 0;

@@ -10,6 +10,7 @@
 #include "core/kv_groups.h"
 #include "core/llama.h"
 #include "core/model.h"
+#include "core/page_copies.h"
 #include "core/page_pool.h"
 #include "core/row_resolver.h"
 #include "core/slot_table.h"
@@ -51,6 +52,7 @@ class StepRunner {
   StepRunnerOptions options_ = {};
   KvGroups kv_groups_;
   PagePool pages_;
+  PageCopies copies_;
   SlotTable slots_;
   RowResolver resolver_;
   StepBatch batch_;

@@ -11,7 +11,7 @@
 
 namespace fairlane {
 
-inline constexpr int32_t kStepLayoutVersion = 2;
+inline constexpr int32_t kStepLayoutVersion = 3;
 inline constexpr int32_t kHeaderWords = 16;
 inline constexpr int32_t kColumnAlignBytes = 64;
 
@@ -24,6 +24,7 @@ struct StepCapacity {
   int32_t slot_resets;       // most slots cleared in a step
   int32_t bias_updates;      // most logit biases that are set in a step
   int32_t top_tokens;        // most likeliest tokens that a step reports: rows x kTopLogprobsMax
+  int32_t copied_pages;      // most pages that a step copies
 };
 
 // Header words of a plan.
@@ -36,10 +37,11 @@ enum PlanHeader : int32_t {
   kPlanSamplingUpdates = 5,  // sampling updates in use
   kPlanSlotResets = 6,       // slot resets in use
   kPlanBiasUpdates = 7,      // logit biases in use
+  kPlanPageCopies = 8,       // page copies in use
 };
 
 // X(name, element type, capacity field). Deltas apply in this order: slot resets, page updates,
-// sampling updates, biases; then the rows run.
+// sampling updates, biases, page copies; then the rows run.
 //   slot_reset         slot whose page table, position counter, last sample, token history and
 //                      biases are cleared
 //   page_slot          slot whose page table changes
@@ -80,6 +82,8 @@ enum PlanHeader : int32_t {
 //   bias_token         token whose logit changes
 //   bias_value         what is added to it; minus infinity suppresses the token
 //   bias_until_pos     the bias holds for logits of positions below
+//   copy_src_page      page whose bytes are copied, as they were before the step
+//   copy_dst_page      page that gets them; the target of one copy only and the source of none
 #define FAIRLANE_PLAN_COLUMNS(X)                        \
   X(slot_reset, i32, slot_resets)                       \
   X(page_slot, i32, page_updates)                       \
@@ -113,7 +117,9 @@ enum PlanHeader : int32_t {
   X(bias_slot, i32, bias_updates)                       \
   X(bias_token, i32, bias_updates)                      \
   X(bias_value, f32, bias_updates)                      \
-  X(bias_until_pos, i32, bias_updates)
+  X(bias_until_pos, i32, bias_updates)                  \
+  X(copy_src_page, i32, copied_pages)                   \
+  X(copy_dst_page, i32, copied_pages)
 
 inline constexpr int32_t kTopLogprobsMax = 20;
 inline constexpr int32_t kBiasPerSlotMax = 384;

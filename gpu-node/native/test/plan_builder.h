@@ -9,7 +9,7 @@
 
 namespace fairlane::test {
 
-inline constexpr StepCapacity kCapacity = {4, 64, 32, 4, 4, 16, 4 * kTopLogprobsMax};
+inline constexpr StepCapacity kCapacity = {4, 64, 32, 4, 4, 16, 4 * kTopLogprobsMax, 4};
 inline constexpr int32_t kPages = 32;
 
 // A plan under construction. Columns of the view are const for the engine; tests write them.
@@ -66,6 +66,12 @@ class Plan {
     At(view_.bias_token, i) = token;
     At(view_.bias_value, i) = value;
     At(view_.bias_until_pos, i) = until_pos;
+    return *this;
+  }
+  Plan& Copy(int32_t source, int32_t target) {
+    const int32_t i = Header(kPlanPageCopies)++;
+    At(view_.copy_src_page, i) = source;
+    At(view_.copy_dst_page, i) = target;
     return *this;
   }
   Plan& Row(int32_t slot, int32_t first_pos, const std::vector<int32_t>& tokens,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { engineRequest } from "../scheduler/testing/engine-request.ts";
-import { outputAlone } from "../scheduler/testing/paged-check-engine.ts";
+import { outputAlone } from "../scheduler/testing/next-token.ts";
 import { EngineHost } from "./engine-host.ts";
 import type { FromWorker, RequestProgress, WorkerOptions } from "./worker-messages.ts";
 
@@ -22,6 +22,7 @@ const OPTIONS: WorkerOptions = {
       slot_resets: 4,
       bias_updates: 4,
       top_tokens: 80,
+      copied_pages: 4,
     },
   },
   stepBudgetTokens: 16,

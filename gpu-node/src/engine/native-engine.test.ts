@@ -29,6 +29,7 @@ const CAPACITY = {
   slot_resets: 2,
   bias_updates: 16,
   top_tokens: 480,
+  copied_pages: 4,
 };
 
 let folder = "";

@@ -103,7 +103,18 @@ export class SimulatedMemory {
       const check = this.#applySampling(plan, i);
       if (check.status !== STEP_STATUS.ok) return check;
     }
-    return this.#checkBiases(plan);
+    const biases = this.#checkBiases(plan);
+    return biases.status === STEP_STATUS.ok ? this.#checkCopies(plan) : biases;
+  }
+
+  /** Copies the plan's pages. The plan has been checked. */
+  copyPages(plan: PlanViews): void {
+    const { pageTokens } = this.#options;
+    for (let i = 0; i < (plan.header[PLAN_HEADER.pageCopies] ?? 0); i++) {
+      const source = (plan.copy_src_page[i] ?? NONE) * pageTokens;
+      const target = (plan.copy_dst_page[i] ?? NONE) * pageTokens;
+      this.#hashes.copyWithin(target, source, source + pageTokens);
+    }
   }
 
   /** Takes back what the last plan changed. */
@@ -123,6 +134,7 @@ export class SimulatedMemory {
       [PLAN_HEADER.samplingUpdates, capacity.sampling_updates],
       [PLAN_HEADER.slotResets, capacity.slot_resets],
       [PLAN_HEADER.biasUpdates, capacity.bias_updates],
+      [PLAN_HEADER.pageCopies, capacity.copied_pages],
     ];
     const fits = counts.every(([word, max]) => {
       const count = header[word] ?? NONE;
@@ -178,6 +190,24 @@ export class SimulatedMemory {
       if (!(value < Infinity) || slotBiasCount > BIAS_PER_SLOT_MAX) {
         return { status: STEP_STATUS.badSampling, at: i };
       }
+    }
+    return PLAN_OK;
+  }
+
+  // A page that is written is written once and never read.
+  #checkCopies(plan: PlanViews): PlanCheck {
+    const count = plan.header[PLAN_HEADER.pageCopies] ?? 0;
+    const isPage = (page = NONE): boolean => page >= 0 && page < this.#options.pageCount;
+    const taken = new Set(plan.copy_src_page.subarray(0, count));
+    for (let i = 0; i < count; i++) {
+      if (!isPage(plan.copy_src_page[i]) || !isPage(plan.copy_dst_page[i])) {
+        return { status: STEP_STATUS.badPage, at: i };
+      }
+    }
+    for (let i = 0; i < count; i++) {
+      const target = plan.copy_dst_page[i] ?? NONE;
+      if (taken.has(target)) return { status: STEP_STATUS.badPage, at: i };
+      taken.add(target);
     }
     return PLAN_OK;
   }

@@ -71,6 +71,7 @@ export class SimulatedStep {
       return null;
     }
     header[RESULT_HEADER.rows] = rows.length;
+    this.#memory.copyPages(plan);
     rows.forEach((row, index) => {
       const hash = this.#writeTokens(plan, row, places[index] ?? []);
       result.result_row[index] = index;

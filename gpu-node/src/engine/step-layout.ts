@@ -3,7 +3,7 @@
 // A buffer is a header of HEADER_WORDS int32 words, then the columns in list order; a column holds `capacity`
 // elements of 4 bytes and starts at the next multiple of COLUMN_ALIGN_BYTES.
 
-export const STEP_LAYOUT_VERSION = 2;
+export const STEP_LAYOUT_VERSION = 3;
 export const HEADER_WORDS = 16;
 export const COLUMN_ALIGN_BYTES = 64;
 
@@ -16,6 +16,7 @@ export interface StepCapacity {
   readonly slot_resets: number;
   readonly bias_updates: number;
   readonly top_tokens: number;
+  readonly copied_pages: number;
 }
 
 /** Header words of a plan (index into the int32 header). */
@@ -28,6 +29,7 @@ export const PLAN_HEADER = {
   samplingUpdates: 5,
   slotResets: 6,
   biasUpdates: 7,
+  pageCopies: 8,
 } as const;
 
 /** Header words of a result. */
@@ -85,6 +87,8 @@ export const PLAN_COLUMNS = [
   ["bias_token", "i32", "bias_updates"],
   ["bias_value", "f32", "bias_updates"],
   ["bias_until_pos", "i32", "bias_updates"],
+  ["copy_src_page", "i32", "copied_pages"],
+  ["copy_dst_page", "i32", "copied_pages"],
 ] as const satisfies readonly Column[];
 
 export const RESULT_COLUMNS = [

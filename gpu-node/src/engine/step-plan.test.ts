@@ -128,6 +128,7 @@ describe("writeStepPlan", () => {
       slot_resets: 2,
       bias_updates: 2,
       top_tokens: 40,
+      copied_pages: 4,
     };
     const plan = planViews(small, new ArrayBuffer(layoutBytes(PLAN_COLUMNS, small)));
     const batch = new Batch(4);

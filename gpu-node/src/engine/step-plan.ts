@@ -1,5 +1,5 @@
 // Owns the writing of a batch into a plan buffer, as deltas of what the engine already knows: slots to clear, new
-// page-table entries, sampling parameters of new requests, then the rows. It allocates nothing. Invariant: every
+// page-table entries, page copies and sampling parameters of new requests, then the rows. It allocates nothing. Invariant: every
 // position that a row computes has its page in the engine's table; nothing is written past a column's capacity.
 import { assert, AssertionError } from "@fairlane/base";
 import type { Batch, BatchRow } from "../scheduler/batch.ts";
@@ -25,7 +25,10 @@ export function writeStepPlan(plan: PlanViews, stepId: number, batch: Batch): vo
   header[PLAN_HEADER.stepId] = stepId;
   for (let index = 0; index < batch.rowCount; index++) {
     const row = batch.row(index);
-    if (row.isFirst) writeNewSlot(plan, row);
+    if (row.isFirst) {
+      writeNewSlot(plan, row);
+      writeCopies(plan, row);
+    }
     writePages(plan, row);
     writeRow(plan, row);
   }
@@ -54,6 +57,14 @@ function writeNewSlot(plan: PlanViews, { request }: BatchRow): void {
     plan.bias_token[index] = bias.token;
     plan.bias_value[index] = bias.value;
     plan.bias_until_pos[index] = bias.untilPosition;
+  }
+}
+
+function writeCopies(plan: PlanViews, { request }: BatchRow): void {
+  for (const { page, target } of request.blocks.copies) {
+    const index = takeIndex(plan.header, PLAN_HEADER.pageCopies, plan.copy_src_page.length);
+    plan.copy_src_page[index] = page;
+    plan.copy_dst_page[index] = target;
   }
 }
 

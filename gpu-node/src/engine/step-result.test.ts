@@ -9,6 +9,7 @@ import {
   RESULT_COLUMNS,
   RESULT_HEADER,
   resultViews,
+  STEP_LAYOUT_VERSION,
   type ResultViews,
 } from "./step-layout.ts";
 import { checkStepResult, computeUsOf, sampledToken } from "./step-result.ts";
@@ -35,7 +36,7 @@ function twoRows(): Batch {
 function soundResult(): ResultViews {
   const capacity = stepCapacityFor({ slotCount: 4, stepBudgetTokens: 32 });
   const result = resultViews(capacity, new ArrayBuffer(layoutBytes(RESULT_COLUMNS, capacity)));
-  result.header.set([2, 5, 2, 0, -1, 1, 1234]);
+  result.header.set([STEP_LAYOUT_VERSION, 5, 2, 0, -1, 1, 1234]);
   result.result_row.set([0, 1]);
   result.result_n_out.set([0, 1]);
   result.result_offset.set([0, 0]);
@@ -62,7 +63,7 @@ describe("checkStepResult", () => {
       check((result) => {
         result.header[RESULT_HEADER[field]] = value;
       });
-    expect(header("version", 1)).toThrow("step 5: result layout 1, expected 2");
+    expect(header("version", 1)).toThrow("step 5: result layout 1, expected 3");
     expect(header("stepId", 4)).toThrow("step 5: the fence says step 4");
     expect(header("status", 7)).toThrow("step 5: unmapped position at row -1");
     expect(header("status", 99)).toThrow("step 5: status 99");

@@ -1,6 +1,7 @@
 // Owns the pages of one request in the order of their positions, and how many of the entries the engine has been
 // told of. It does not choose when to allocate. Invariant: entries are dense, entry i begins at position
-// i * pageTokens, and each entry holds one reference of its page until release.
+// i * pageTokens, and each entry holds one reference of its page until release; a page that several tables hold is never
+// written to.
 import { assert, units } from "@fairlane/base";
 import type { PagePool } from "./page-pool.ts";
 
@@ -13,9 +14,19 @@ export interface BlockEntry {
   readonly nValid: number;
 }
 
+/** Bytes that a step has to copy before the table's first row runs. */
+export interface PageCopy {
+  /** The page that is copied; the table holds a reference of it until the copy was submitted. */
+  readonly page: number;
+  readonly target: number;
+}
+
+const NO_COPIES: readonly PageCopy[] = [];
+
 export class BlockTable {
   readonly #pageTokens: number;
   readonly #entries: BlockEntry[] = [];
+  #copies: readonly PageCopy[] = NO_COPIES;
   #mappedCount = 0;
   #isReleased = false;
 
@@ -29,6 +40,11 @@ export class BlockTable {
 
   get entries(): readonly BlockEntry[] {
     return this.#entries;
+  }
+
+  /** Copies that no submitted step has made yet. */
+  get copies(): readonly PageCopy[] {
+    return this.#copies;
   }
 
   /** Entries, from the first on, that the engine's page table has. */
@@ -59,6 +75,32 @@ export class BlockTable {
     }
   }
 
+  /**
+   * A new table that begins with the first `positionCount` positions of this one: full pages are shared, since nobody
+   * writes to them any more once they are computed; a part-filled one becomes a private copy. The first row of the
+   * new table has to run after those positions were computed. One page must be free when a page is part-filled.
+   */
+  fork(pool: PagePool, positionCount: number): BlockTable {
+    assert(!this.#isReleased, "pages shared by a request that has ended");
+    const forked = new BlockTable(this.#pageTokens);
+    const sharedCount = Math.floor(positionCount / this.#pageTokens);
+    for (const { page } of this.#entries.slice(0, sharedCount)) forked.attach(pool, page);
+    const nValid = positionCount % this.#pageTokens;
+    const source = this.#entries[sharedCount];
+    assert(
+      forked.#entries.length === sharedCount && (nValid === 0 || source !== undefined),
+      `${positionCount} positions shared of ${this.#entries.length} pages`,
+    );
+    if (nValid > 0 && source !== undefined) forked.#copy(pool, source, nValid);
+    return forked;
+  }
+
+  /** Notes that a step with the table's copies was submitted: what they read may go once that step is done. */
+  copiesSubmitted(pool: PagePool): void {
+    for (const { page } of this.#copies) pool.release(page);
+    this.#copies = NO_COPIES;
+  }
+
   /** Notes that the engine is told of the first `count` entries. */
   markMapped(count: number): void {
     assert(
@@ -73,7 +115,15 @@ export class BlockTable {
     assert(!this.#isReleased, "a request's pages were released twice");
     this.#isReleased = true;
     for (const entry of this.#entries) pool.release(entry.page);
+    this.copiesSubmitted(pool);
     this.#entries.length = 0;
     this.#mappedCount = 0;
+  }
+
+  #copy(pool: PagePool, source: BlockEntry, nValid: number): void {
+    const target = pool.allocate("kv");
+    pool.retain(source.page);
+    this.#copies = [...this.#copies, { page: source.page, target }];
+    this.#entries.push({ page: target, firstPosition: source.firstPosition, nValid });
   }
 }

@@ -3,11 +3,8 @@ import type { FromWorker } from "../engine/worker-messages.ts";
 import { Scheduler } from "./scheduler.ts";
 import { SchedulerLoop } from "./scheduler-loop.ts";
 import { engineRequest, type RequestFields } from "./testing/engine-request.ts";
-import {
-  outputAlone,
-  PagedCheckEngine,
-  type CheckEngineOptions,
-} from "./testing/paged-check-engine.ts";
+import { outputAlone } from "./testing/next-token.ts";
+import { PagedCheckEngine, type CheckEngineOptions } from "./testing/paged-check-engine.ts";
 
 type Action = () => void;
 

@@ -81,6 +81,8 @@ export function stepCapacityFor(options: {
     slot_resets: slotCount,
     bias_updates: STEP_BIASES_MAX,
     top_tokens: slotCount * TOP_LOGPROBS_MAX,
+    // A request makes one shared page its own, in the step of its first row.
+    copied_pages: slotCount,
   };
 }
 

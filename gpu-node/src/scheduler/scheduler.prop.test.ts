@@ -5,7 +5,8 @@ import type { RequestProgress } from "../engine/worker-messages.ts";
 import { Scheduler } from "./scheduler.ts";
 import { StepCycle } from "./step.ts";
 import { engineRequest } from "./testing/engine-request.ts";
-import { outputAlone, PagedCheckEngine } from "./testing/paged-check-engine.ts";
+import { outputAlone } from "./testing/next-token.ts";
+import { PagedCheckEngine } from "./testing/paged-check-engine.ts";
 
 const VOCAB_SIZE = 50;
 const STOP_TOKEN = 7;

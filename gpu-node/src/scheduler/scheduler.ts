@@ -172,7 +172,10 @@ export class Scheduler {
   /** Throws when pages are lost or owned wrongly. O(pages): for idle moments and tests. */
   checkIntegrity(): void {
     const { pool, table, prefixes } = this.parts;
-    const tables = table.running.map((request: RunningRequest) => request.blocks);
+    const tables = table.running.flatMap(({ blocks }: RunningRequest) => [
+      blocks,
+      { entries: blocks.copies },
+    ]);
     checkPoolIntegrity(pool, prefixes === null ? tables : [...tables, prefixes]);
   }
 }

@@ -7,11 +7,8 @@ import type { StepTarget } from "./step-budget.ts";
 import type { StepCostModel } from "./step-cost-model.ts";
 import { StepPredictor } from "./step-predictor.ts";
 import { engineRequest, type RequestFields } from "./testing/engine-request.ts";
-import {
-  outputAlone,
-  PagedCheckEngine,
-  type CheckEngineOptions,
-} from "./testing/paged-check-engine.ts";
+import { outputAlone } from "./testing/next-token.ts";
+import { PagedCheckEngine, type CheckEngineOptions } from "./testing/paged-check-engine.ts";
 
 const NO_COST: StepCostModel = {
   floorUs: 0,

@@ -90,6 +90,9 @@ export class StepCycle {
     // 4. submit
     this.#submittedStepId = stepId;
     pool.stepSubmitted(stepId);
+    for (let index = batch.decodeCount; index < batch.rowCount; index++) {
+      batch.row(index).request.blocks.copiesSubmitted(pool);
+    }
     this.#engine.submitStep(plan);
     return true;
   }

@@ -21,9 +21,8 @@ import {
 } from "../../engine/step-layout.ts";
 import { TokenMasks } from "../../engine/token-masks.ts";
 import { stepCapacityFor } from "../scheduler-parts.ts";
+import { copyPages } from "./copy-pages.ts";
 import { nextToken } from "./next-token.ts";
-
-export { nextToken, outputAlone } from "./next-token.ts";
 
 export interface CheckEngineOptions {
   readonly slotCount?: number;
@@ -198,6 +197,10 @@ export class PagedCheckEngine implements Engine {
 
   #applyDeltas(plan: PlanViews): void {
     const { header } = plan;
+    const copied = copyPages(plan, this.#pages, this.info.pageTokens);
+    for (const page of copied) {
+      assert(!this.#isRead(page), `page ${page} is still read`);
+    }
     for (let i = 0; i < at(header, PLAN_HEADER.slotResets); i++) {
       const slot = this.#slot(at(plan.slot_reset, i));
       slot.entries = [];
@@ -210,10 +213,10 @@ export class PagedCheckEngine implements Engine {
       assert(page >= 0 && page < this.info.pageCount, `page ${page}`);
       const validTokens = at(plan.page_n_valid, i);
       const isShared = validTokens === this.info.pageTokens;
-      assert(validTokens === 0 || isShared, `page ${page} has ${validTokens} tokens`);
+      const isSound = validTokens === 0 || isShared || copied.has(page);
+      assert(isSound, `page ${page} has ${validTokens} tokens`);
       assert(at(plan.page_kv_group, i) === 0, "group 0");
-      const isRead = this.#inFlight.some(({ pages }) => pages.has(page));
-      assert(isShared || !isRead, `page ${page} is still read`);
+      assert(isShared || !this.#isRead(page), `page ${page} is still read`);
       entries.push({ page, firstPosition: at(plan.page_first_pos, i), isShared });
     }
     for (let i = 0; i < at(header, PLAN_HEADER.samplingUpdates); i++) {
@@ -221,6 +224,10 @@ export class PagedCheckEngine implements Engine {
       const seed = at(plan.sampling_seed_lo, i) ^ at(plan.sampling_seed_hi, i);
       this.#slot(at(plan.sampling_slot, i)).salt = isGreedy ? 0 : seed;
     }
+  }
+
+  #isRead(page: number): boolean {
+    return this.#inFlight.some(({ pages }) => pages.has(page));
   }
 
   #computeRow({ plan, result, row }: RowOfPlan, written: Set<number>): void {
