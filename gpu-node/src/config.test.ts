@@ -17,6 +17,7 @@ describe("parseConfig", () => {
       numerics: "int8",
       threadCount: undefined,
       pageCount: undefined,
+      admission: "optimistic",
       runningRequestsMax: 64,
       stepBudgetTokens: undefined,
       tbtTargetMs: 100,

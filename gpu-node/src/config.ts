@@ -45,6 +45,7 @@ const DEFAULTS = {
   region: "local",
   isa: "auto",
   numerics: "int8",
+  admission: "optimistic",
   maxRunning: "64",
   tbtTargetMs: "100",
   drainTimeoutMs: "20000",
@@ -112,6 +113,11 @@ const OPTIONS = {
     help: "KV pages of 16 tokens; default: from the free memory",
     schema: integer(1, PAGE_COUNT_MAX).optional(),
   },
+  admission: {
+    value: "NAME",
+    help: "optimistic (default: requests may pause when pages run out), or strict (pages for the whole answer first)",
+    schema: z.enum(["optimistic", "strict"]).default(DEFAULTS.admission),
+  },
   "max-running": {
     value: "N",
     help: `requests computed at once (default ${DEFAULTS.maxRunning})`,
@@ -157,6 +163,7 @@ export interface NodeConfig {
   readonly numerics: "int8" | "f32";
   readonly threadCount: number | undefined;
   readonly pageCount: number | undefined;
+  readonly admission: "optimistic" | "strict";
   readonly runningRequestsMax: number;
   /** Undefined: adaptive, within the target. */
   readonly stepBudgetTokens: number | undefined;
@@ -199,6 +206,7 @@ export function parseConfig(args: readonly string[], env: Env): NodeConfig | "he
     numerics: values.numerics,
     threadCount: values.threads,
     pageCount: values["page-count"],
+    admission: values.admission,
     runningRequestsMax: values["max-running"],
     stepBudgetTokens: values["step-budget-tokens"],
     tbtTargetMs: values["tbt-target-ms"],

@@ -26,6 +26,10 @@ export const BATCH_TIER_STARVED_STEPS_MAX = 7;
 export const STEP_ADAPTIVE_TOKENS_MAX = 512;
 /** Time after which the calibration at the start measures no further step: nobody waits for it. */
 export const CALIBRATION_MS_MAX = 250;
+/** Percent of the pool that must be free beside a new request's prompt under optimistic admission: decodes grow into it. */
+export const ADMISSION_SPARE_PERCENT = 1;
+/** Times that a request is preempted; then it joins with pages for its whole output and is left alone. */
+export const PREEMPTIONS_MAX = 3;
 /** Submitted steps that have not been settled: one computes while the next one is prepared; an engine has two plans. */
 export const STEPS_IN_FLIGHT_MAX = 2;
 /** Running requests, that is slots: bounds the plan's columns and the step message. */

@@ -43,7 +43,12 @@ async function serve(
   engine: Engine,
   post: (message: FromWorker) => void,
 ): Promise<void> {
-  const { stepBudgetTokens, cacheModel, stepStuckAfterMs = STEP_STUCK_AFTER_MS } = options;
+  const {
+    admission,
+    stepBudgetTokens,
+    cacheModel,
+    stepStuckAfterMs = STEP_STUCK_AFTER_MS,
+  } = options;
   const stepTarget = await stepTargetOf(engine, options, clock);
   const loop = new SchedulerLoop({
     scheduler: new Scheduler({
@@ -51,6 +56,7 @@ async function serve(
       clock,
       stepBudgetTokens,
       stepTarget,
+      admission,
       prefixCache: cacheModel && { model: cacheModel, sha256 },
     }),
     engine,

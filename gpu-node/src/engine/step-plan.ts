@@ -105,8 +105,8 @@ function writeRow(plan: PlanViews, row: BatchRow): void {
     offset + tokenCount <= token.length,
     `${offset} + ${tokenCount} tokens do not fit the plan`,
   );
-  const { promptTokens } = request.spec;
-  for (let i = 0; i < tokenCount; i++) token[offset + i] = promptTokens[firstPosition + i] ?? NONE;
+  const { prefillTokens } = request;
+  for (let i = 0; i < tokenCount; i++) token[offset + i] = prefillTokens[firstPosition + i] ?? NONE;
   plan.row_token_offset[index] = offset;
   header[PLAN_HEADER.tokens] = offset + tokenCount;
 }

@@ -48,8 +48,13 @@ export interface EngineRequest {
   readonly deadlineMs: number;
 }
 
+/** Pages that a joining request must find: for prompt and whole output, or for the prompt and a few to spare. */
+export type AdmissionMode = "strict" | "optimistic";
+
 export interface WorkerOptions {
   readonly engine: EngineOptions;
+  /** Optimistic when absent. */
+  readonly admission?: AdmissionMode;
   /** Most tokens of one step: decodes first, then prefill chunks. */
   readonly stepBudgetTokens: number;
   /** Time between tokens: chunks are no larger than what meets it by prediction. Null: every step takes its budget. */
@@ -77,6 +82,8 @@ export interface RequestCounts {
   readonly computedPromptTokens: number;
   /** Output tokens sampled so far. */
   readonly outputTokens: number;
+  /** Prompt and output tokens computed again after a preemption, for free; absent: none. */
+  readonly recomputedTokens?: number;
 }
 
 export type EndReason = "stop" | "length" | "cancelled" | "error";
@@ -115,6 +122,14 @@ export interface DiscardedTokens {
   readonly outputTokens: number;
 }
 
+/** What preemptions did since the start. */
+export interface PreemptionTotals {
+  /** Requests that gave their pages up for others, to compute them again. */
+  readonly recomputeCount: number;
+  /** Tokens computed a second time; charged to none. */
+  readonly recomputedTokens: number;
+}
+
 /** What a settled step was made of, and where the host's time went. */
 export interface StepFacts {
   readonly prefillTokens: number;
@@ -145,6 +160,8 @@ export type FromWorker =
       readonly facts?: StepFacts;
       readonly progress: readonly RequestProgress[];
       readonly discarded: DiscardedTokens;
+      /** Absent: as the message before said, or none. */
+      readonly preemptions?: PreemptionTotals;
       readonly load: WorkerLoad;
     }
   /** The running step passed its time bound (stuck = true) or came back (false). */

@@ -50,6 +50,7 @@ export function workerOptions(parts: {
   };
   return {
     engine,
+    admission: config.admission,
     stepBudgetTokens,
     tbtTargetMs: isFixed ? null : config.tbtTargetMs,
     stepProfile,

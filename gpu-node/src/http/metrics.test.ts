@@ -58,6 +58,22 @@ describe("NodeMetrics", () => {
     );
   });
 
+  it("counts preemptions and what was computed again since the start once", async () => {
+    const all = metrics();
+    const discarded = NOTHING_DISCARDED;
+    const step = (recomputeCount: number, recomputedTokens: number): void =>
+      all.step({ computeUs: 5, discarded, preemptions: { recomputeCount, recomputedTokens } });
+    step(2, 0);
+    step(3, 70);
+    all.step({ computeUs: 5, discarded });
+    expect(await linesOf(all)).toEqual(
+      expect.arrayContaining([
+        'fairlane_node_preemptions_total{mode="recompute"} 3',
+        "fairlane_node_recomputed_tokens_total 70",
+      ]),
+    );
+  });
+
   it("keeps the times between tokens", async () => {
     const all = metrics();
     const tokens = { cachedTokens: 16, computedPromptTokens: 4, outputTokens: 3 };

@@ -1,6 +1,11 @@
 // Owns the node's Prometheus metrics: their names, help and types, and GET /metrics.
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
-import type { DiscardedTokens, FromWorker, WorkerLoad } from "../engine/worker-messages.ts";
+import type {
+  DiscardedTokens,
+  FromWorker,
+  PreemptionTotals,
+  WorkerLoad,
+} from "../engine/worker-messages.ts";
 import type { StepGrowth } from "../stream/live-streams.ts";
 import type { StreamEnd, TokenStream } from "../stream/token-stream.ts";
 import { sendText, type Exchange } from "./exchange.ts";
@@ -23,7 +28,7 @@ const STEP_BUCKETS_S = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.
 
 type StepReport = Pick<
   Extract<FromWorker, { readonly type: "step" }>,
-  "computeUs" | "facts" | "discarded"
+  "computeUs" | "facts" | "discarded" | "preemptions"
 >;
 
 export class NodeMetrics {
@@ -40,6 +45,15 @@ export class NodeMetrics {
     "discarded_tokens_total",
     "Tokens computed for requests that had ended meanwhile.",
     ["kind"],
+  );
+  readonly #preemptions = this.#counter(
+    "preemptions_total",
+    "Requests paused for others' pages, by how they come back.",
+    ["mode"],
+  );
+  readonly #recomputed = this.#counter(
+    "recomputed_tokens_total",
+    "Tokens computed a second time after preemptions.",
   );
   readonly #budgetUse = this.#histogram(
     "step_budget_use",
@@ -61,6 +75,7 @@ export class NodeMetrics {
   readonly #pagesTotal = this.#gauge("pages_total", "Pages of the pool.");
 
   #discardedBefore: DiscardedTokens = { promptTokens: 0, outputTokens: 0 };
+  #preemptionsBefore: PreemptionTotals = { recomputeCount: 0, recomputedTokens: 0 };
 
   constructor(readings: MetricReadings) {
     this.#reading("live_requests", "Accepted requests that have not ended.", readings.live);
@@ -78,7 +93,8 @@ export class NodeMetrics {
   }
 
   /** Notes a report of the engine. */
-  step({ computeUs, facts, discarded }: StepReport): void {
+  step({ computeUs, facts, discarded, preemptions }: StepReport): void {
+    if (preemptions !== undefined) this.#preempted(preemptions);
     const before = this.#discardedBefore;
     this.#discardedBefore = discarded;
     this.#discarded.inc({ kind: "prompt" }, discarded.promptTokens - before.promptTokens);
@@ -95,6 +111,13 @@ export class NodeMetrics {
     this.#phase.observe({ phase: "plan" }, phasesUs.plan / 1e6);
     this.#phase.observe({ phase: "wait" }, phasesUs.wait / 1e6);
     this.#phase.observe({ phase: "settle" }, phasesUs.settle / 1e6);
+  }
+
+  #preempted(totals: PreemptionTotals): void {
+    const before = this.#preemptionsBefore;
+    this.#preemptionsBefore = totals;
+    this.#preemptions.inc({ mode: "recompute" }, totals.recomputeCount - before.recomputeCount);
+    this.#recomputed.inc(totals.recomputedTokens - before.recomputedTokens);
   }
 
   /** Notes the tokens of a step. */

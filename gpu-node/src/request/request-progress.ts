@@ -1,6 +1,7 @@
 // Owns what the main thread is told about a request that ran or ended, derived from the request's state alone.
 import type { RequestProgress } from "../engine/worker-messages.ts";
-import { countsOf, type EndedRequest, type RunningRequest } from "./request.ts";
+import type { EndedRequest, RunningRequest } from "./request.ts";
+import { countsOf } from "./request-counts.ts";
 
 /** The message to the main thread about a request that ran or ended. */
 export function progressOf(

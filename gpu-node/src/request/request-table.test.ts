@@ -37,6 +37,6 @@ describe("RequestTable", () => {
     expect(() => table.remove(queued("a"))).toThrow("a ends without being live");
     table.remove(a);
     expect(table.liveCount).toBe(0);
-    expect(() => table.join(a, place())).toThrow("a joins without being queued");
+    expect(() => table.join(a, place())).toThrow("a joins without waiting");
   });
 });

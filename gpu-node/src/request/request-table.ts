@@ -4,11 +4,19 @@
 import { assert } from "@fairlane/base";
 import {
   joinRunning,
+  preempt,
   type LiveRequest,
   type Placement,
+  type PreemptedRequest,
   type QueuedRequest,
   type RunningRequest,
+  type WaitingRequest,
 } from "./request.ts";
+
+/** It holds neither slot nor pages. */
+export function isWaiting(request: LiveRequest): request is WaitingRequest {
+  return request.state === "queued" || request.state === "preempted";
+}
 
 export class RequestTable {
   readonly slotCount: number;
@@ -49,10 +57,10 @@ export class RequestTable {
     this.#byId.set(requestId, request);
   }
 
-  /** Gives a queued request a slot and its pages. The caller has checked that a slot is free. */
-  join(request: QueuedRequest, place: Omit<Placement, "slot">): RunningRequest {
+  /** Gives a waiting request a slot and its pages. The caller has checked that a slot is free. */
+  join(request: WaitingRequest, place: Omit<Placement, "slot">): RunningRequest {
     const { requestId } = request.spec;
-    assert(this.#byId.get(requestId) === request, `${requestId} joins without being queued`);
+    assert(this.#byId.get(requestId) === request, `${requestId} joins without waiting`);
     const slot = this.#freeSlots.pop();
     assert(slot !== undefined, `${requestId} joins while no slot is free`);
     const joined = joinRunning(request, { ...place, slot });
@@ -61,12 +69,20 @@ export class RequestTable {
     return joined;
   }
 
+  /** Takes a running request's slot away; it is live and waits from now on. */
+  preempt(request: RunningRequest): PreemptedRequest {
+    const preempted = preempt(request);
+    this.remove(request);
+    this.#byId.set(request.spec.requestId, preempted);
+    return preempted;
+  }
+
   /** Forgets a request that ends; its slot is free again. */
   remove(request: LiveRequest): void {
     const { requestId } = request.spec;
     assert(this.#byId.get(requestId) === request, `${requestId} ends without being live`);
     this.#byId.delete(requestId);
-    if (request.state === "queued") return;
+    if (isWaiting(request)) return;
     const index = this.#running.indexOf(request);
     assert(index >= 0, `${requestId} ends without running`);
     this.#running.splice(index, 1);

@@ -1,6 +1,7 @@
 // Owns the states of a request in the scheduler and the moves between them:
 //   queued -> prefilling -> decoding -> finished
-//   queued | prefilling | decoding -> aborted
+//   prefilling | decoding -> preempted -> prefilling
+//   queued | preempted | prefilling | decoding -> aborted
 // It does not decide when to move. Invariants: a slot and pages are held exactly while prefilling or decoding; the
 // computed counters say what the engine really computed, the planned ones what submitted steps will have computed.
 import { assert } from "@fairlane/base";
@@ -8,6 +9,8 @@ import type { ErrorValue } from "@fairlane/protocol";
 import type { EngineRequest, RequestCounts } from "../engine/worker-messages.ts";
 import type { BlockChain } from "../memory/block-chain.ts";
 import type { BlockTable } from "../memory/block-table.ts";
+import { OutputTokens } from "./output-tokens.ts";
+import { countsOf } from "./request-counts.ts";
 
 export interface QueuedRequest {
   readonly state: "queued";
@@ -20,9 +23,26 @@ export interface QueuedRequest {
   readonly chain?: BlockChain | undefined;
 }
 
-/** One object from join to end, since rows of steps in flight refer to it. */
+/** Gave its slot and pages up for others and waits to join again; its client sees a pause. */
+export interface PreemptedRequest {
+  readonly state: "preempted";
+  readonly spec: EngineRequest;
+  readonly outputTokensMax: number;
+  readonly scheduledAtMs: number;
+  readonly chain: BlockChain | undefined;
+  readonly cachedTokens: number;
+  readonly computedPromptTokens: number;
+  readonly recomputedTokens: number;
+  readonly outputTokens: number;
+  readonly outputs: OutputTokens;
+  readonly knownPositions: number;
+  /** How often it was preempted, this time included. */
+  readonly preemptionCount: number;
+}
+
+/** One object from join to end or preemption, since rows of steps in flight refer to it. */
 export interface RunningRequest {
-  /** "decoding" once the prompt is computed and a token was sampled. */
+  /** "decoding" once all of prefillTokens is computed and a token was sampled after it. */
   state: "prefilling" | "decoding";
   readonly spec: EngineRequest;
   readonly outputTokensMax: number;
@@ -30,14 +50,24 @@ export interface RunningRequest {
   readonly blocks: BlockTable;
   readonly scheduledAtMs: number;
   readonly chain: BlockChain | undefined;
+  /** What is to be computed before it decodes: the prompt, and after a preemption the outputs before it as well. */
+  readonly prefillTokens: Int32Array;
+  /** Where this run begins to compute; its pages held the positions below when it joined. */
+  readonly startPosition: number;
+  /** Positions below were cached or computed for the request when it joined: to compute them is to recompute them. */
+  readonly knownPositions: number;
   /** Of the prompt: taken from the prefix cache when the request joined. */
   readonly cachedTokens: number;
   computedPromptTokens: number;
+  recomputedTokens: number;
   outputTokens: number;
-  /** Of the prompt: cached, computed, or in a step in flight. */
-  plannedPromptTokens: number;
+  /** The sampled tokens, `outputTokens` of them. */
+  readonly outputs: OutputTokens;
+  /** Of prefillTokens: in the pages from the start, computed, or in a step in flight. */
+  plannedPrefillTokens: number;
   /** Of the output: sampled, or to be sampled by a step in flight. */
   plannedOutputTokens: number;
+  readonly preemptionCount: number;
   /** Set by a cancel while a step is in flight; the request ends when the oldest such step has been settled. */
   isCancelRequested: boolean;
   /** Holds no slot and no pages any more: what rows in flight still compute for it is discarded. */
@@ -62,7 +92,9 @@ export interface AbortedRequest extends Ended {
   readonly error: ErrorValue | null;
 }
 
-export type LiveRequest = QueuedRequest | RunningRequest;
+/** Holds neither slot nor pages. */
+export type WaitingRequest = QueuedRequest | PreemptedRequest;
+export type LiveRequest = WaitingRequest | RunningRequest;
 export type EndedRequest = FinishedRequest | AbortedRequest;
 export type Request = LiveRequest | EndedRequest;
 
@@ -70,32 +102,68 @@ export type Request = LiveRequest | EndedRequest;
 export interface Placement {
   readonly slot: number;
   readonly blocks: BlockTable;
+  /** Of a request that was scheduled before, the first time stays. */
   readonly scheduledAtMs: number;
-  /** Tokens of the prompt that the block table's pages hold already; 0 when absent. */
-  readonly cachedTokens?: number;
+  /** Positions, from 0 on, that the block table's pages hold already; 0 when absent. */
+  readonly heldTokens?: number;
 }
 
-/** queued -> prefilling: the request has joined the running set. */
-export function joinRunning(request: QueuedRequest, placement: Placement): RunningRequest {
+/** queued | preempted -> prefilling: the request has joined the running set. */
+export function joinRunning(request: WaitingRequest, placement: Placement): RunningRequest {
+  const { slot, blocks, heldTokens = 0 } = placement;
+  const before = request.state === "queued" ? null : request;
+  const outputs = before?.outputs ?? new OutputTokens();
+  const knownBefore = before?.knownPositions ?? 0;
   return {
     state: "prefilling",
     spec: request.spec,
     outputTokensMax: request.outputTokensMax,
-    slot: placement.slot,
-    blocks: placement.blocks,
-    scheduledAtMs: placement.scheduledAtMs,
+    slot,
+    blocks,
+    scheduledAtMs: before?.scheduledAtMs ?? placement.scheduledAtMs,
     chain: request.chain,
-    cachedTokens: placement.cachedTokens ?? 0,
-    computedPromptTokens: 0,
-    outputTokens: 0,
-    plannedPromptTokens: placement.cachedTokens ?? 0,
-    plannedOutputTokens: 0,
+    prefillTokens: outputs.after(request.spec.promptTokens),
+    startPosition: heldTokens,
+    knownPositions: Math.max(knownBefore, heldTokens),
+    cachedTokens: (before?.cachedTokens ?? 0) + Math.max(0, heldTokens - knownBefore),
+    computedPromptTokens: before?.computedPromptTokens ?? 0,
+    recomputedTokens: before?.recomputedTokens ?? 0,
+    outputTokens: outputs.count,
+    outputs,
+    plannedPrefillTokens: heldTokens,
+    plannedOutputTokens: outputs.count,
+    preemptionCount: before?.preemptionCount ?? 0,
     isCancelRequested: false,
     hasLeft: false,
   };
 }
 
-/** prefilling -> decoding: the prompt's last chunk was computed and its token sampled. */
+/** running -> preempted, while no step in flight has a row of the request. */
+export function preempt(request: RunningRequest): PreemptedRequest {
+  const { spec, outputTokensMax, scheduledAtMs, chain, outputs } = request;
+  const { cachedTokens, computedPromptTokens, recomputedTokens, outputTokens } = request;
+  assert(request.plannedOutputTokens === outputTokens, `${spec.requestId} has rows in flight`);
+  const knownPositions =
+    outputTokens === 0
+      ? cachedTokens + computedPromptTokens
+      : spec.promptTokens.length + outputTokens - 1;
+  return {
+    state: "preempted",
+    spec,
+    outputTokensMax,
+    scheduledAtMs,
+    chain,
+    cachedTokens,
+    computedPromptTokens,
+    recomputedTokens,
+    outputTokens,
+    outputs,
+    knownPositions,
+    preemptionCount: request.preemptionCount + 1,
+  };
+}
+
+/** prefilling -> decoding: the last chunk before the decodes was computed and its token sampled. */
 export function startDecoding(request: RunningRequest): void {
   const { cachedTokens, computedPromptTokens, outputTokens, spec } = request;
   const promptTokens = cachedTokens + computedPromptTokens;
@@ -117,21 +185,4 @@ export function finish(request: RunningRequest, reason: "stop" | "length"): Fini
 export function abort(request: LiveRequest, error: ErrorValue | null): AbortedRequest {
   const scheduledAtMs = request.state === "queued" ? null : request.scheduledAtMs;
   return { state: "aborted", spec: request.spec, counts: countsOf(request), scheduledAtMs, error };
-}
-
-/** What was computed for the request so far. */
-export function countsOf(request: Request): RequestCounts {
-  const promptTokens = request.spec.promptTokens.length;
-  switch (request.state) {
-    case "queued":
-      return { promptTokens, cachedTokens: 0, computedPromptTokens: 0, outputTokens: 0 };
-    case "prefilling":
-    case "decoding": {
-      const { cachedTokens, computedPromptTokens, outputTokens } = request;
-      return { promptTokens, cachedTokens, computedPromptTokens, outputTokens };
-    }
-    case "finished":
-    case "aborted":
-      return request.counts;
-  }
 }

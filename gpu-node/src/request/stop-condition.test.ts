@@ -1,26 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { BlockTable } from "../memory/block-table.ts";
-import { engineRequest } from "../scheduler/testing/engine-request.ts";
+import { decodingRequest, engineRequest } from "../scheduler/testing/engine-request.ts";
 import type { RunningRequest } from "./request.ts";
 import { outputTokensMaxOf, stopReason } from "./stop-condition.ts";
 
 function decoding(outputTokens: number): RunningRequest {
-  return {
-    state: "decoding",
-    spec: engineRequest("req_1", { stopTokenIds: [2, 7] }),
-    outputTokensMax: 3,
-    slot: 0,
-    blocks: new BlockTable(16),
-    scheduledAtMs: 0,
-    chain: undefined,
-    cachedTokens: 0,
-    computedPromptTokens: 4,
-    outputTokens,
-    plannedPromptTokens: 4,
-    plannedOutputTokens: outputTokens,
-    isCancelRequested: false,
-    hasLeft: false,
-  };
+  const spec = engineRequest("req_1", { stopTokenIds: [2, 7] });
+  return { ...decodingRequest(4, outputTokens), spec, outputTokensMax: 3 };
 }
 
 describe("stopReason", () => {

@@ -25,7 +25,7 @@ describe("buildBatch, any running set and queue", () => {
     fc.assert(
       fc.property(setting, (given) => {
         const planned = new Map(
-          given.running.map((request) => [request, request.plannedPromptTokens]),
+          given.running.map((request) => [request, request.plannedPrefillTokens]),
         );
         const budget = new StepBudget(given.stepBudgetTokens);
         const { batch, joinCount } = builtBatch({ ...given, budget });

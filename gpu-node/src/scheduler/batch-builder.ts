@@ -62,30 +62,28 @@ function addPrefills(batch: Batch, options: BatchOptions, tier: Tier): boolean {
   return false;
 }
 
-/** Adds as much of the prompt as may be; false when that is not all of it. */
+/** Adds as much of the prefill as may be; false when that is not all of it. */
 function addChunk(batch: Batch, request: RunningRequest, budget: StepBudget): boolean {
-  const firstPosition = request.plannedPromptTokens;
-  const leftTokens = request.spec.promptTokens.length - firstPosition;
+  const firstPosition = request.plannedPrefillTokens;
+  const leftTokens = request.prefillTokens.length - firstPosition;
   const tokens = budget.chunkTokens(batch.shape, { firstPosition, leftTokens });
   if (tokens > 0) batch.addChunk(request, tokens);
   return tokens === leftTokens;
 }
 
 /**
- * The prompt is computed or in flight, and one token more is wanted than steps in flight will have sampled. Whether
+ * The prefill is computed or in flight, and one token more is wanted than steps in flight will have sampled. Whether
  * one of those is a stop token is not known yet: such a row is discarded.
  */
-function isDecodable(request: RunningRequest): boolean {
+export function isDecodable(request: RunningRequest): boolean {
   return (
-    request.plannedOutputTokens > 0 &&
+    request.plannedPrefillTokens === request.prefillTokens.length &&
     request.plannedOutputTokens < request.outputTokensMax &&
     !request.isCancelRequested
   );
 }
 
-/** Some of the prompt is in no step yet. */
+/** Some of the prefill is in no step yet. */
 export function isPrefillable(request: RunningRequest): boolean {
-  return (
-    request.plannedPromptTokens < request.spec.promptTokens.length && !request.isCancelRequested
-  );
+  return request.plannedPrefillTokens < request.prefillTokens.length && !request.isCancelRequested;
 }

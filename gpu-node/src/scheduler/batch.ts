@@ -9,7 +9,7 @@ export interface BatchRow {
   readonly request: RunningRequest;
   readonly tokenCount: number;
   readonly firstPosition: number;
-  /** The row's last position is sampled: every decode, and the chunk that ends a prompt. */
+  /** The row's last position is sampled: every decode, and the chunk that ends a prefill. */
   readonly isSampled: boolean;
   /** The request's first row: its slot is cleared and gets its sampling parameters. */
   readonly isFirst: boolean;
@@ -71,16 +71,16 @@ export class Batch {
 
   /** Adds a row that computes the request's last sample and samples the next token. */
   addDecode(request: RunningRequest): void {
-    const { spec, plannedPromptTokens, plannedOutputTokens } = request;
-    if (plannedPromptTokens !== spec.promptTokens.length || plannedOutputTokens < 1) {
+    const { spec, prefillTokens, plannedPrefillTokens, plannedOutputTokens } = request;
+    if (plannedPrefillTokens !== prefillTokens.length || plannedOutputTokens < 1) {
       throw new AssertionError(
-        `${spec.requestId} decodes at ${plannedPromptTokens} prompt and ${plannedOutputTokens} output tokens`,
+        `${spec.requestId} decodes at ${plannedPrefillTokens} prefill and ${plannedOutputTokens} output tokens`,
       );
     }
     const row = this.#nextRow(request);
     row.tokenCount = 1;
     // The first output token stands right after the prompt.
-    row.firstPosition = plannedPromptTokens + plannedOutputTokens - 1;
+    row.firstPosition = spec.promptTokens.length + plannedOutputTokens - 1;
     row.isSampled = true;
     row.isFirst = false;
     row.isDecode = true;
@@ -90,18 +90,18 @@ export class Batch {
     this.#shape.decodeContextTokens += row.firstPosition + 1;
   }
 
-  /** Adds a row that computes the next `tokenCount` tokens of the request's prompt. */
+  /** Adds a row that computes the next `tokenCount` tokens of the request's prefill. */
   addChunk(request: RunningRequest, tokenCount: number): void {
-    const firstPosition = request.plannedPromptTokens;
-    const left = request.spec.promptTokens.length - firstPosition;
+    const firstPosition = request.plannedPrefillTokens;
+    const left = request.prefillTokens.length - firstPosition;
     assert(tokenCount >= 1 && tokenCount <= left, `a chunk of ${tokenCount} of ${left} tokens`);
     const row = this.#nextRow(request);
     row.tokenCount = tokenCount;
     row.firstPosition = firstPosition;
     row.isSampled = tokenCount === left;
-    row.isFirst = firstPosition === request.cachedTokens;
+    row.isFirst = firstPosition === request.startPosition;
     row.isDecode = false;
-    request.plannedPromptTokens += tokenCount;
+    request.plannedPrefillTokens += tokenCount;
     if (row.isSampled) request.plannedOutputTokens += 1;
     this.#shape.tokens += tokenCount;
     this.#shape.chunkPairs += pairsOfChunk(tokenCount, firstPosition);

@@ -1,5 +1,5 @@
 // Owns the question whether a request can ever be served by this engine, asked before it may wait. Whether it can
-// join now is strict-admission.ts's. Invariant: what passes can be computed alone on an empty pool, and no column
+// join now is admission.ts's. Invariant: what passes can be computed alone on an empty pool, and no column
 // of a step plan made of it is out of the engine's range.
 import { units } from "@fairlane/base";
 import type { ErrorValue } from "@fairlane/protocol";

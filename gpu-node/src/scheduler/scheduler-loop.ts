@@ -176,8 +176,8 @@ export class SchedulerLoop {
     this.#reportCount += 1;
     const stepId = this.#reportCount;
     const { discarded } = this.#steps;
-    const { load } = this.#scheduler;
-    const summary = { stepId, computeUs, discarded, load };
+    const { load, preemptions } = this.#scheduler;
+    const summary = { stepId, computeUs, discarded, preemptions, load };
     this.#report.post(facts === undefined ? summary : { ...summary, facts });
   }
 

@@ -3,6 +3,7 @@
 import { assert, type Clock } from "@fairlane/base";
 import type { EngineInfo } from "../engine/engine.ts";
 import { TOP_LOGPROBS_MAX, type StepCapacity } from "../engine/step-layout.ts";
+import type { AdmissionMode } from "../engine/worker-messages.ts";
 import {
   PAGE_TOKENS,
   RUNNING_REQUESTS_MAX,
@@ -17,6 +18,7 @@ import type { CacheIdentity, Sha256 } from "../memory/block-chain.ts";
 import { PagePool } from "../memory/page-pool.ts";
 import { PrefixIndex } from "../memory/prefix-index.ts";
 import { RequestTable } from "../request/request-table.ts";
+import { newestFirst, type VictimOrder } from "./preemption.ts";
 import { prefillShareMinTokens, StepBudget, type StepTarget } from "./step-budget.ts";
 import { pairsOfChunk } from "./step-cost-model.ts";
 import { TierTurns } from "./tier-turns.ts";
@@ -30,6 +32,10 @@ export interface SchedulerOptions {
   readonly stepBudgetTokens: number;
   /** Chunks are no larger than what meets it; null or absent: the budget is fixed. */
   readonly stepTarget?: StepTarget | null;
+  /** Optimistic when absent. */
+  readonly admission?: AdmissionMode | undefined;
+  /** Who pauses when pages run out; the newest when absent. */
+  readonly victimOrder?: VictimOrder;
   readonly waitingBounds?: WaitingBounds;
   /** Absent: there is no prefix cache. */
   readonly prefixCache?: PrefixCacheOptions | undefined;
@@ -53,6 +59,8 @@ export interface SchedulerParts {
   readonly prefixes: PrefixIndex | null;
   readonly table: RequestTable;
   readonly waiting: WaitingQueue;
+  readonly admission: AdmissionMode;
+  readonly victimOrder: VictimOrder;
 }
 
 const WAITING_BOUNDS: WaitingBounds = {
@@ -118,6 +126,8 @@ export function makeParts(options: SchedulerOptions): SchedulerParts {
     prefixes: prefixesOf(options, budget, pool),
     table: new RequestTable(slotCount),
     waiting: new WaitingQueue(waitingBounds),
+    admission: options.admission ?? "optimistic",
+    victimOrder: options.victimOrder ?? newestFirst,
   };
 }
 

@@ -2,7 +2,12 @@
 // step.ts's. Invariants: every accepted request ends exactly once; a running request is cancelled with the settling of
 // a step that was in flight, so that its pages are free once the step after that one has been settled.
 import type { ErrorValue } from "@fairlane/protocol";
-import type { EngineRequest, RequestProgress, WorkerLoad } from "../engine/worker-messages.ts";
+import type {
+  EngineRequest,
+  PreemptionTotals,
+  RequestProgress,
+  WorkerLoad,
+} from "../engine/worker-messages.ts";
 import { STEP_CACHED_PAGES_MAX } from "../limits.ts";
 import type { BlockChain } from "../memory/block-chain.ts";
 import { checkPoolIntegrity } from "../memory/pool-integrity.ts";
@@ -12,17 +17,20 @@ import {
   type LiveRequest,
   type QueuedRequest,
   type RunningRequest,
+  type WaitingRequest,
 } from "../request/request.ts";
+import { isWaiting } from "../request/request-table.ts";
 import { progressOf } from "../request/request-progress.ts";
 import { checkRequest, needsOf } from "./check-request.ts";
 import { backlogMsMin, checkDeadline, prefillMsMin } from "./early-abort.ts";
-import { cachedBlocks } from "./strict-admission.ts";
+import { cachedBlocks } from "./admission.ts";
 import { makeParts, type SchedulerOptions, type SchedulerParts } from "./scheduler-parts.ts";
 
 const NO_TOKENS: readonly number[] = [];
 
 export class Scheduler {
   readonly parts: SchedulerParts;
+  readonly #preemptions = { recomputeCount: 0, recomputedTokens: 0 };
   /** Cancelled while a step was in flight. */
   #cancelled: RunningRequest[] = [];
 
@@ -33,6 +41,11 @@ export class Scheduler {
   /** True while a request waits or runs. */
   get hasWork(): boolean {
     return this.parts.table.liveCount > 0;
+  }
+
+  /** What preemptions did since the start. */
+  get preemptions(): PreemptionTotals {
+    return { ...this.#preemptions };
   }
 
   get load(): WorkerLoad {
@@ -75,23 +88,23 @@ export class Scheduler {
   }
 
   /**
-   * Cancels requests; unknown ids are those that ended meanwhile. Queued requests end at once, running ones when
+   * Cancels requests; unknown ids are those that ended meanwhile. Waiting requests end at once, running ones when
    * the oldest step in flight is settled, or at once when there is none; no later step has a row for them.
    * @returns the progress of those that ended at once
    */
   cancel(ids: readonly string[]): RequestProgress[] {
     const { table, waiting, pool } = this.parts;
-    const queued = new Set<QueuedRequest>();
+    const waiters = new Set<WaitingRequest>();
     const ended: RequestProgress[] = [];
     for (const id of ids) {
       const request = table.get(id);
       if (request === undefined) continue;
-      if (request.state === "queued") queued.add(request);
+      if (isWaiting(request)) waiters.add(request);
       else if (pool.hasStepInFlight) this.#requestCancel(request);
       else ended.push(this.end(request, abort(request, null)));
     }
-    if (queued.size > 0) waiting.removeAll(queued);
-    for (const request of queued) ended.push(this.end(request, abort(request, null)));
+    if (waiters.size > 0) waiting.removeAll(waiters);
+    for (const request of waiters) ended.push(this.end(request, abort(request, null)));
     return ended;
   }
 
@@ -130,6 +143,19 @@ export class Scheduler {
     return ended;
   }
 
+  /** Takes slot and pages from a running request without rows in flight; it joins again before new ones. */
+  preempt(request: RunningRequest): void {
+    const { table, waiting, pool } = this.parts;
+    waiting.addPreempted(table.preempt(request));
+    request.blocks.release(pool);
+    this.#preemptions.recomputeCount += 1;
+  }
+
+  /** Notes tokens that a step computed a second time. */
+  noteRecomputed(tokens: number): void {
+    this.#preemptions.recomputedTokens += tokens;
+  }
+
   /** Forgets a live request that has ended, gives its slot and pages back, and says so. */
   end(
     request: LiveRequest,
@@ -137,7 +163,7 @@ export class Scheduler {
     newTokens: readonly number[] = NO_TOKENS,
   ): RequestProgress {
     this.parts.table.remove(request);
-    if (request.state !== "queued") request.blocks.release(this.parts.pool);
+    if (!isWaiting(request)) request.blocks.release(this.parts.pool);
     return progressOf(ended, newTokens);
   }
 

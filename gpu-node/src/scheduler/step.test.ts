@@ -136,7 +136,7 @@ describe("StepCycle", () => {
     step();
     steps.start();
     expect(scheduler.cancel(["a"])).toEqual([]);
-    expect(scheduler.load.pagesFree).toBe(59);
+    expect(scheduler.load.pagesFree).toBe(61);
     expect(say(steps.settle(engine.takeResult()))).toEqual(["a +1 10/1 cancelled"]);
     expect(scheduler.load.pagesFree).toBe(64);
     expect([engine.hostTokensComputed, engine.tokensSampled]).toEqual([10, 1]);

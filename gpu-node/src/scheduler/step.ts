@@ -13,13 +13,15 @@ import { checkStepResult, computeUsOf, sampledToken } from "../engine/step-resul
 import type { DiscardedTokens, RequestProgress } from "../engine/worker-messages.ts";
 import { STEP_CACHED_PAGES_MAX, STEPS_IN_FLIGHT_MAX } from "../limits.ts";
 import { abort, finish, startDecoding, type RunningRequest } from "../request/request.ts";
+import { countChunk } from "../request/request-counts.ts";
 import { progressOf } from "../request/request-progress.ts";
 import { stopReason } from "../request/stop-condition.ts";
+import { joinNext } from "./admission.ts";
 import { Batch, type BatchRow } from "./batch.ts";
 import { buildBatch, isPrefillable, type BatchOptions } from "./batch-builder.ts";
+import { growDecodes } from "./preemption.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { SchedulerParts } from "./scheduler-parts.ts";
-import { joinNext } from "./strict-admission.ts";
 import type { Tier } from "./tier-turns.ts";
 
 const NO_TOKENS: readonly number[] = [];
@@ -72,7 +74,13 @@ export class StepCycle {
     const stepId = this.#submittedStepId + 1;
     const batch = this.#batchOf(stepId);
 
-    // 1. pick: all decodes, then chunks of running prefills; 2. place: new requests, with a slot and pages each
+    // 1. place: a page for each decode that needs one, from others if it must be
+    const { victimOrder } = parts;
+    const preempt = (request: RunningRequest): void => this.#scheduler.preempt(request);
+    const haveGrown = growDecodes({ parts, victimOrder, preempt });
+    if (!haveGrown) return false;
+
+    // 2. pick: all decodes, then chunks of running prefills, then new requests, with a slot and pages each
     this.#pick(batch);
     if (batch.rowCount === 0) {
       // Every accepted request fits an empty pool, so a queue that does not move is a bug, not load.
@@ -154,7 +162,7 @@ export class StepCycle {
       const joined = joinNext(parts, { tier, cachedPagesMax, hasRoomFor });
       if (joined === null) return null;
       biasesLeft -= biasCount;
-      cachedPagesMax -= joined.cachedTokens / info.pageTokens;
+      cachedPagesMax -= joined.startPosition / info.pageTokens;
       return joined;
     };
   }
@@ -174,17 +182,16 @@ export class StepCycle {
     const row = this.#batchOf(this.#settledStepId).row(index);
     const { request } = row;
     const token = row.isSampled ? sampledToken(result, index) : null;
-    if (!row.isDecode) request.computedPromptTokens += row.tokenCount;
+    if (!row.isDecode) this.#countChunk(row);
     this.#publish(row);
     if (token !== null) {
       request.outputTokens += 1;
+      request.outputs.add(token);
       request.chain?.append(token);
     }
     const reason = token === null ? null : stopReason(request, token);
     const isOver = reason !== null || request.isCancelRequested;
-    if (!isOver && request.state === "prefilling" && request.outputTokens > 0) {
-      startDecoding(request);
-    }
+    if (!isOver && token !== null && request.state === "prefilling") startDecoding(request);
     const asked = request.spec.sampling.topLogprobs;
     if (!isOver && asked === undefined) {
       sink.goesOn(request, token);
@@ -196,6 +203,13 @@ export class StepCycle {
       ? this.#end(request, reason, newTokens)
       : progressOf(request, newTokens);
     sink.add(withLogprobs(progress, asked, { result, row: index }));
+  }
+
+  #countChunk(row: BatchRow): void {
+    const { request } = row;
+    const recomputedBefore = request.recomputedTokens;
+    countChunk(request, row);
+    this.#scheduler.noteRecomputed(request.recomputedTokens - recomputedBefore);
   }
 
   /** Full blocks that the row's positions end can serve others from now on. */

@@ -37,8 +37,8 @@ export function prefillingRequest(
   const spec = engineRequest("req_running", { promptLength, tier });
   const queued = { state: "queued", spec, outputTokensMax: 16, latestStartMs: 0 } as const;
   const place = { slot: 0, blocks: new BlockTable(16), scheduledAtMs: 0 };
-  const plannedPromptTokens = computedPromptTokens;
-  return { ...joinRunning(queued, place), computedPromptTokens, plannedPromptTokens };
+  const plannedPrefillTokens = computedPromptTokens;
+  return { ...joinRunning(queued, place), computedPromptTokens, plannedPrefillTokens };
 }
 
 /** A running request in slot 0 with no pages, its prompt computed and `outputTokens` sampled. */

@@ -1,0 +1,106 @@
+// Owns admission to the running set. Strict: pages for prompt and whole output are held until the end, so no running
+// request ever lacks one. Optimistic: pages for the prompt and some to spare are enough, decodes take further ones and
+// preemption.ts chooses who pauses when there are none. What the prefix cache has of the prompt is found and pinned here,
+// in one go. Invariant: requests join in the order of the tier's queue; the one whose turn it is blocks those behind it.
+import { units } from "@fairlane/base";
+import { readsHistory } from "../engine/sampling-columns.ts";
+import type { AdmissionMode } from "../engine/worker-messages.ts";
+import { ADMISSION_SPARE_PERCENT, PREEMPTIONS_MAX } from "../limits.ts";
+import { BlockTable } from "../memory/block-table.ts";
+import type { KeptBlock } from "../memory/prefix-index.ts";
+import type { QueuedRequest, RunningRequest, WaitingRequest } from "../request/request.ts";
+import type { PromptRest } from "./batch-builder.ts";
+import type { SchedulerParts } from "./scheduler-parts.ts";
+import type { Tier } from "./tier-turns.ts";
+
+const NO_BLOCKS: readonly KeptBlock[] = [];
+
+export interface JoinAsk {
+  readonly tier: Tier;
+  /** Cached pages that the step's plan still has room for. */
+  readonly cachedPagesMax: number;
+  readonly hasRoomFor: (rest: PromptRest) => boolean;
+}
+
+/** Joins the request of the tier whose turn it is to the running set; null when none waits or it does not fit now. */
+export function joinNext(parts: SchedulerParts, ask: JoinAsk): RunningRequest | null {
+  const { waiting, table, info, clock } = parts;
+  const head = waiting.peek(ask.tier);
+  if (head === undefined || table.freeSlotCount === 0) return null;
+  const cached = cachedBlocks(parts, head, ask.cachedPagesMax);
+  const heldTokens = cached.length * info.pageTokens;
+  const leftTokens = prefillLengthOf(head) - heldTokens;
+  if (!ask.hasRoomFor({ firstPosition: heldTokens, leftTokens })) return null;
+  const blocks = placed(parts, head, cached);
+  if (blocks === null) return null;
+  waiting.shift(ask.tier);
+  return table.join(head, { blocks, scheduledAtMs: clock.nowMs(), heldTokens });
+}
+
+/** What the cache has of the prefill; never its last token, whose logits are wanted. */
+export function cachedBlocks(
+  { prefixes, info }: SchedulerParts,
+  request: Pick<QueuedRequest, "chain" | "spec"> & { readonly outputTokens?: number },
+  pagesMax: number,
+): readonly KeptBlock[] {
+  const { chain, spec, outputTokens = 0 } = request;
+  if (prefixes === null || chain === undefined || readsHistory(spec)) return NO_BLOCKS;
+  const usableTokens = spec.promptTokens.length + outputTokens - 1;
+  return prefixes.match(chain, Math.min(Math.floor(usableTokens / info.pageTokens), pagesMax));
+}
+
+/** Positions that a joining request gets pages for, and pages that others must still find free. */
+export function reservationOf(
+  { mode, pageCount, runningCount }: ReservationContext,
+  request: WaitingRequest,
+): { readonly tokens: number; readonly sparePages: number } {
+  const most = request.spec.promptTokens.length + request.outputTokensMax;
+  // What was preempted as often as may be is not again: it never lacks a page.
+  const isStrict = mode === "strict" || preemptionCountOf(request) >= PREEMPTIONS_MAX;
+  if (isStrict) return { tokens: most, sparePages: 0 };
+  // Alone it may have all; what fits an empty pool must always be able to join.
+  const sparePages =
+    runningCount === 0 ? 0 : Math.ceil((pageCount * ADMISSION_SPARE_PERCENT) / 100);
+  return { tokens: prefillLengthOf(request), sparePages };
+}
+
+interface ReservationContext {
+  readonly mode: AdmissionMode;
+  readonly pageCount: number;
+  readonly runningCount: number;
+}
+
+function prefillLengthOf(request: WaitingRequest): number {
+  const outputTokens = request.state === "queued" ? 0 : request.outputTokens;
+  return request.spec.promptTokens.length + outputTokens;
+}
+
+function preemptionCountOf(request: WaitingRequest): number {
+  return request.state === "queued" ? 0 : request.preemptionCount;
+}
+
+/** The pages: cached ones, and fresh ones for the rest, for which others may be evicted; null when there are too few. */
+function placed(
+  { pool, prefixes, info, table, admission }: SchedulerParts,
+  request: WaitingRequest,
+  cached: readonly KeptBlock[],
+): BlockTable | null {
+  const context = {
+    mode: admission,
+    pageCount: info.pageCount,
+    runningCount: table.running.length,
+  };
+  const { tokens, sparePages } = reservationOf(context, request);
+  const freshPages = units.pagesForTokens(tokens, info.pageTokens) - cached.length;
+  const mostPages = prefixes?.pagesWithin(cached) ?? pool.freeCount;
+  if (freshPages + sparePages > mostPages) return null;
+  const blocks = new BlockTable(info.pageTokens);
+  prefixes?.attach(cached, blocks);
+  if (freshPages > pool.freeCount && prefixes?.makeRoom(freshPages) !== true) {
+    blocks.release(pool);
+    return null;
+  }
+  prefixes?.noteUse(cached);
+  blocks.reserve(pool, tokens);
+  return blocks;
+}

@@ -1,0 +1,83 @@
+// Owns the pages that decodes come to need under optimistic admission, and whom to pause when there are none: free pages
+// first, then what the cache keeps for nobody, then a running request gives its own up and joins again later.
+// Invariants: a request is preempted only while no step is in flight, so none of its rows is lost and its pages are
+// free at once; the oldest running request is preempted for nobody else, and each at most PREEMPTIONS_MAX times, so
+// that all get on.
+import { assert } from "@fairlane/base";
+import { PREEMPTIONS_MAX } from "../limits.ts";
+import type { RunningRequest } from "../request/request.ts";
+import { isDecodable } from "./batch-builder.ts";
+import type { SchedulerParts } from "./scheduler-parts.ts";
+
+/**
+ * Chooses who pauses.
+ * @param candidates in the order of joining, oldest first; at least one
+ */
+export type VictimOrder = (candidates: readonly RunningRequest[]) => RunningRequest | undefined;
+
+/** [Sarathi-Serve] Alg. 3: the request that joined last has the least to lose. */
+export const newestFirst: VictimOrder = (candidates) => candidates.at(-1);
+
+export interface GrowthOptions {
+  readonly parts: SchedulerParts;
+  readonly victimOrder: VictimOrder;
+  readonly preempt: (request: RunningRequest) => void;
+}
+
+/**
+ * Gives every decode of the next step the page that its position needs, preempting others for it when need be.
+ * @returns false when pages can be had only once a step in flight has been settled
+ */
+export function growDecodes(options: GrowthOptions): boolean {
+  const { running } = options.parts.table;
+  for (let index = 0; index < running.length; index++) {
+    const request = running[index];
+    if (request === undefined || !lacksPage(request)) continue;
+    const found = findPage(options, request);
+    if (found === "later") return false;
+    if (found === "preempted") {
+      // Others have moved up.
+      index = -1;
+      continue;
+    }
+    request.blocks.reserve(options.parts.pool, nextPositionCount(request));
+  }
+  return true;
+}
+
+/** Makes one page free; "preempted" when that took a preemption, of whomever. */
+function findPage(options: GrowthOptions, request: RunningRequest): "free" | "preempted" | "later" {
+  const { pool, prefixes, table } = options.parts;
+  if (pool.freeCount > 0 || prefixes?.makeRoom(1) === true) return "free";
+  if (pool.hasStepInFlight) return "later";
+  const victim = chooseVictim(table.running, options.victimOrder) ?? request;
+  assert(
+    victim.preemptionCount < PREEMPTIONS_MAX,
+    `${victim.spec.requestId} lacks a page that was held for it`,
+  );
+  options.preempt(victim);
+  return "preempted";
+}
+
+/** Undefined when nobody but the oldest may be preempted: then who lacks the page waits itself. */
+function chooseVictim(
+  running: readonly RunningRequest[],
+  order: VictimOrder,
+): RunningRequest | undefined {
+  const candidates = running.filter(
+    ({ preemptionCount }, index) => index > 0 && preemptionCount < PREEMPTIONS_MAX,
+  );
+  return candidates.length === 0 ? undefined : order(candidates);
+}
+
+function lacksPage(request: RunningRequest): boolean {
+  const { blocks } = request;
+  return (
+    isDecodable(request) && blocks.entriesFor(nextPositionCount(request)) > blocks.entries.length
+  );
+}
+
+/** Positions that need a page once the next decode is in a step. */
+function nextPositionCount({ spec, plannedOutputTokens }: RunningRequest): number {
+  return spec.promptTokens.length + plannedOutputTokens;
+}
