@@ -16,6 +16,7 @@ describe("parseConfig", () => {
       isa: "auto",
       numerics: "int8",
       threadCount: undefined,
+      kvMemoryBytes: undefined,
       pageCount: undefined,
       admission: "optimistic",
       runningRequestsMax: 64,
@@ -39,6 +40,14 @@ describe("parseConfig", () => {
     });
   });
 
+  it("takes the pool's memory as a size, or auto, and not beside a page count", () => {
+    const memory = (text: string) => parseConfig(["--kv-memory", text], ENV);
+    expect(memory("2GiB")).toMatchObject({ kvMemoryBytes: 2_147_483_648, pageCount: undefined });
+    expect(memory("auto")).toMatchObject({ kvMemoryBytes: undefined });
+    const both = ["--kv-memory", "2GiB", "--page-count", "5"];
+    expect(() => parseConfig(both, ENV)).toThrow("--kv-memory and --page-count both say");
+  });
+
   it("takes the node's name from its token", () => {
     const env = { ...ENV, FAIRLANE_NODE_TOKEN: TOKEN };
     expect(parseConfig(["--hub-url", "ws://127.0.0.1:8788"], env)).toMatchObject({
@@ -57,6 +66,13 @@ describe("parseConfig", () => {
       {},
       "--port (or FAIRLANE_PORT) is '70000': must be an integer from 0 to 65535.",
     ],
+    [
+      ["--kv-memory", "lots"],
+      {},
+      "--kv-memory (or FAIRLANE_KV_MEMORY) is 'lots': must be auto, or bytes such as 2GiB, at most 16TiB.",
+    ],
+    [["--kv-memory", "17TiB"], {}, "must be auto, or bytes"],
+    [["--admission", "loose"], {}, "--admission (or FAIRLANE_ADMISSION) is 'loose'"],
     [[], { FAIRLANE_PORT: "x" }, "--port (or FAIRLANE_PORT) is 'x': must be an integer"],
     [["--threads", "0"], {}, "--threads (or FAIRLANE_THREADS) is '0': must be an integer from 1"],
     [["--page-count", "1.5"], {}, "must be an integer from 1 to 16777216"],

@@ -74,7 +74,7 @@ describe.skipIf(!HAS_NATIVE_CORE)("a running fairlane-node", () => {
     expect(node.stdout).toContain(`fairlane-node serves tiny-llama at ${url}`);
     expect(node.stdout).toContain("backend   generic, 1 threads");
     expect(node.stdout).toContain("numerics  generic/int8");
-    expect(node.stdout).toContain("pages     64 of 16 tokens; 512 tokens a request");
+    expect(node.stdout).toContain("pages     64 of 16 tokens, 256KiB; 512 tokens a request");
     expect(await node.stop("SIGTERM")).toEqual({ code: 0, signal: null });
     const events = node.stderr
       .trim()

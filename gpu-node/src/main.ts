@@ -6,6 +6,8 @@ import { availableParallelism } from "node:os";
 import { AppError } from "@fairlane/protocol";
 import { AssertionError } from "@fairlane/base";
 import { ConfigError, helpText, parseConfig, type NodeConfig } from "./config.ts";
+import { formatBytes } from "./fleet/byte-size.ts";
+import { freeMemoryBytes } from "./fleet/free-memory.ts";
 import { openModelOnDisk } from "./fleet/model-on-disk.ts";
 import { faultFields, makeLog, type Log } from "./log.ts";
 import { cacheFolder } from "./model/cache-folder.ts";
@@ -81,7 +83,7 @@ function partsOf(config: NodeConfig, signal: AbortSignal) {
   };
   const machine = {
     coreCount: availableParallelism(),
-    availableBytes: process.availableMemory(),
+    availableBytes: freeMemoryBytes() ?? process.availableMemory(),
   };
   return { config, clock, random, machine, openModel };
 }
@@ -120,12 +122,13 @@ function warnOpenNode({ host, apiKey }: NodeConfig, warnLog: Log): void {
 }
 
 function printFacts({ url, model, info }: RunningNode): void {
-  const { backend, numericsClass, threadCount, pageCount, pageTokens } = info;
+  const { backend, numericsClass, threadCount, pageCount, pageTokens, pageBytes } = info;
+  const poolSize = formatBytes(pageCount * pageBytes);
   const lines = [
     `fairlane-node serves ${model.id} at ${url}`,
     `  backend   ${backend}, ${threadCount} threads`,
     `  numerics  ${numericsClass}`,
-    `  pages     ${pageCount} of ${pageTokens} tokens; ${model.contextTokens} tokens a request`,
+    `  pages     ${pageCount} of ${pageTokens} tokens, ${poolSize}; ${model.contextTokens} tokens a request`,
   ];
   process.stdout.write(`${lines.join("\n")}\n`);
 }

@@ -5,7 +5,7 @@ import type { NodeConfig } from "../config.ts";
 import type { OpenedModel } from "../model/open-model.ts";
 import { stepCapacityFor } from "../scheduler/scheduler-parts.ts";
 import { PAGE_TOKENS, STEP_ADAPTIVE_TOKENS_MAX } from "../limits.ts";
-import { defaultPageCount } from "./capacity.ts";
+import { poolPageCount } from "./capacity.ts";
 import type { StepProfileFile } from "./step-profile.ts";
 
 /** What the machine offers this process. */
@@ -37,12 +37,13 @@ export function workerOptions(parts: {
     numerics: config.numerics,
     pageCount:
       config.pageCount ??
-      defaultPageCount({
+      poolPageCount({
         kvBytesPerToken,
         pageTokens: PAGE_TOKENS,
         contextTokens: opened.contextTokens,
         runningRequestsMax: slotCount,
         availableBytes: machine.availableBytes,
+        kvMemoryBytes: config.kvMemoryBytes,
       }),
     slotCount,
     threadCount: config.threadCount ?? machine.coreCount,

@@ -4,6 +4,7 @@ import { availableParallelism } from "node:os";
 import { parseConfig } from "../config.ts";
 import { openNativeEngine } from "../engine/native-engine.ts";
 import { workerOptions } from "./engine-options.ts";
+import { freeMemoryBytes } from "./free-memory.ts";
 import { openModelOnDisk } from "./model-on-disk.ts";
 import { writeStepProfile } from "./step-profile.ts";
 import { cacheFolder } from "../model/cache-folder.ts";
@@ -32,7 +33,7 @@ const path = await fetchModel(config.model ?? "default", {
 const { opened, manifestPath } = await openModelOnDisk(path, cache);
 const machine = {
   coreCount: availableParallelism(),
-  availableBytes: process.availableMemory(),
+  availableBytes: freeMemoryBytes() ?? process.availableMemory(),
 };
 const options = workerOptions({ config, opened, manifestPath, machine });
 const engine = openNativeEngine(options.engine);

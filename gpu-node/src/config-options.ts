@@ -1,0 +1,163 @@
+// Owns the node's flags: name, help, default and the schema that checks each. How they are read together is config.ts's.
+// Invariant: a message of a schema reads as the end of a sentence about the flag's value.
+import { isNodeName } from "@fairlane/protocol";
+import { z } from "zod";
+import { parseBytes } from "./fleet/byte-size.ts";
+import { RUNNING_REQUESTS_MAX, STEP_BUDGET_TOKENS_MAX } from "./limits.ts";
+
+const PAGE_COUNT_MAX = 2 ** 24;
+/** The native core's bound on the pool. */
+const KV_MEMORY_TIB_MAX = 16;
+const THREAD_COUNT_MAX = 1_024;
+const TBT_TARGET_MS_MAX = 60_000;
+const DRAIN_TIMEOUT_MS_MAX = 3_600_000;
+
+const nonEmpty = z.string().min(1, "must not be empty");
+
+function integer(min: number, max: number) {
+  return z.coerce
+    .string()
+    .regex(/^\d{1,15}$/, `must be an integer from ${min} to ${max}`)
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, `must be an integer from ${min} to ${max}`);
+}
+
+function webSocketUrl(text: string): boolean {
+  const url = URL.parse(text);
+  return (url?.protocol === "ws:" || url?.protocol === "wss:") && url.search === "";
+}
+
+function isWithinMemory(bytes: number | undefined): boolean {
+  return bytes === undefined || (bytes >= 1 && bytes <= KV_MEMORY_TIB_MAX * 1024 ** 4);
+}
+
+interface Option {
+  /** Name of the flag's value in the help; absent for switches. */
+  readonly value: string;
+  readonly help: string;
+  readonly schema: z.ZodType;
+}
+
+const DEFAULTS = {
+  host: "127.0.0.1",
+  port: "8790",
+  region: "local",
+  isa: "auto",
+  numerics: "int8",
+  admission: "optimistic",
+  maxRunning: "64",
+  tbtTargetMs: "100",
+  drainTimeoutMs: "20000",
+} as const;
+
+/** Every flag, with what it takes. */
+export const OPTIONS = {
+  model: {
+    value: "FILE|FOLDER|ID",
+    help: "GGUF file, Hugging Face folder or hub id; default: SmolLM2-135M-Instruct, fetched once",
+    schema: nonEmpty.optional(),
+  },
+  host: {
+    value: "ADDRESS",
+    help: `address to listen on (default ${DEFAULTS.host}); the node alone has no tenants and no accounting`,
+    schema: nonEmpty.default(DEFAULTS.host),
+  },
+  port: {
+    value: "N",
+    help: `port to listen on (default ${DEFAULTS.port}), 0 = any free one`,
+    schema: integer(0, 65_535).prefault(DEFAULTS.port),
+  },
+  "hub-url": {
+    value: "URL",
+    help: "hub to dial, ws://HOST:PORT or wss://...; the node token comes from FAIRLANE_NODE_TOKEN",
+    schema: z
+      .string()
+      .refine(webSocketUrl, "must be a ws:// or wss:// address without a query")
+      .optional(),
+  },
+  "node-name": {
+    value: "NAME",
+    help: "1 to 32 of a-z, 0-9, '-'; default: the name in the node token",
+    schema: z
+      .string()
+      .refine(isNodeName, "must be 1 to 32 characters of a-z, 0-9 and -")
+      .optional(),
+  },
+  region: {
+    value: "NAME",
+    help: `region of the hub (default ${DEFAULTS.region})`,
+    schema: nonEmpty.max(256).default(DEFAULTS.region),
+  },
+  "state-dir": {
+    value: "FOLDER",
+    help: "folder of the usage journal, one per node; default: $XDG_STATE_HOME/fairlane/NODE-NAME",
+    schema: nonEmpty.optional(),
+  },
+  isa: {
+    value: "NAME",
+    help: "CPU plug-in: auto (default), generic, avx2, avx512vnni",
+    schema: z.enum(["auto", "generic", "avx2", "avx512vnni"]).default(DEFAULTS.isa),
+  },
+  numerics: {
+    value: "NAME",
+    help: "int8 (default), or f32 for the slow reference on de-quantised weights (generic only)",
+    schema: z.enum(["int8", "f32"]).default(DEFAULTS.numerics),
+  },
+  threads: {
+    value: "N",
+    help: "compute threads; default: one per core that this process may use",
+    schema: integer(1, THREAD_COUNT_MAX).optional(),
+  },
+  "kv-memory": {
+    value: "BYTES|auto",
+    help: "memory of the page pool, such as 2GiB or 500MB; auto (default): for the running set, within a quarter of what is free",
+    schema: z
+      .string()
+      .transform((text) => (text === "auto" ? undefined : parseBytes(text)))
+      .refine(
+        isWithinMemory,
+        `must be auto, or bytes such as 2GiB, at most ${KV_MEMORY_TIB_MAX}TiB`,
+      )
+      .optional(),
+  },
+  "page-count": {
+    value: "N",
+    help: "pages of the pool, in place of --kv-memory; a page holds 16 tokens",
+    schema: integer(1, PAGE_COUNT_MAX).optional(),
+  },
+  admission: {
+    value: "NAME",
+    help: "optimistic (default: requests may pause when pages run out), or strict (pages for the whole answer first)",
+    schema: z.enum(["optimistic", "strict"]).default(DEFAULTS.admission),
+  },
+  "max-running": {
+    value: "N",
+    help: `requests computed at once (default ${DEFAULTS.maxRunning})`,
+    schema: integer(1, RUNNING_REQUESTS_MAX).prefault(DEFAULTS.maxRunning),
+  },
+  "step-budget-tokens": {
+    value: "N",
+    help: "fixed tokens of one step; default: as many as meet the target of --tbt-target-ms",
+    schema: integer(1, STEP_BUDGET_TOKENS_MAX).optional(),
+  },
+  "tbt-target-ms": {
+    value: "MS",
+    help: `time between two tokens that prefills of others may cause (default ${DEFAULTS.tbtTargetMs})`,
+    schema: integer(1, TBT_TARGET_MS_MAX).prefault(DEFAULTS.tbtTargetMs),
+  },
+  "step-profile": {
+    value: "FILE",
+    help: "measured step times, written by npm run profile; default: a short measurement at the start",
+    schema: nonEmpty.optional(),
+  },
+  "drain-timeout-ms": {
+    value: "MS",
+    help: `time that running requests get after SIGTERM (default ${DEFAULTS.drainTimeoutMs})`,
+    schema: integer(0, DRAIN_TIMEOUT_MS_MAX).prefault(DEFAULTS.drainTimeoutMs),
+  },
+  "ready-file": {
+    value: "FILE",
+    help: "file to write the node's address and facts to, as JSON, once it is ready",
+    schema: nonEmpty.optional(),
+  },
+} as const satisfies Record<string, Option>;
