@@ -2,6 +2,7 @@
 // prompts, adapters and prompt modules, some of them in conversations, and long documents that come once. Seeded: a
 // description always makes the same trace. It knows no policy. Invariant: every access names an object.
 import { assert } from "@fairlane/base";
+import { seededRandom } from "../bench/workload.ts";
 
 /** Bytes of a page of the default model's KV in f16: 16 tokens. */
 const PAGE_BYTES = 368_640;
@@ -36,17 +37,6 @@ export interface Trace {
   readonly accesses: readonly number[];
 }
 
-/** [SplitMix64]'s shape in 32 bits: a stream of numbers in [0, 1). */
-function randomOf(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x9e37_79b9) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 16), 0x21f0_aaad);
-    mixed = Math.imul(mixed ^ (mixed >>> 15), 0x735a_2d97);
-    return ((mixed ^ (mixed >>> 15)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** Ranks 0 .. count - 1 with probabilities that fall as 1 / rank^exponent. */
 function zipf(count: number, exponent: number, random: () => number): () => number {
   const sums: number[] = [];
@@ -67,7 +57,7 @@ class TraceMaker {
 
   constructor(described: TraceDescription) {
     this.#described = described;
-    this.#random = randomOf(described.seed);
+    this.#random = seededRandom(described.seed);
   }
 
   make(): Trace {

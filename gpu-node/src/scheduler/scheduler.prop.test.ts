@@ -1,4 +1,5 @@
 import { hash } from "node:crypto";
+import { isLongRun } from "@fairlane/testkit";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { AdmissionMode, RequestProgress } from "../engine/worker-messages.ts";
@@ -366,7 +367,7 @@ describe("Scheduler, any sequence of submits, cancels and steps, up to two in fl
         recomputeCount += trial.preemptions.recomputeCount;
         recomputedTokens += trial.preemptions.recomputedTokens;
       }),
-      { numRuns: 400 },
+      { numRuns: isLongRun() ? 10_000 : 400 },
     );
     expect(cachedTokens).toBeGreaterThan(1_000);
     expect(outputHits).toBeGreaterThan(10);

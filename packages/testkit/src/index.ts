@@ -1,2 +1,3 @@
 export { requireDefaultModel } from "./default-model.ts";
 export type { WantedModel } from "./default-model.ts";
+export { isLongRun } from "./long-run.ts";
