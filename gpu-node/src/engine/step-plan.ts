@@ -1,6 +1,7 @@
 // Owns the writing of a batch into a plan buffer, as deltas of what the engine already knows: slots to clear, new
-// page-table entries, page copies and sampling parameters of new requests, then the rows. It allocates nothing. Invariant: every
-// position that a row computes has its page in the engine's table; nothing is written past a column's capacity.
+// page-table entries, page copies and sampling parameters of new requests, then the rows. It allocates nothing.
+// Invariant: every position that a row computes has its page in the engine's table; nothing is written past a
+// column's capacity.
 import { assert, AssertionError } from "@fairlane/base";
 import type { Batch, BatchRow } from "../scheduler/batch.ts";
 import { biasesOf, writeSamplingUpdate } from "./sampling-columns.ts";

@@ -46,6 +46,15 @@ export interface EngineRequest {
   readonly sampling: SamplingParams;
   readonly receivedAtMs: number;
   readonly deadlineMs: number;
+  /** Further answers to the same prompt; all else of them is this request's. */
+  readonly forks?: readonly RequestFork[];
+}
+
+/** Another answer: it joins with the request, shares its prompt's pages, and is a request of its own from then on. */
+export interface RequestFork {
+  readonly requestId: string;
+  readonly seedLow: number;
+  readonly seedHigh: number;
 }
 
 /** Pages that a joining request must find: for prompt and whole output, or for the prompt and a few to spare. */

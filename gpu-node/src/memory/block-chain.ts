@@ -33,7 +33,11 @@ export class BlockChain {
   readonly #tokens: Int32Array;
   readonly #blockTokens: number;
   readonly #sha256: Sha256;
-  readonly #keys: string[] = [];
+  readonly #promptBlocks: number;
+  /** Shared by all forks. */
+  readonly #promptKeys: string[];
+  /** Of the blocks behind the prompt's full ones. */
+  readonly #outputKeys: string[] = [];
   /** The last, part-filled block of prompt and appended tokens; made by the first append. */
   #tail: Int32Array | undefined;
   #tokenCount: number;
@@ -43,12 +47,27 @@ export class BlockChain {
     readonly tokens: Int32Array;
     readonly blockTokens: number;
     readonly sha256: Sha256;
+    /** Of a fork: those of the same prompt. */
+    readonly promptKeys?: string[];
   }) {
     this.root = options.root;
     this.#tokens = options.tokens;
     this.#blockTokens = options.blockTokens;
     this.#sha256 = options.sha256;
     this.#tokenCount = options.tokens.length;
+    this.#promptBlocks = Math.floor(options.tokens.length / options.blockTokens);
+    this.#promptKeys = options.promptKeys ?? [];
+  }
+
+  /** The chain of another answer to the same prompt, whose keys are computed once for both. */
+  fork(): BlockChain {
+    return new BlockChain({
+      root: this.root,
+      tokens: this.#tokens,
+      blockTokens: this.#blockTokens,
+      sha256: this.#sha256,
+      promptKeys: this.#promptKeys,
+    });
   }
 
   /** Tokens of the prompt and those appended. */
@@ -61,38 +80,38 @@ export class BlockChain {
     const tail = (this.#tail ??= this.#promptTail());
     tail[this.#tokenCount % this.#blockTokens] = token;
     this.#tokenCount += 1;
-    if (this.#tokenCount % this.#blockTokens === 0) this.#pushKey(tail);
+    if (this.#tokenCount % this.#blockTokens !== 0) return;
+    const parent = this.#outputKeys.at(-1) ?? this.#promptKeys.at(-1) ?? this.root;
+    this.#outputKeys.push(this.#keyUnder(parent, tail));
   }
 
   /** Key of block `index`, which must be full. */
   keyOf(index: number): string {
-    while (this.#keys.length <= index) this.#pushPromptKey();
-    const key = this.#keys[index];
+    if (index < this.#promptBlocks) this.#needPromptKeys(index + 1);
+    const key = this.#promptKeys[index] ?? this.#outputKeys[index - this.#promptBlocks];
     assert(key !== undefined, `block ${index} has no key`);
     return key;
   }
 
   /** What of the prompt fills no block, as the beginning of a block; all before it has its keys from then on. */
   #promptTail(): Int32Array {
-    const fullBlocks = Math.floor(this.#tokens.length / this.#blockTokens);
-    while (this.#keys.length < fullBlocks) this.#pushPromptKey();
+    this.#needPromptKeys(this.#promptBlocks);
     const tail = new Int32Array(this.#blockTokens);
-    tail.set(this.#tokens.subarray(fullBlocks * this.#blockTokens));
+    tail.set(this.#tokens.subarray(this.#promptBlocks * this.#blockTokens));
     return tail;
   }
 
-  #pushPromptKey(): void {
-    const index = this.#keys.length;
-    const first = index * this.#blockTokens;
-    const tokens = this.#tokens.subarray(first, first + this.#blockTokens);
-    assert(tokens.length === this.#blockTokens, `block ${index} has ${tokens.length} tokens`);
-    this.#pushKey(tokens);
+  #needPromptKeys(count: number): void {
+    for (let index = this.#promptKeys.length; index < count; index++) {
+      const first = index * this.#blockTokens;
+      const tokens = this.#tokens.subarray(first, first + this.#blockTokens);
+      this.#promptKeys.push(this.#keyUnder(this.#promptKeys.at(-1) ?? this.root, tokens));
+    }
   }
 
-  /** Appends the key of the block that follows those with a key. */
-  #pushKey(tokens: Int32Array): void {
+  #keyUnder(parent: string, tokens: Int32Array): string {
+    assert(tokens.length === this.#blockTokens, `a block has ${tokens.length} tokens`);
     const bytes = new Uint8Array(tokens.buffer, tokens.byteOffset, tokens.byteLength);
-    const parent = this.#keys.at(-1) ?? this.root;
-    this.#keys.push(this.#sha256(frameFields("fairlane-kv-block-v1", [parent, bytes])));
+    return this.#sha256(frameFields("fairlane-kv-block-v1", [parent, bytes]));
   }
 }

@@ -86,6 +86,22 @@ describe("BlockChain", () => {
       expect(grown.tokenCount).toBe(12);
     }
   });
+
+  it("forks: the prompt's keys are the same and computed once, what follows is each one's own", () => {
+    let hashCount = 0;
+    const counted = (bytes: Uint8Array): string => {
+      hashCount += 1;
+      return sha256(bytes);
+    };
+    const options = { root: "root", tokens: tokens(6), blockTokens: 4, sha256: counted };
+    const chain = new BlockChain(options);
+    const fork = chain.fork();
+    for (const token of [6, 7]) chain.append(token);
+    for (const token of [6, 9]) fork.append(token);
+    expect(fork.keyOf(0)).toBe(chain.keyOf(0));
+    expect(fork.keyOf(1)).not.toBe(chain.keyOf(1));
+    expect(hashCount).toBe(3);
+  });
 });
 
 describe("PrefixIndex", () => {

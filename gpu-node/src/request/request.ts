@@ -68,6 +68,8 @@ export interface RunningRequest {
   /** Of the output: sampled, or to be sampled by a step in flight. */
   plannedOutputTokens: number;
   readonly preemptionCount: number;
+  /** Of a fork: the request that computes the positions before startPosition; no row may run before it has. */
+  readonly forkOf: RunningRequest | null;
   /** Set by a cancel while a step is in flight; the request ends when the oldest such step has been settled. */
   isCancelRequested: boolean;
   /** Holds no slot and no pages any more: what rows in flight still compute for it is discarded. */
@@ -106,6 +108,8 @@ export interface Placement {
   readonly scheduledAtMs: number;
   /** Positions, from 0 on, that the block table's pages hold already; 0 when absent. */
   readonly heldTokens?: number;
+  /** Who computes them, when they are not computed yet. */
+  readonly forkOf?: RunningRequest;
 }
 
 /** queued | preempted -> prefilling: the request has joined the running set. */
@@ -133,6 +137,7 @@ export function joinRunning(request: WaitingRequest, placement: Placement): Runn
     plannedPrefillTokens: heldTokens,
     plannedOutputTokens: outputs.count,
     preemptionCount: before?.preemptionCount ?? 0,
+    forkOf: placement.forkOf ?? null,
     isCancelRequested: false,
     hasLeft: false,
   };

@@ -10,6 +10,7 @@ import { BlockTable } from "../memory/block-table.ts";
 import type { KeptBlock } from "../memory/prefix-index.ts";
 import type { QueuedRequest, RunningRequest, WaitingRequest } from "../request/request.ts";
 import type { PromptRest } from "./batch-builder.ts";
+import { forkPagesOf, joinForks } from "./forks.ts";
 import type { SchedulerParts } from "./scheduler-parts.ts";
 import type { Tier } from "./tier-turns.ts";
 
@@ -26,15 +27,23 @@ export interface JoinAsk {
 export function joinNext(parts: SchedulerParts, ask: JoinAsk): RunningRequest | null {
   const { waiting, table, info, clock } = parts;
   const head = waiting.peek(ask.tier);
-  if (head === undefined || table.freeSlotCount === 0) return null;
+  if (head === undefined || table.freeSlotCount < 1 + forkCountOf(head)) return null;
   const cached = cachedBlocks(parts, head, ask.cachedPagesMax);
   const heldTokens = cached.length * info.pageTokens;
   const leftTokens = prefillLengthOf(head) - heldTokens;
   if (!ask.hasRoomFor({ firstPosition: heldTokens, leftTokens })) return null;
-  const blocks = placed(parts, head, cached);
-  if (blocks === null) return null;
+  const place = placed(parts, head, cached);
+  if (place === null) return null;
+  const { blocks, tokens } = place;
   waiting.shift(ask.tier);
-  return table.join(head, { blocks, scheduledAtMs: clock.nowMs(), heldTokens });
+  const parent = table.join(head, { blocks, scheduledAtMs: clock.nowMs(), heldTokens });
+  if (head.state === "queued") joinForks(parts, head, { parent, tokens });
+  return parent;
+}
+
+/** Answers that join with it; those of a preempted request have joined before. */
+function forkCountOf(request: WaitingRequest): number {
+  return request.state === "queued" ? (request.spec.forks?.length ?? 0) : 0;
 }
 
 /** What the cache has of the prefill; never its last token, whose logits are wanted. */
@@ -79,19 +88,23 @@ function preemptionCountOf(request: WaitingRequest): number {
   return request.state === "queued" ? 0 : request.preemptionCount;
 }
 
-/** The pages: cached ones, and fresh ones for the rest, for which others may be evicted; null when there are too few. */
+/**
+ * The pages: cached ones, and fresh ones for the rest, for which others may be evicted; null when there are too few.
+ * Those of its forks, for as many positions each, are free afterwards.
+ */
 function placed(
   { pool, prefixes, info, table, admission }: SchedulerParts,
   request: WaitingRequest,
   cached: readonly KeptBlock[],
-): BlockTable | null {
+): { readonly blocks: BlockTable; readonly tokens: number } | null {
   const context = {
     mode: admission,
     pageCount: info.pageCount,
     runningCount: table.running.length,
   };
   const { tokens, sparePages } = reservationOf(context, request);
-  const freshPages = units.pagesForTokens(tokens, info.pageTokens) - cached.length;
+  const forkPages = forkCountOf(request) * forkPagesOf(request.spec, tokens, info);
+  const freshPages = units.pagesForTokens(tokens, info.pageTokens) - cached.length + forkPages;
   const mostPages = prefixes?.pagesWithin(cached) ?? pool.freeCount;
   if (freshPages + sparePages > mostPages) return null;
   const blocks = new BlockTable(info.pageTokens);
@@ -102,5 +115,5 @@ function placed(
   }
   prefixes?.noteUse(cached);
   blocks.reserve(pool, tokens);
-  return blocks;
+  return { blocks, tokens };
 }

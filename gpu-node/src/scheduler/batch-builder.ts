@@ -21,6 +21,8 @@ export interface BatchOptions {
     tier: Tier,
     hasRoomFor: (rest: PromptRest) => boolean,
   ) => RunningRequest | null;
+  /** Whether the step's plan has room for what a running request brings with its first row; takes that room. */
+  readonly mayBegin: (request: RunningRequest) => boolean;
 }
 
 /** What of a prompt is left to compute. */
@@ -51,6 +53,8 @@ function addPrefills(batch: Batch, options: BatchOptions, tier: Tier): boolean {
   for (let index = 0; index < runningCount; index++) {
     const request = running[index];
     if (request?.spec.tier !== tier || !isPrefillable(request)) continue;
+    // Only a fork joins before its first row.
+    if (hasNoRow(request) && !options.mayBegin(request)) continue;
     if (!addChunk(batch, request, budget)) return false;
   }
   const hasRoomFor = (rest: PromptRest): boolean => budget.chunkTokens(batch.shape, rest) > 0;
@@ -83,7 +87,21 @@ export function isDecodable(request: RunningRequest): boolean {
   );
 }
 
-/** Some of the prefill is in no step yet. */
+/** Some of the prefill is in no step yet, and all before it is computed or in one. */
 export function isPrefillable(request: RunningRequest): boolean {
-  return request.plannedPrefillTokens < request.prefillTokens.length && !request.isCancelRequested;
+  return (
+    request.plannedPrefillTokens < request.prefillTokens.length &&
+    !request.isCancelRequested &&
+    hasItsPrompt(request)
+  );
+}
+
+function hasNoRow({ plannedPrefillTokens, startPosition }: RunningRequest): boolean {
+  return plannedPrefillTokens === startPosition;
+}
+
+/** False for a fork that waits for its prompt, which another request computes. */
+function hasItsPrompt({ forkOf }: RunningRequest): boolean {
+  // With the first output the whole prompt was computed.
+  return forkOf === null || forkOf.outputTokens > 0;
 }

@@ -11,11 +11,12 @@ import type { EngineRequest } from "../engine/worker-messages.ts";
 import { STOP_TOKEN_IDS_MAX } from "../limits.ts";
 import { checkTokenIds } from "../request/check-token-ids.ts";
 import { outputTokensMaxOf } from "../request/stop-condition.ts";
+import { forkPagesOf } from "./forks.ts";
 
 /** What of the engine bounds a single request. */
 export type EngineBounds = Pick<
   EngineInfo,
-  "contextTokens" | "pageTokens" | "pageCount" | "vocabSize"
+  "contextTokens" | "pageTokens" | "pageCount" | "slotCount" | "vocabSize"
 >;
 
 /** The output tokens that the request may have, cut to the context; and the pages of prompt plus these. */
@@ -65,7 +66,7 @@ function checkSize(request: EngineRequest, bounds: EngineBounds): ErrorValue | n
     return refuse("context_length_exceeded", message, "messages");
   }
   const { outputTokensMax, pages } = needsOf(request, bounds);
-  if (pages <= pageCount) return null;
+  if (pages <= pageCount) return checkForks(request, bounds);
   const promptFits = promptTokens < pageCount * pageTokens;
   const message =
     `This node's KV pool holds ${pageCount} pages, that is ${pageCount * pageTokens} tokens, for one request at ` +
@@ -76,6 +77,24 @@ function checkSize(request: EngineRequest, bounds: EngineBounds): ErrorValue | n
     message,
     promptFits ? "max_completion_tokens" : "messages",
   );
+}
+
+function checkForks(request: EngineRequest, bounds: EngineBounds): ErrorValue | null {
+  const { slotCount, pageCount } = bounds;
+  const forkCount = request.forks?.length ?? 0;
+  if (forkCount === 0) return null;
+  if (1 + forkCount > slotCount) {
+    const message = `This node computes at most ${slotCount} answers at once, ${1 + forkCount} were asked for.`;
+    return refuse("invalid_value", message, "n");
+  }
+  const { outputTokensMax, pages } = needsOf(request, bounds);
+  const tokens = request.promptTokens.length + outputTokensMax;
+  const pagesOfAll = pages + forkCount * forkPagesOf(request, tokens, bounds);
+  if (pagesOfAll <= pageCount) return null;
+  const message =
+    `This node's KV pool holds ${pageCount} pages for one request at most; ${1 + forkCount} answers of up to ` +
+    `${outputTokensMax} tokens need ${pagesOfAll}. Please ask for fewer or shorter answers.`;
+  return refuse("context_length_exceeded", message, "n");
 }
 
 // A token outside of the vocabulary would make the engine refuse the whole step, other tenants' rows included.

@@ -39,10 +39,13 @@ type Command =
       readonly max: number;
       /** 0: greedy. */
       readonly seed: number;
+      /** Further answers to the prompt. */
+      readonly forkCount: number;
     }
   /** The next turn of a chat: an earlier prompt and its output, and a few tokens more. */
   | { readonly do: "goOn"; readonly at: number; readonly rest: number[]; readonly max: number }
-  | { readonly do: "cancel"; readonly at: number }
+  /** Of the request and all its forks, or of one of them. */
+  | { readonly do: "cancel"; readonly at: number; readonly only: number | null }
   | { readonly do: "start" | "settle" };
 
 const token = fc.nat(VOCAB_SIZE - 1);
@@ -69,6 +72,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       salt: fc.constantFrom("a", "a", "b", undefined),
       max: fc.integer({ min: 1, max: 20 }),
       seed: fc.constantFrom(0, 0, 5, 6),
+      forkCount: fc.constantFrom(0, 0, 0, 1, 2),
     }),
     weight: 3,
   },
@@ -81,7 +85,14 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     }),
     weight: 2,
   },
-  { arbitrary: fc.record({ do: fc.constant("cancel" as const), at: fc.nat(30) }), weight: 1 },
+  {
+    arbitrary: fc.record({
+      do: fc.constant("cancel" as const),
+      at: fc.nat(30),
+      only: fc.constantFrom(null, null, 0, 1),
+    }),
+    weight: 1,
+  },
 );
 
 const setting = fc.record({
@@ -98,6 +109,11 @@ interface Setting {
   readonly stepBudgetTokens: number;
   readonly admission: AdmissionMode;
   readonly victimOrder: VictimOrder;
+}
+
+function forkOf(requestId: string, seed: number, choice: number) {
+  const seedLow = seed === 0 ? 0 : seed + 10 * choice;
+  return { requestId: `${requestId}#${choice}`, seedLow, seedHigh: 0 };
 }
 
 /** A row of a step in flight. */
@@ -150,7 +166,7 @@ class Trial {
   run(next: Command): void {
     if (next.do === "submit") this.#submit(next);
     else if (next.do === "goOn") this.#goOn(next);
-    else if (next.do === "cancel") this.#cancel(next.at);
+    else if (next.do === "cancel") this.#cancelOf(next);
     else if (next.do === "start" && this.#steps.inFlightCount < 2) this.#start();
     else if (next.do === "settle" && this.#steps.inFlightCount > 0) this.#settle();
     this.#scheduler.checkIntegrity();
@@ -169,14 +185,14 @@ class Trial {
     const earlier = this.expected.get(`req_${at}`);
     if (earlier === undefined) return;
     const prompt = [...earlier.prompt, ...earlier.output, ...rest].slice(0, 35);
-    this.#submit({ do: "submit", prompt, salt: earlier.salt, max, seed: 0 });
+    this.#submit({ do: "submit", prompt, salt: earlier.salt, max, seed: 0, forkCount: 0 });
   }
 
   get preemptions() {
     return this.#scheduler.preemptions;
   }
 
-  #submit({ prompt, salt, max, seed }: Extract<Command, { do: "submit" }>): void {
+  #submit({ prompt, salt, max, seed, forkCount }: Extract<Command, { do: "submit" }>): void {
     const requestId = `req_${this.expected.size}`;
     const request = engineRequest(requestId, {
       promptTokens: prompt,
@@ -184,28 +200,48 @@ class Trial {
       stopTokenIds: [STOP_TOKEN],
       sampling: { temperature: Math.min(seed, 1), topP: 1, topK: 0, seedLow: seed, seedHigh: 0 },
       ...(salt === undefined ? {} : { tenantSalt: salt }),
+      ...(forkCount === 0
+        ? {}
+        : { forks: [1, 2].slice(0, forkCount).map((choice) => forkOf(requestId, seed, choice)) }),
     });
     const error = this.#scheduler.submit(request);
     if (error !== null) {
+      if (forkCount > 0 && error.param === "n") return;
       expect(error.code).toBe("overloaded");
       expect(this.#scheduler.load.waiting).toBeGreaterThanOrEqual(8);
       return;
     }
     const count = Math.min(max, 36 - prompt.length);
-    const output = outputAlone(prompt, { count, vocabSize: VOCAB_SIZE, salt: seed });
-    this.expected.set(requestId, {
-      salt,
-      prompt,
-      output,
-      cancel: null,
-      isCancelled: false,
-      said: [],
-      last: null,
-    });
+    for (let choice = 0; choice <= forkCount; choice++) {
+      const id = choice === 0 ? requestId : `${requestId}#${choice}`;
+      const ownSeed = seed === 0 ? 0 : seed + 10 * choice;
+      const output = outputAlone(prompt, { count, vocabSize: VOCAB_SIZE, salt: ownSeed });
+      this.expected.set(id, {
+        salt,
+        prompt,
+        output,
+        cancel: null,
+        isCancelled: false,
+        said: [],
+        last: null,
+      });
+    }
   }
 
-  #cancel(at: number): void {
-    const requestId = `req_${at}`;
+  #cancelOf({ at, only }: Extract<Command, { do: "cancel" }>): void {
+    const family = [`req_${at}`, `req_${at}#1`, `req_${at}#2`];
+    const isQueued = this.#scheduler.parts.table.get(`req_${at}`)?.state === "queued";
+    // Forks of a queued request are not there yet and end with it.
+    if (isQueued) for (const id of family) this.#mark(id);
+    for (const id of only === null ? family : family.slice(only, only + 1)) this.#cancel(id);
+  }
+
+  #mark(requestId: string): void {
+    const expected = this.expected.get(requestId);
+    if (expected !== undefined) expected.isCancelled = true;
+  }
+
+  #cancel(requestId: string): void {
     const expected = this.expected.get(requestId);
     const live = this.#scheduler.parts.table.get(requestId);
     if (expected !== undefined && live !== undefined) {
@@ -296,6 +332,8 @@ class Trial {
     const own = this.expected.get(requestId);
     if (own === undefined || cachedTokens === 0) return;
     expect(cachedTokens).toBeLessThan(own.prompt.length);
+    // A fork has its prompt from the request that it joined with.
+    if (requestId.includes("#")) return;
     const begin = String(own.prompt.slice(0, cachedTokens));
     const sources = [...this.expected].filter(
       ([id, { salt, prompt, said }]) =>
@@ -345,16 +383,17 @@ class Trial {
     );
     expect(recomputedTokens).toBe(this.preemptions.recomputedTokens);
     expect(outputTokens + discarded.outputTokens).toBe(this.engine.tokensSampled);
-    // v: joins in the order of arrival
-    const order = [...this.expected.keys()].filter((id) => this.#joined.has(id));
-    expect([...this.#joined]).toEqual(order);
+    // v: joins in the order of arrival; a fork begins some steps after its request
+    const isRoot = (id: string): boolean => !id.includes("#");
+    const order = [...this.expected.keys()].filter((id) => isRoot(id) && this.#joined.has(id));
+    expect([...this.#joined].filter(isRoot)).toEqual(order);
   }
 }
 
 describe("Scheduler, any sequence of submits, cancels and steps, up to two in flight", () => {
   it("keeps Sarathi-Serve's invariants, conserves pages, ends every request, counts what was computed", () => {
     let [cachedTokens, outputHits] = [0, 0];
-    let [recomputeCount, recomputedTokens] = [0, 0];
+    let [recomputeCount, recomputedTokens, sharedTokens] = [0, 0, 0];
     fc.assert(
       fc.property(setting, fc.array(command, { maxLength: 80, size: "max" }), (given, commands) => {
         const trial = new Trial(given);
@@ -362,8 +401,10 @@ describe("Scheduler, any sequence of submits, cancels and steps, up to two in fl
         trial.finish();
         trial.checkEnd();
         outputHits += trial.outputHits;
-        for (const { last } of trial.expected.values())
-          cachedTokens += last?.counts.cachedTokens ?? 0;
+        for (const [id, { last }] of trial.expected) {
+          if (id.includes("#")) sharedTokens += last?.counts.cachedTokens ?? 0;
+          else cachedTokens += last?.counts.cachedTokens ?? 0;
+        }
         recomputeCount += trial.preemptions.recomputeCount;
         recomputedTokens += trial.preemptions.recomputedTokens;
       }),
@@ -373,5 +414,6 @@ describe("Scheduler, any sequence of submits, cancels and steps, up to two in fl
     expect(outputHits).toBeGreaterThan(10);
     expect(recomputeCount).toBeGreaterThan(100);
     expect(recomputedTokens).toBeGreaterThan(500);
+    expect(sharedTokens).toBeGreaterThan(5_000);
   });
 });

@@ -104,7 +104,7 @@ export class Scheduler {
       else ended.push(this.end(request, abort(request, null)));
     }
     if (waiters.size > 0) waiting.removeAll(waiters);
-    for (const request of waiters) ended.push(this.end(request, abort(request, null)));
+    for (const request of waiters) ended.push(...this.#endWaiting(request, null));
     return ended;
   }
 
@@ -119,12 +119,12 @@ export class Scheduler {
   /** Ends queued requests that cannot have their first token by their deadline any more. */
   endExpired(): RequestProgress[] {
     const nowMs = this.parts.clock.nowMs();
-    return this.parts.waiting.takeExpired(nowMs).map((request) => {
+    return this.parts.waiting.takeExpired(nowMs).flatMap((request) => {
       const waitedMs = nowMs - request.spec.receivedAtMs;
       const isOver = nowMs >= request.spec.deadlineMs;
       const why = isOver ? "its deadline passed" : "its prefill would end after its deadline";
       const message = `The request waited ${waitedMs} ms in the node's queue and ${why}.`;
-      return this.end(request, abort(request, { code: "queue_timeout", message, param: null }));
+      return this.#endWaiting(request, { code: "queue_timeout", message, param: null });
     });
   }
 
@@ -134,11 +134,12 @@ export class Scheduler {
     const ended: RequestProgress[] = [];
     for (const tier of ["interactive", "batch"] as const) {
       for (let head = waiting.shift(tier); head !== undefined; head = waiting.shift(tier)) {
-        ended.push(this.end(head, abort(head, error)));
+        ended.push(...this.#endWaiting(head, error));
       }
     }
-    for (let running = table.running[0]; running !== undefined; running = table.running[0]) {
-      ended.push(this.end(running, abort(running, error)));
+    // Forks before what they wait for.
+    for (let last = table.running.at(-1); last !== undefined; last = table.running.at(-1)) {
+      ended.push(this.end(last, abort(last, error)));
     }
     return ended;
   }
@@ -146,6 +147,7 @@ export class Scheduler {
   /** Takes slot and pages from a running request without rows in flight; it joins again before new ones. */
   preempt(request: RunningRequest): void {
     const { table, waiting, pool } = this.parts;
+    this.#preemptWaitingForks(request);
     waiting.addPreempted(table.preempt(request));
     request.blocks.release(pool);
     this.#preemptions.recomputeCount += 1;
@@ -162,9 +164,29 @@ export class Scheduler {
     ended: EndedRequest,
     newTokens: readonly number[] = NO_TOKENS,
   ): RequestProgress {
+    if (!isWaiting(request)) {
+      this.#preemptWaitingForks(request);
+      request.blocks.release(this.parts.pool);
+    }
     this.parts.table.remove(request);
-    if (!isWaiting(request)) request.blocks.release(this.parts.pool);
     return progressOf(ended, newTokens);
+  }
+
+  /** Ends a waiting request, and with it the forks that would have joined with it. */
+  #endWaiting(request: WaitingRequest, error: ErrorValue | null): RequestProgress[] {
+    const progress = this.end(request, abort(request, error));
+    if (request.state === "preempted") return [progress];
+    const forks = request.spec.forks ?? [];
+    return [progress, ...forks.map(({ requestId }) => ({ ...progress, requestId }))];
+  }
+
+  /** Forks whose prompt this request will not compute any more wait again, and compute it themselves. */
+  #preemptWaitingForks(request: RunningRequest): void {
+    if (request.spec.forks === undefined || request.outputTokens > 0) return;
+    const { running } = this.parts.table;
+    const left = running.filter((fork) => fork.forkOf === request && !fork.isCancelRequested);
+    // The first one is to join first.
+    for (const fork of left.reverse()) this.preempt(fork);
   }
 
   /** The least times until the request's prefill can begin, and that it takes. */

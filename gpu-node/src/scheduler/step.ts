@@ -5,13 +5,12 @@
 import { assert } from "@fairlane/base";
 import type { Engine } from "../engine/engine.ts";
 import type { ResultViews } from "../engine/step-layout.ts";
-import { biasCountOf } from "../engine/sampling-columns.ts";
 import { withLogprobs } from "../engine/result-logprobs.ts";
 import { writeStepPlan } from "../engine/step-plan.ts";
 import { ProgressList, type ProgressSink } from "../engine/step-report.ts";
 import { checkStepResult, computeUsOf, sampledToken } from "../engine/step-result.ts";
 import type { DiscardedTokens, RequestProgress } from "../engine/worker-messages.ts";
-import { STEP_CACHED_PAGES_MAX, STEPS_IN_FLIGHT_MAX } from "../limits.ts";
+import { STEPS_IN_FLIGHT_MAX } from "../limits.ts";
 import { abort, finish, startDecoding, type RunningRequest } from "../request/request.ts";
 import { countChunk } from "../request/request-counts.ts";
 import { progressOf } from "../request/request-progress.ts";
@@ -19,6 +18,7 @@ import { stopReason } from "../request/stop-condition.ts";
 import { joinNext } from "./admission.ts";
 import { Batch, type BatchRow } from "./batch.ts";
 import { buildBatch, isPrefillable, type BatchOptions } from "./batch-builder.ts";
+import { PlanRoom } from "./plan-room.ts";
 import { growDecodes } from "./preemption.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { SchedulerParts } from "./scheduler-parts.ts";
@@ -139,30 +139,30 @@ export class StepCycle {
     const { table, budget, turns } = parts;
     const tierOrder = turns.order;
     batch.clear();
+    const room = new PlanRoom(parts.info);
     buildBatch(batch, {
       running: table.running,
       budget,
       tierOrder,
-      joinNext: this.#joinWithin(parts, tierOrder[0]),
+      joinNext: this.#joinWithin(room, tierOrder[0]),
+      mayBegin: (request) => room.take(request),
     });
     turns.stepBuilt(batchTierOf(batch, parts));
   }
 
-  /** Joins what waits, as long as the plan has room for the logit biases and the cached pages that it brings. */
-  #joinWithin(parts: SchedulerParts, firstTier: Tier): BatchOptions["joinNext"] {
-    const { waiting, info } = parts;
-    let biasesLeft = info.capacity.bias_updates;
-    let cachedPagesMax = STEP_CACHED_PAGES_MAX;
+  /** Joins what waits, as long as the plan has room for what it brings. */
+  #joinWithin(room: PlanRoom, firstTier: Tier): BatchOptions["joinNext"] {
+    const { parts } = this.#scheduler;
+    const { waiting } = parts;
     return (tier, hasRoomFor) => {
       // Who waits for its turn is not passed by a later tier.
       if (tier !== firstTier && waiting.countOf(firstTier) > 0) return null;
       const head = waiting.peek(tier);
-      const biasCount = head === undefined ? 0 : biasCountOf(head.spec);
-      if (biasCount > biasesLeft) return null;
-      const joined = joinNext(parts, { tier, cachedPagesMax, hasRoomFor });
+      if (head !== undefined && !room.hasBiasesFor(head.spec)) return null;
+      const joined = joinNext(parts, { tier, cachedPagesMax: room.pagesLeft, hasRoomFor });
       if (joined === null) return null;
-      biasesLeft -= biasCount;
-      cachedPagesMax -= joined.startPosition / info.pageTokens;
+      const isTaken = room.take(joined);
+      assert(isTaken, `${joined.spec.requestId} joined without room in the plan`);
       return joined;
     };
   }

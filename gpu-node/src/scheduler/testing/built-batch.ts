@@ -23,6 +23,7 @@ export function builtBatch(setting: BatchSetting): { batch: Batch; joinCount: nu
     running,
     budget,
     tierOrder,
+    mayBegin: () => true,
     joinNext(tier) {
       const index = waiting.findIndex((request) => request.spec.tier === tier);
       if (index < 0) return null;
