@@ -2,11 +2,11 @@ import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { filesEnding, isTest, textOf } from "./source-tree.ts";
 
-// The last word of a numeric setting says what it counts. `weight` and `port` are units of their own.
+// The last word of a numeric setting says what it counts. `weight` and `port` are units of their own; units are of service.
 const UNITS = [
   ...["Ms", "Us", "Seconds", "Minute", "Ticks"],
   ...["Bytes", "Chars", "Tokens", "Pages", "Rows", "Slots", "Commits", "Entries", "Records"],
-  ...["NanoUsd", "Usd", "Percent", "Ratio", "Weight", "Eps"],
+  ...["NanoUsd", "Usd", "Percent", "Units", "Ratio", "Weight", "Eps"],
   ...[
     "Count",
     "Index",

@@ -37,7 +37,7 @@ export class VirtualCounter {
     this.#weight = weight;
   }
 
-  /** Adds service; negative units give back what was charged before. */
+  /** Adds service; negative units take it away. */
   charge(units: number): void {
     const total = this.#carry + units;
     const quotient = Math.floor(total / this.#weight);
@@ -47,6 +47,12 @@ export class VirtualCounter {
     if (!Number.isSafeInteger(this.#key) || !Number.isSafeInteger(total)) {
       throw new AssertionError(`a charge of ${units} units makes the counter ${this.#key}`);
     }
+  }
+
+  /** Gives back units that were charged at `weight`; rounded up to the key's unit when the weight has changed. */
+  giveBack(units: number, weight: number): void {
+    if (weight === this.#weight) this.charge(-units);
+    else this.#key -= Math.floor(units / weight);
   }
 
   /** Adds service that is divided by a weight already: what other nodes gave the client. */
