@@ -3,7 +3,7 @@
 // Invariants: steps run one after another; the clock moves in waitStep alone.
 import { PAGE_TOKENS } from "../limits.ts";
 import { predictStepUs, type StepCostModel } from "../scheduler/step-cost-model.ts";
-import type { Engine, EngineInfo, WaitOutcome } from "./engine.ts";
+import type { Engine, EngineInfo, KvGroup, WaitOutcome } from "./engine.ts";
 import { SimulatedMemory } from "./simulated-memory.ts";
 import { SimulatedStep } from "./simulated-step.ts";
 import {
@@ -20,12 +20,17 @@ import {
 import { TokenMasks } from "./token-masks.ts";
 import type { VirtualClock } from "./virtual-clock.ts";
 
+/** A hash stands for the K and V of a token. */
+const PAGE_BYTES = PAGE_TOKENS * Int32Array.BYTES_PER_ELEMENT;
+
 export interface SimulatedEngineOptions {
   readonly clock: VirtualClock;
   readonly cost: StepCostModel;
   readonly vocabSize: number;
   readonly contextTokens: number;
   readonly pageCount: number;
+  /** One group without a window when absent. */
+  readonly kvGroups?: readonly Pick<KvGroup, "layers" | "windowTokens">[];
   readonly slotCount: number;
   readonly capacity: StepCapacity;
 }
@@ -52,6 +57,7 @@ export class SimulatedEngine implements Engine {
 
   constructor(options: SimulatedEngineOptions) {
     const { clock, cost, vocabSize, contextTokens, pageCount, slotCount, capacity } = options;
+    const { kvGroups = [{ layers: 1, windowTokens: null }] } = options;
     const plan = (): PlanViews =>
       planViews(capacity, new ArrayBuffer(layoutBytes(PLAN_COLUMNS, capacity)));
     const result = (): ResultViews =>
@@ -62,19 +68,16 @@ export class SimulatedEngine implements Engine {
       vocabSize,
       contextTokens,
       pageTokens: PAGE_TOKENS,
-      pageBytes: PAGE_TOKENS * Int32Array.BYTES_PER_ELEMENT,
+      pageBytes: PAGE_BYTES,
       pageCount,
-      kvGroups: [
-        { layers: 1, windowTokens: null, pageBytes: PAGE_TOKENS * Int32Array.BYTES_PER_ELEMENT },
-      ],
+      kvGroups: kvGroups.map((group) => ({ ...group, pageBytes: PAGE_BYTES })),
       slotCount,
       threadCount: 1,
       capacity: { ...capacity },
     };
     this.#clock = clock;
     this.#cost = cost;
-    const { pageTokens } = this.info;
-    const sizes = { slotCount, pageCount, pageTokens, contextTokens, vocabSize, capacity };
+    const sizes = this.info;
     this.#masks = new TokenMasks(sizes);
     this.#step = new SimulatedStep(sizes, new SimulatedMemory(sizes), this.#masks);
     this.#plans = [plan(), plan()];

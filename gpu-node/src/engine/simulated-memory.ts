@@ -1,6 +1,7 @@
 // Owns what a simulated engine remembers between steps: page tables and samplers of slots, and in place of KV one hash
 // of the whole context per position of a page. So a token depends on all before it as found through the pages, and a
 // page that was given away too early changes what a request says. Invariant: a refused plan changes nothing.
+import type { KvGroup } from "./engine.ts";
 import {
   BIAS_PER_SLOT_MAX,
   NONE,
@@ -40,7 +41,8 @@ export interface PageEntry {
 }
 
 export interface SimulatedSlot {
-  readonly entries: PageEntry[];
+  /** Entries by KV group. */
+  readonly tables: PageEntry[][];
   nextPosition: number;
   lastToken: number;
   /** 0 when greedy, else mixed from the seed. */
@@ -51,6 +53,7 @@ export interface MemoryOptions {
   readonly slotCount: number;
   readonly pageCount: number;
   readonly pageTokens: number;
+  readonly kvGroups: readonly Pick<KvGroup, "windowTokens">[];
   readonly contextTokens: number;
   /** Token ids are below. */
   readonly vocabSize: number;
@@ -67,7 +70,7 @@ export class SimulatedMemory {
 
   constructor(options: MemoryOptions) {
     this.#options = options;
-    this.#slots = Array.from({ length: options.slotCount }, emptySlot);
+    this.#slots = Array.from({ length: options.slotCount }, () => this.#emptySlot());
     this.#hashes = new Int32Array(options.pageCount * options.pageTokens);
   }
 
@@ -93,7 +96,7 @@ export class SimulatedMemory {
     for (let i = 0; i < count(PLAN_HEADER.slotResets); i++) {
       const index = plan.slot_reset[i] ?? NONE;
       if (!this.#save(index)) return { status: STEP_STATUS.badSlot, at: i };
-      this.#slots[index] = emptySlot();
+      this.#slots[index] = this.#emptySlot();
     }
     for (let i = 0; i < count(PLAN_HEADER.pageUpdates); i++) {
       const check = this.#applyPage(plan, i);
@@ -147,19 +150,18 @@ export class SimulatedMemory {
     const { pageCount, pageTokens, contextTokens } = this.#options;
     const index = plan.page_slot[i] ?? NONE;
     if (!this.#save(index)) return { status: STEP_STATUS.badSlot, at: i };
-    const entries = this.#slots[index]?.entries ?? [];
+    const entries = this.#slots[index]?.tables[plan.page_kv_group[i] ?? NONE];
     const [at, page, first, nValid] = [
       plan.page_entry[i] ?? NONE,
       plan.page_id[i] ?? NONE,
       plan.page_first_pos[i] ?? NONE,
       plan.page_n_valid[i] ?? NONE,
     ];
-    const entryFits = at >= 0 && at <= entries.length;
-    const pageFits = page >= 0 && page < pageCount && plan.page_kv_group[i] === 0;
+    const badPage = { status: STEP_STATUS.badPage, at: i };
+    if (entries === undefined || at < 0 || at > entries.length) return badPage;
+    const pageFits = page >= 0 && page < pageCount;
     const positionsFit = first >= 0 && nValid >= 0 && nValid <= pageTokens;
-    if (!entryFits || !pageFits || !positionsFit || first + Math.max(1, nValid) > contextTokens) {
-      return { status: STEP_STATUS.badPage, at: i };
-    }
+    if (!pageFits || !positionsFit || first + Math.max(1, nValid) > contextTokens) return badPage;
     entries[at] = { page, firstPosition: first, nValid };
     return PLAN_OK;
   }
@@ -218,8 +220,13 @@ export class SimulatedMemory {
     if (slot === undefined) return false;
     if (this.#saved.has(index)) return true;
     this.#saved.set(index, slot);
-    this.#slots[index] = { ...slot, entries: [...slot.entries] };
+    this.#slots[index] = { ...slot, tables: slot.tables.map((entries) => [...entries]) };
     return true;
+  }
+
+  #emptySlot(): SimulatedSlot {
+    const tables = this.#options.kvGroups.map(() => []);
+    return { tables, nextPosition: 0, lastToken: NONE, salt: 0 };
   }
 }
 
@@ -246,10 +253,6 @@ function isSamplingValid(plan: PlanViews, i: number): boolean {
     topLogprobs >= 0 &&
     topLogprobs <= TOP_LOGPROBS_MAX
   );
-}
-
-function emptySlot(): SimulatedSlot {
-  return { entries: [], nextPosition: 0, lastToken: NONE, salt: 0 };
 }
 
 /** A hash of two 32-bit words in which every bit of the result depends on every bit of both. */

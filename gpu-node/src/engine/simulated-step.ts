@@ -3,12 +3,12 @@
 // refused plan leaves the memory as it was.
 import type { StepShape } from "../scheduler/step-cost-model.ts";
 import { pairsOfChunk } from "../scheduler/step-cost-model.ts";
+import { placesOf, writeTokens, type Place } from "./simulated-context.ts";
 import {
   mix,
   PLAN_OK,
   STEP_STATUS,
   type MemoryOptions,
-  type PageEntry,
   type PlanCheck,
   type SimulatedMemory,
   type SimulatedSlot,
@@ -35,11 +35,8 @@ interface CheckedRow {
   readonly maskSlot: number;
 }
 
-/** Where a row's tokens go. */
-interface Place {
-  readonly entry: PageEntry;
-  readonly offset: number;
-}
+/** Places of a row's tokens, by KV group. */
+type RowPlaces = readonly (readonly Place[])[];
 
 export class SimulatedStep {
   readonly #options: MemoryOptions;
@@ -61,7 +58,7 @@ export class SimulatedStep {
     header[RESULT_HEADER.stepId] = plan.header[PLAN_HEADER.stepId] ?? 0;
     header[RESULT_HEADER.badRow] = NONE;
     const rows: CheckedRow[] = [];
-    const places: Place[][] = [];
+    const places: RowPlaces[] = [];
     let check = this.#memory.apply(plan);
     if (check.status === STEP_STATUS.ok) check = this.#checkRows(plan, rows, places);
     if (check.status !== STEP_STATUS.ok) {
@@ -82,7 +79,7 @@ export class SimulatedStep {
     return shapeOf(rows);
   }
 
-  #checkRows(plan: PlanViews, rows: CheckedRow[], places: Place[][]): PlanCheck {
+  #checkRows(plan: PlanViews, rows: CheckedRow[], places: RowPlaces[]): PlanCheck {
     const [slots, pages] = [new Set<SimulatedSlot>(), new Set<number>()];
     let tokensLeft = this.#options.capacity.tokens;
     for (let at = 0; at < (plan.header[PLAN_HEADER.rows] ?? 0); at++) {
@@ -93,11 +90,8 @@ export class SimulatedStep {
       }
       slots.add(row.slot);
       tokensLeft -= row.tokenCount;
-      const placed = placesOf(row, this.#options.pageTokens);
-      if (placed === null) return { status: STEP_STATUS.unmapped, at };
-      const ownPages = new Set(placed.map(({ entry }) => entry.page));
-      if (!pages.isDisjointFrom(ownPages)) return { status: STEP_STATUS.badPage, at };
-      for (const page of ownPages) pages.add(page);
+      const placed = this.#placeRow(row, pages);
+      if (typeof placed === "number") return { status: placed, at };
       rows.push(row);
       places.push(placed);
     }
@@ -134,26 +128,38 @@ export class SimulatedStep {
     return row;
   }
 
-  /** Appends the row's tokens to its context; returns the hash of all of it. */
-  #writeTokens(plan: PlanViews, row: CheckedRow, places: readonly Place[]): number {
-    const { slot, tokenOffset, firstPosition, tokenCount } = row;
-    let hash = this.#hashBefore(slot, firstPosition);
-    places.forEach(({ entry, offset }, i) => {
-      const isOwn = tokenOffset === FROM_DEVICE;
-      hash = mix(hash, isOwn ? slot.lastToken : (plan.token[tokenOffset + i] ?? NONE));
-      this.#memory.setHash({ page: entry.page, offset }, hash);
-      entry.nValid = Math.max(entry.nValid, offset + 1);
-    });
-    slot.nextPosition = firstPosition + tokenCount;
-    return hash;
+  /** Where the row's tokens go; a status when they have no place, or one in a page that another row writes. */
+  #placeRow(row: CheckedRow, pages: Set<number>): RowPlaces | number {
+    const placed: Place[][] = [];
+    for (const entries of row.slot.tables) {
+      const places = placesOf(entries, row, this.#options.pageTokens);
+      if (places === null) return STEP_STATUS.unmapped;
+      const ownPages = new Set(places.map(({ entry }) => entry.page));
+      if (!pages.isDisjointFrom(ownPages)) return STEP_STATUS.badPage;
+      for (const page of ownPages) pages.add(page);
+      placed.push(places);
+    }
+    return placed;
   }
 
-  #hashBefore(slot: SimulatedSlot, position: number): number {
-    if (position === 0) return 0;
-    const entry = slot.entries[entryIndexOf(slot.entries, position - 1)];
-    if (entry === undefined) return 0;
-    const last = Math.min(position - 1 - entry.firstPosition, entry.nValid - 1);
-    return this.#memory.hashAt(entry.page, last);
+  /** Appends the row's tokens to its context; returns the hash of all of it. */
+  #writeTokens(plan: PlanViews, row: CheckedRow, places: RowPlaces): number {
+    const { slot, tokenOffset, firstPosition, tokenCount } = row;
+    const isOwn = tokenOffset === FROM_DEVICE;
+    const tokenAt = (i: number): number =>
+      isOwn ? slot.lastToken : (plan.token[tokenOffset + i] ?? NONE);
+    let all = 0;
+    this.#options.kvGroups.forEach(({ windowTokens }, index) => {
+      const group = {
+        entries: slot.tables[index] ?? [],
+        places: places[index] ?? [],
+        windowTokens,
+      };
+      const hash = writeTokens(this.#memory, group, { firstPosition, tokenAt });
+      all = index === 0 ? hash : mix(all, hash);
+    });
+    slot.nextPosition = firstPosition + tokenCount;
+    return all;
   }
 
   /** Draws a token; returns how many there are, 0 when the mask leaves none. */
@@ -171,40 +177,6 @@ export class SimulatedStep {
     result.header[RESULT_HEADER.tokens] = at + 1;
     return slot.lastToken === NONE ? 0 : 1;
   }
-}
-
-/** Index of the last entry that begins at or before `position`; -1 without one. Entries ascend by position. */
-function entryIndexOf(entries: readonly PageEntry[], position: number): number {
-  let [low, high] = [0, entries.length];
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((entries[middle]?.firstPosition ?? 0) <= position) low = middle + 1;
-    else high = middle;
-  }
-  return low - 1;
-}
-
-/** The place of each token of the row; null when one has no page or would leave a hole before it. */
-function placesOf(row: CheckedRow, pageTokens: number): Place[] | null {
-  const { entries } = row.slot;
-  const places: Place[] = [];
-  let index = entryIndexOf(entries, row.firstPosition);
-  let nValid = entries[index]?.nValid ?? 0;
-  for (let i = 0; i < row.tokenCount; i++) {
-    const position = row.firstPosition + i;
-    const next = entries[index + 1];
-    if (next !== undefined && next.firstPosition <= position) {
-      index += 1;
-      nValid = next.nValid;
-    }
-    const entry = entries[index];
-    if (entry === undefined) return null;
-    const offset = position - entry.firstPosition;
-    if (offset >= pageTokens || offset > nValid) return null;
-    nValid = Math.max(nValid, offset + 1);
-    places.push({ entry, offset });
-  }
-  return places;
 }
 
 function shapeOf(rows: readonly CheckedRow[]): StepShape {

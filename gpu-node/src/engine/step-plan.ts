@@ -13,9 +13,6 @@ import {
   type PlanViews,
 } from "./step-layout.ts";
 
-/** Models have one KV group until the page pool knows several. */
-const KV_GROUP = 0;
-
 /** Writes the batch as the plan of step `stepId` and notes in the requests' block tables what the engine knows. */
 export function writeStepPlan(plan: PlanViews, stepId: number, batch: Batch): void {
   const { header } = plan;
@@ -70,20 +67,27 @@ function writeCopies(plan: PlanViews, { request }: BatchRow): void {
 }
 
 function writePages(plan: PlanViews, row: BatchRow): void {
+  const { groups } = row.request.blocks;
+  for (let kvGroup = 0; kvGroup < groups.length; kvGroup++) writeGroupPages(plan, row, kvGroup);
+}
+
+function writeGroupPages(plan: PlanViews, row: BatchRow, kvGroup: number): void {
   const { blocks, slot } = row.request;
-  const entryCount = blocks.entriesFor(row.firstPosition + row.tokenCount);
-  for (let index = blocks.mappedCount; index < entryCount; index++) {
-    const entry = blocks.entries[index];
+  const pages = blocks.groups[kvGroup];
+  if (pages === undefined) return;
+  const entryCount = pages.entriesFor(row.firstPosition + row.tokenCount);
+  for (let index = pages.mappedCount; index < entryCount; index++) {
+    const entry = pages.entries[index];
     assert(entry !== undefined, `position ${row.firstPosition} of slot ${slot} has no page`);
     const update = takeIndex(plan.header, PLAN_HEADER.pageUpdates, plan.page_slot.length);
     plan.page_slot[update] = slot;
     plan.page_entry[update] = index;
-    plan.page_kv_group[update] = KV_GROUP;
+    plan.page_kv_group[update] = kvGroup;
     plan.page_id[update] = entry.page;
     plan.page_first_pos[update] = entry.firstPosition;
     plan.page_n_valid[update] = entry.nValid;
   }
-  if (entryCount > blocks.mappedCount) blocks.markMapped(entryCount);
+  if (entryCount > pages.mappedCount) pages.markMapped(entryCount);
 }
 
 function writeRow(plan: PlanViews, row: BatchRow): void {

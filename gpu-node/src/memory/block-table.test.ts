@@ -18,18 +18,18 @@ describe("BlockTable", () => {
     expect(pool.freeCount).toBe(5);
   });
 
-  it("counts entries of a number of positions", () => {
+  it("counts blocks of a number of positions", () => {
     const table = new BlockTable(16);
-    expect([0, 1, 16, 17].map((count) => table.entriesFor(count))).toEqual([0, 1, 1, 2]);
+    expect([0, 1, 16, 17].map((count) => table.blocksFor(count))).toEqual([0, 1, 1, 2]);
   });
 
   it("gives its pages back once", () => {
     const pool = new PagePool(4);
     const table = new BlockTable(16);
     table.reserve(pool, 40);
-    table.markMapped(2);
+    table.groups[0]?.markMapped(2);
     table.release(pool);
-    expect([pool.freeCount, table.entries.length, table.mappedCount]).toEqual([4, 0, 0]);
+    expect([pool.freeCount, table.entries.length, table.groups[0]?.mappedCount]).toEqual([4, 0, 0]);
     expect(() => table.release(pool)).toThrow("released twice");
     expect(() => table.reserve(pool, 1)).toThrow("has ended");
   });
@@ -74,8 +74,8 @@ describe("BlockTable", () => {
     const pool = new PagePool(4);
     const table = new BlockTable(16);
     table.reserve(pool, 32);
-    table.markMapped(1);
-    expect(() => table.markMapped(0)).toThrow("0 entries mapped");
-    expect(() => table.markMapped(3)).toThrow("3 entries mapped, had 1 of 2");
+    table.groups[0]?.markMapped(1);
+    expect(() => table.groups[0]?.markMapped(0)).toThrow("0 entries mapped");
+    expect(() => table.groups[0]?.markMapped(3)).toThrow("3 entries mapped, had 1 of 2");
   });
 });

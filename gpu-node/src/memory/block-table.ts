@@ -1,18 +1,9 @@
-// Owns the pages of one request in the order of their positions, and how many of the entries the engine has been
-// told of. It does not choose when to allocate. Invariant: entries are dense, entry i begins at position
-// i * pageTokens, and each entry holds one reference of its page until release; a page that several tables hold is never
-// written to.
+// Owns the pages of one request: those of each KV group (group-pages.ts), and copies of pages that its first step has
+// to make. It does not choose when to allocate. Invariants: a page is of one group only; a page that several tables
+// hold is never written to.
 import { assert, units } from "@fairlane/base";
+import { GroupPages, type BlockEntry, type GroupWindow } from "./group-pages.ts";
 import type { PagePool } from "./page-pool.ts";
-
-/** One page of a request's context, as the step plan carries it. */
-export interface BlockEntry {
-  readonly page: number;
-  /** Position of the page's first token. */
-  readonly firstPosition: number;
-  /** Tokens of the page that were valid when it was attached: 0 for a fresh page. */
-  readonly nValid: number;
-}
 
 /** Bytes that a step has to copy before the table's first row runs. */
 export interface PageCopy {
@@ -22,24 +13,27 @@ export interface PageCopy {
 }
 
 const NO_COPIES: readonly PageCopy[] = [];
+const ONE_GROUP: readonly GroupWindow[] = [{ windowTokens: null }];
 
 export class BlockTable {
+  /** One for each KV group of the engine, in its order. */
+  readonly groups: readonly GroupPages[];
   readonly #pageTokens: number;
-  readonly #entries: BlockEntry[] = [];
   #copies: readonly PageCopy[] = NO_COPIES;
-  #mappedCount = 0;
   #isReleased = false;
 
-  constructor(pageTokens: number) {
+  constructor(pageTokens: number, groups: readonly GroupWindow[] = ONE_GROUP) {
     assert(
       Number.isSafeInteger(pageTokens) && pageTokens >= 1,
       `pageTokens must be >= 1: ${pageTokens}`,
     );
     this.#pageTokens = pageTokens;
+    this.groups = groups.map((group) => new GroupPages(pageTokens, group));
   }
 
+  /** Entries of all groups whose pages the table holds; O(entries), for checks. */
   get entries(): readonly BlockEntry[] {
-    return this.#entries;
+    return this.groups.flatMap((group) => group.held);
   }
 
   /** Copies that no submitted step has made yet. */
@@ -47,51 +41,67 @@ export class BlockTable {
     return this.#copies;
   }
 
-  /** Entries, from the first on, that the engine's page table has. */
-  get mappedCount(): number {
-    return this.#mappedCount;
-  }
-
-  /** Entries that positions 0 .. positionCount - 1 need. */
-  entriesFor(positionCount: number): number {
+  /** Blocks that positions 0 .. positionCount - 1 lie in. */
+  blocksFor(positionCount: number): number {
     return units.pagesForTokens(positionCount, this.#pageTokens);
   }
 
-  /** Appends a full page that others may share, and holds a reference of it. Nothing is ever written to it. */
-  attach(pool: PagePool, page: number): void {
-    assert(!this.#isReleased, "pages attached to a request that has ended");
-    pool.retain(page);
-    const firstPosition = this.#entries.length * this.#pageTokens;
-    this.#entries.push({ page, firstPosition, nValid: this.#pageTokens });
+  /** Pages that `reserve` would take. */
+  lackingPages(positionCount: number): number {
+    let pages = 0;
+    for (const group of this.groups) pages += group.lackingPages(positionCount);
+    return pages;
   }
 
-  /** Allocates fresh pages until positions 0 .. positionCount - 1 have one. */
-  reserve(pool: PagePool, positionCount: number): void {
-    assert(!this.#isReleased, "pages reserved for a request that has ended");
-    const entryCount = this.entriesFor(positionCount);
-    for (let entry = this.#entries.length; entry < entryCount; entry++) {
-      const page = pool.allocate("kv");
-      this.#entries.push({ page, firstPosition: entry * this.#pageTokens, nValid: 0 });
+  /** Appends a full page that others may share to each group, one of each. Nothing is ever written to them. */
+  attach(pool: PagePool, ...pages: readonly number[]): void {
+    assert(!this.#isReleased, "pages attached to a request that has ended");
+    assert(pages.length === this.groups.length, `${pages.length} pages attached to a block`);
+    for (const [index, group] of this.groups.entries()) {
+      group.attach(pool, pages[index] ?? -1, group.entries.length);
     }
   }
 
+  /** Allocates fresh pages in all groups until positions 0 .. positionCount - 1 have had one. */
+  reserve(pool: PagePool, positionCount: number): void {
+    assert(!this.#isReleased, "pages reserved for a request that has ended");
+    for (const group of this.groups) group.reserve(pool, positionCount);
+  }
+
+  /** Gives back the pages that no query at `position` or later sees: their windows have left them. */
+  slideTo(pool: PagePool, position: number): void {
+    for (const group of this.groups) group.slideTo(pool, position);
+  }
+
   /**
-   * A new table that begins with the first `positionCount` positions of this one: full pages are shared, since nobody
-   * writes to them any more once they are computed; a part-filled one becomes a private copy. The first row of the
-   * new table has to run after those positions were computed. One page must be free when a page is part-filled.
+   * A new table that begins with the first `positionCount` positions of this one, so far as queries behind them see
+   * them: full pages are shared, since nobody writes to them any more once they are computed; part-filled ones become
+   * private copies. The first row of the new table has to run after those positions were computed. A page of each group
+   * must be free when a page is part-filled.
    */
   fork(pool: PagePool, positionCount: number): BlockTable {
     assert(!this.#isReleased, "pages shared by a request that has ended");
-    const forked = new BlockTable(this.#pageTokens);
+    const forked = new BlockTable(this.#pageTokens, this.groups);
     const sharedCount = Math.floor(positionCount / this.#pageTokens);
-    for (const { page } of this.#entries.slice(0, sharedCount)) forked.attach(pool, page);
     const nValid = positionCount % this.#pageTokens;
-    const source = this.#entries[sharedCount];
-    assert(
-      forked.#entries.length === sharedCount && (nValid === 0 || source !== undefined),
-      `${positionCount} positions shared of ${this.#entries.length} pages`,
-    );
-    if (nValid > 0 && source !== undefined) forked.#copy(pool, source, nValid);
+    for (const [index, source] of this.groups.entries()) {
+      const target = forked.groups[index];
+      const partFilled = source.entryOf(sharedCount);
+      assert(
+        target !== undefined &&
+          source.hasBlocks(sharedCount) &&
+          (nValid === 0 || partFilled !== undefined),
+        `${positionCount} positions shared of ${source.entries.length} pages`,
+      );
+      for (const { page, firstPosition } of source.held) {
+        const block = firstPosition / this.#pageTokens;
+        if (block < sharedCount) target.attach(pool, page, block);
+      }
+      if (nValid === 0 || partFilled === undefined) continue;
+      pool.retain(partFilled.page);
+      const copy = { page: partFilled.page, target: target.append(pool, nValid).page };
+      forked.#copies = [...forked.#copies, copy];
+    }
     return forked;
   }
 
@@ -101,29 +111,11 @@ export class BlockTable {
     this.#copies = NO_COPIES;
   }
 
-  /** Notes that the engine is told of the first `count` entries. */
-  markMapped(count: number): void {
-    assert(
-      count >= this.#mappedCount && count <= this.#entries.length,
-      `${count} entries mapped, had ${this.#mappedCount} of ${this.#entries.length}`,
-    );
-    this.#mappedCount = count;
-  }
-
   /** Gives every page back, once. */
   release(pool: PagePool): void {
     assert(!this.#isReleased, "a request's pages were released twice");
     this.#isReleased = true;
-    for (const entry of this.#entries) pool.release(entry.page);
+    for (const group of this.groups) group.release(pool);
     this.copiesSubmitted(pool);
-    this.#entries.length = 0;
-    this.#mappedCount = 0;
-  }
-
-  #copy(pool: PagePool, source: BlockEntry, nValid: number): void {
-    const target = pool.allocate("kv");
-    pool.retain(source.page);
-    this.#copies = [...this.#copies, { page: source.page, target }];
-    this.#entries.push({ page: target, firstPosition: source.firstPosition, nValid });
   }
 }

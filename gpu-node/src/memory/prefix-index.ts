@@ -107,7 +107,7 @@ export class PrefixIndex implements CachedPageWatcher {
     while (first > 0 && !this.#byKey.has(chain.keyOf(first - 1))) first -= 1;
     let parent = first === 0 ? null : this.#byKey.get(chain.keyOf(first - 1));
     for (let index = first; index < blockCount; index++) {
-      const entry = table.entries[index];
+      const entry = table.groups[0]?.entryOf(index);
       assert(entry !== undefined && parent !== undefined, `block ${index} has no page or parent`);
       parent = this.#keep(chain, parent, { index, page: entry.page });
     }

@@ -3,6 +3,7 @@
 import type { Clock } from "@fairlane/base";
 import type { EngineInfo } from "../engine/engine.ts";
 import type { OpenedModel } from "../model/open-model.ts";
+import { poolTokensOf } from "../scheduler/check-request.ts";
 import { ChatTemplate } from "../tokenize/chat-template.ts";
 import { Detokenizer } from "../tokenize/detokenizer.ts";
 import { Tokenizer } from "../tokenize/tokenizer.ts";
@@ -35,8 +36,7 @@ export function serveModel(parts: {
     template: new ChatTemplate(chatTemplate, clock),
     source: { tokenizer: tokenizerSource, template: chatTemplate },
   });
-  const poolTokens = info.pageCount * info.pageTokens;
-  const contextTokens = Math.min(opened.contextTokens, info.contextTokens, poolTokens);
+  const contextTokens = Math.min(opened.contextTokens, info.contextTokens, poolTokensOf(info));
   const model: ServedModel = {
     id,
     digest,

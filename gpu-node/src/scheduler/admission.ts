@@ -2,7 +2,6 @@
 // request ever lacks one. Optimistic: pages for the prompt and some to spare are enough, decodes take further ones and
 // preemption.ts chooses who pauses when there are none. What the prefix cache has of the prompt is found and pinned here,
 // in one go. Invariant: requests join in the order of the tier's queue; the one whose turn it is blocks those behind it.
-import { units } from "@fairlane/base";
 import { readsHistory } from "../engine/sampling-columns.ts";
 import type { AdmissionMode } from "../engine/worker-messages.ts";
 import { ADMISSION_SPARE_PERCENT, PREEMPTIONS_MAX } from "../limits.ts";
@@ -103,11 +102,11 @@ function placed(
     runningCount: table.running.length,
   };
   const { tokens, sparePages } = reservationOf(context, request);
+  const blocks = new BlockTable(info.pageTokens, info.kvGroups);
   const forkPages = forkCountOf(request) * forkPagesOf(request.spec, tokens, info);
-  const freshPages = units.pagesForTokens(tokens, info.pageTokens) - cached.length + forkPages;
+  const freshPages = blocks.lackingPages(tokens) - cached.length + forkPages;
   const mostPages = prefixes?.pagesWithin(cached) ?? pool.freeCount;
   if (freshPages + sparePages > mostPages) return null;
-  const blocks = new BlockTable(info.pageTokens);
   prefixes?.attach(cached, blocks);
   if (freshPages > pool.freeCount && prefixes?.makeRoom(freshPages) !== true) {
     blocks.release(pool);

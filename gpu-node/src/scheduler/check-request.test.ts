@@ -2,7 +2,15 @@ import { describe, expect, it } from "vitest";
 import { checkRequest, needsOf } from "./check-request.ts";
 import { engineRequest, type RequestFields } from "./testing/engine-request.ts";
 
-const BOUNDS = { contextTokens: 128, pageTokens: 16, pageCount: 4, slotCount: 4, vocabSize: 100 };
+const GROUP = { layers: 1, windowTokens: null, pageBytes: 64 };
+const BOUNDS = {
+  contextTokens: 128,
+  pageTokens: 16,
+  pageCount: 4,
+  slotCount: 4,
+  kvGroups: [GROUP],
+  vocabSize: 100,
+};
 const LARGE = { ...BOUNDS, pageCount: 8 };
 
 function check(fields: RequestFields, bounds = BOUNDS) {

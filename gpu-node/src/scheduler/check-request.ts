@@ -16,13 +16,20 @@ import { forkPagesOf } from "./forks.ts";
 /** What of the engine bounds a single request. */
 export type EngineBounds = Pick<
   EngineInfo,
-  "contextTokens" | "pageTokens" | "pageCount" | "slotCount" | "vocabSize"
+  "contextTokens" | "pageTokens" | "pageCount" | "kvGroups" | "slotCount" | "vocabSize"
 >;
 
 /** The output tokens that the request may have, cut to the context; and the pages of prompt plus these. */
 export interface RequestNeeds {
   readonly outputTokensMax: number;
   readonly pages: number;
+}
+
+/** Tokens of one request that the engine's pages hold. */
+export function poolTokensOf(
+  bounds: Pick<EngineBounds, "pageCount" | "pageTokens" | "kvGroups">,
+): number {
+  return Math.floor(bounds.pageCount / bounds.kvGroups.length) * bounds.pageTokens;
 }
 
 /** Output maximum and pages of a request. */
@@ -33,10 +40,9 @@ export function needsOf(request: EngineRequest, bounds: EngineBounds): RequestNe
     promptTokens,
     contextTokens: bounds.contextTokens,
   });
-  const pages = units.pagesForTokens(
-    promptTokens + Math.max(outputTokensMax, 0),
-    bounds.pageTokens,
-  );
+  const positionCount = promptTokens + Math.max(outputTokensMax, 0);
+  // A page of each KV group, since a request without further ado holds pages of all its positions.
+  const pages = units.pagesForTokens(positionCount, bounds.pageTokens) * bounds.kvGroups.length;
   return { outputTokensMax, pages };
 }
 
@@ -58,7 +64,7 @@ export function checkRequest(request: EngineRequest, bounds: EngineBounds): Erro
 
 function checkSize(request: EngineRequest, bounds: EngineBounds): ErrorValue | null {
   const promptTokens = request.promptTokens.length;
-  const { contextTokens, pageCount, pageTokens } = bounds;
+  const { contextTokens, pageCount } = bounds;
   if (promptTokens >= contextTokens) {
     const message =
       `This model's maximum context length is ${contextTokens} tokens. However, your messages ` +
@@ -67,9 +73,10 @@ function checkSize(request: EngineRequest, bounds: EngineBounds): ErrorValue | n
   }
   const { outputTokensMax, pages } = needsOf(request, bounds);
   if (pages <= pageCount) return checkForks(request, bounds);
-  const promptFits = promptTokens < pageCount * pageTokens;
+  const poolTokens = poolTokensOf(bounds);
+  const promptFits = promptTokens < poolTokens;
   const message =
-    `This node's KV pool holds ${pageCount} pages, that is ${pageCount * pageTokens} tokens, for one request at ` +
+    `This node's KV pool holds ${pageCount} pages, that is ${poolTokens} tokens, for one request at ` +
     `most. However, you requested ${promptTokens + outputTokensMax} tokens (${promptTokens} in the messages, ` +
     `${outputTokensMax} in the completion). Please reduce the length of the messages or of the completion.`;
   return refuse(

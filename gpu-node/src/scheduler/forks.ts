@@ -24,10 +24,10 @@ export function sharedTokensOf(
 export function forkPagesOf(
   spec: EngineRequest,
   tokens: number,
-  { pageTokens }: Pick<EngineInfo, "pageTokens">,
+  { pageTokens, kvGroups }: Pick<EngineInfo, "pageTokens" | "kvGroups">,
 ): number {
-  const sharedPages = Math.floor(sharedTokensOf(spec, { pageTokens }) / pageTokens);
-  return units.pagesForTokens(tokens, pageTokens) - sharedPages;
+  const sharedBlocks = Math.floor(sharedTokensOf(spec, { pageTokens }) / pageTokens);
+  return (units.pagesForTokens(tokens, pageTokens) - sharedBlocks) * kvGroups.length;
 }
 
 /** Joins the forks of a request that joined just now; slots and pages were checked. `tokens`: positions of each. */
@@ -42,7 +42,9 @@ export function joinForks(
     const fork: QueuedRequest = { ...head, spec, chain: head.chain?.fork() };
     table.addQueued(fork);
     const blocks =
-      sharedTokens > 0 ? parent.blocks.fork(pool, sharedTokens) : new BlockTable(info.pageTokens);
+      sharedTokens > 0
+        ? parent.blocks.fork(pool, sharedTokens)
+        : new BlockTable(info.pageTokens, info.kvGroups);
     blocks.reserve(pool, tokens);
     const { scheduledAtMs } = parent;
     const place = { blocks, scheduledAtMs, heldTokens: sharedTokens };

@@ -32,8 +32,10 @@ export function growDecodes(options: GrowthOptions): boolean {
   const { running } = options.parts.table;
   for (let index = 0; index < running.length; index++) {
     const request = running[index];
-    if (request === undefined || !lacksPage(request)) continue;
-    const found = findPage(options, request);
+    if (request === undefined) continue;
+    const lackingPages = lackingPagesOf(request);
+    if (lackingPages === 0) continue;
+    const found = findPages(options, request, lackingPages);
     if (found === "later") return false;
     if (found === "preempted") {
       // Others have moved up.
@@ -45,10 +47,14 @@ export function growDecodes(options: GrowthOptions): boolean {
   return true;
 }
 
-/** Makes one page free; "preempted" when that took a preemption, of whomever. */
-function findPage(options: GrowthOptions, request: RunningRequest): "free" | "preempted" | "later" {
+/** Makes pages free; "preempted" when that took a preemption, of whomever. */
+function findPages(
+  options: GrowthOptions,
+  request: RunningRequest,
+  pageCount: number,
+): "free" | "preempted" | "later" {
   const { pool, prefixes, table } = options.parts;
-  if (pool.freeCount > 0 || prefixes?.makeRoom(1) === true) return "free";
+  if (pool.freeCount >= pageCount || prefixes?.makeRoom(pageCount) === true) return "free";
   if (pool.hasStepInFlight) return "later";
   const victim = chooseVictim(table.running, options.victimOrder) ?? request;
   assert(
@@ -70,11 +76,9 @@ function chooseVictim(
   return candidates.length === 0 ? undefined : order(candidates);
 }
 
-function lacksPage(request: RunningRequest): boolean {
-  const { blocks } = request;
-  return (
-    isDecodable(request) && blocks.entriesFor(nextPositionCount(request)) > blocks.entries.length
-  );
+/** A page of each KV group, where the next decode begins a block. */
+function lackingPagesOf(request: RunningRequest): number {
+  return isDecodable(request) ? request.blocks.lackingPages(nextPositionCount(request)) : 0;
 }
 
 /** Positions that need a page once the next decode is in a step. */

@@ -77,27 +77,30 @@ export function stepCapacityFor(options: {
   readonly slotCount: number;
   readonly stepBudgetTokens: number;
   readonly pageTokens?: number;
+  /** One when absent. */
+  readonly kvGroupCount?: number;
 }): StepCapacity {
-  const { slotCount, stepBudgetTokens, pageTokens = PAGE_TOKENS } = options;
+  const { slotCount, stepBudgetTokens, pageTokens = PAGE_TOKENS, kvGroupCount = 1 } = options;
   const tokens = Math.max(stepBudgetTokens, slotCount + prefillShareMinTokens(stepBudgetTokens));
   return {
     rows: slotCount,
     tokens,
     // n tokens of one row begin at most ceil(n / pageTokens) pages, and fill up one begun before.
-    page_updates: slotCount + Math.ceil(tokens / pageTokens) + STEP_CACHED_PAGES_MAX,
+    page_updates:
+      kvGroupCount * (slotCount + Math.ceil(tokens / pageTokens) + STEP_CACHED_PAGES_MAX),
     sampling_updates: slotCount,
     slot_resets: slotCount,
     bias_updates: STEP_BIASES_MAX,
     top_tokens: slotCount * TOP_LOGPROBS_MAX,
-    // A request makes one shared page its own, in the step of its first row.
-    copied_pages: slotCount,
+    // A request makes one shared page of each group its own, in the step of its first row.
+    copied_pages: slotCount * kvGroupCount,
   };
 }
 
 /** Makes empty parts; throws when the engine was opened with too small a plan. */
 export function makeParts(options: SchedulerOptions): SchedulerParts {
   const { info, clock, stepBudgetTokens, waitingBounds = WAITING_BOUNDS } = options;
-  const { slotCount, pageCount, pageTokens, capacity } = info;
+  const { slotCount, pageCount, pageTokens, capacity, kvGroups } = info;
   assert(
     slotCount >= 1 && slotCount <= RUNNING_REQUESTS_MAX,
     `slotCount must be 1 .. ${RUNNING_REQUESTS_MAX}, got ${slotCount}`,
@@ -108,7 +111,8 @@ export function makeParts(options: SchedulerOptions): SchedulerParts {
       stepBudgetTokens <= STEP_BUDGET_TOKENS_MAX,
     `stepBudgetTokens must be 1 .. ${STEP_BUDGET_TOKENS_MAX}, got ${stepBudgetTokens}`,
   );
-  const needed = stepCapacityFor({ slotCount, stepBudgetTokens, pageTokens });
+  const kvGroupCount = kvGroups.length;
+  const needed = stepCapacityFor({ slotCount, stepBudgetTokens, pageTokens, kvGroupCount });
   for (const field of Object.keys(needed) as (keyof StepCapacity)[]) {
     assert(
       capacity[field] >= needed[field],
@@ -136,8 +140,10 @@ function prefixesOf(
   budget: StepBudget,
   pool: PagePool,
 ): PrefixIndex | null {
-  if (prefixCache === undefined) return null;
-  const { pageTokens, pageBytes, numericsClass } = info;
+  const { pageTokens, pageBytes, numericsClass, kvGroups } = info;
+  // What a window has left is given back, so a prompt's blocks are not all there to be kept.
+  const hasWindow = kvGroups.some(({ windowTokens }) => windowTokens !== null);
+  if (prefixCache === undefined || hasWindow) return null;
   const identity = { ...prefixCache.model, numericsClass, adapterDigest: null, mode: "causal" };
   const predictor = budget.target?.predictor;
   const blockCostMs = (firstPosition: number): number => {

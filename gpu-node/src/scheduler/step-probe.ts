@@ -30,6 +30,7 @@ interface ProbeRow {
 
 interface PageUpdate {
   readonly slot: number;
+  readonly kvGroup: number;
   readonly entry: number;
   readonly page: number;
   readonly nValid: number;
@@ -81,18 +82,22 @@ export class StepProbe {
 
   /** Pages before a row's first position are shared by all rows, those that it writes are its own. */
   #pagesOf(rows: readonly ProbeRow[]): { updates: PageUpdate[]; pageCount: number } {
-    const { pageTokens } = this.#engine.info;
+    const { pageTokens, kvGroups } = this.#engine.info;
     const updates: PageUpdate[] = [];
-    let pageCount = Math.max(...rows.map((row) => row.firstPosition / pageTokens));
-    for (const { slot, firstPosition, tokens } of rows) {
-      const readCount = firstPosition / pageTokens;
-      for (let entry = 0; entry < readCount; entry++) {
-        updates.push({ slot, entry, page: entry, nValid: pageTokens });
-      }
-      const writtenCount = units.pagesForTokens(tokens, pageTokens);
-      for (let index = 0; index < writtenCount; index++) {
-        updates.push({ slot, entry: readCount + index, page: pageCount, nValid: 0 });
-        pageCount += 1;
+    let pageCount = 0;
+    for (let kvGroup = 0; kvGroup < kvGroups.length; kvGroup++) {
+      const firstPage = pageCount;
+      pageCount += Math.max(...rows.map((row) => row.firstPosition / pageTokens));
+      for (const { slot, firstPosition, tokens } of rows) {
+        const readCount = firstPosition / pageTokens;
+        for (let entry = 0; entry < readCount; entry++) {
+          updates.push({ slot, kvGroup, entry, page: firstPage + entry, nValid: pageTokens });
+        }
+        const writtenCount = units.pagesForTokens(tokens, pageTokens);
+        for (let index = 0; index < writtenCount; index++) {
+          updates.push({ slot, kvGroup, entry: readCount + index, page: pageCount, nValid: 0 });
+          pageCount += 1;
+        }
       }
     }
     return { updates, pageCount };
@@ -133,10 +138,10 @@ function writeResets(plan: PlanViews, rows: readonly ProbeRow[]): void {
 
 function writeUpdates(plan: PlanViews, updates: readonly PageUpdate[], pageTokens: number): void {
   plan.header[PLAN_HEADER.pageUpdates] = updates.length;
-  updates.forEach(({ slot, entry, page, nValid }, index) => {
+  updates.forEach(({ slot, kvGroup, entry, page, nValid }, index) => {
     plan.page_slot[index] = slot;
     plan.page_entry[index] = entry;
-    plan.page_kv_group[index] = 0;
+    plan.page_kv_group[index] = kvGroup;
     plan.page_id[index] = page;
     plan.page_first_pos[index] = entry * pageTokens;
     plan.page_n_valid[index] = nValid;

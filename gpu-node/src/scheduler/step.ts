@@ -11,6 +11,7 @@ import { ProgressList, type ProgressSink } from "../engine/step-report.ts";
 import { checkStepResult, computeUsOf, sampledToken } from "../engine/step-result.ts";
 import type { DiscardedTokens, RequestProgress } from "../engine/worker-messages.ts";
 import { STEPS_IN_FLIGHT_MAX } from "../limits.ts";
+import type { PagePool } from "../memory/page-pool.ts";
 import { abort, finish, startDecoding, type RunningRequest } from "../request/request.ts";
 import { countChunk } from "../request/request-counts.ts";
 import { progressOf } from "../request/request-progress.ts";
@@ -31,6 +32,7 @@ export class StepCycle {
   readonly #engine: Engine;
   /** Step n has batch n modulo their count, from its start until it has been settled. */
   readonly #batches: readonly Batch[];
+  readonly #hasWindows: boolean;
   readonly #discarded = { promptTokens: 0, outputTokens: 0 };
   #submittedStepId = 0;
   #settledStepId = 0;
@@ -38,6 +40,7 @@ export class StepCycle {
   constructor(scheduler: Scheduler, engine: Engine) {
     this.#scheduler = scheduler;
     this.#engine = engine;
+    this.#hasWindows = engine.info.kvGroups.some(({ windowTokens }) => windowTokens !== null);
     this.#batches = Array.from(
       { length: STEPS_IN_FLIGHT_MAX },
       () => new Batch(engine.info.slotCount),
@@ -92,6 +95,7 @@ export class StepCycle {
     }
 
     // 3. plan
+    if (this.#hasWindows) slideWindows(batch, pool);
     const plan = this.#engine.acquirePlan();
     writeStepPlan(plan, stepId, batch);
 
@@ -229,6 +233,14 @@ export class StepCycle {
   ): RequestProgress {
     const ended = reason === null ? abort(request, null) : finish(request, reason);
     return this.#scheduler.end(request, ended, newTokens);
+  }
+}
+
+/** Pages that no row sees from here on are free once the steps in flight are done. */
+function slideWindows(batch: Batch, pool: PagePool): void {
+  for (let index = 0; index < batch.rowCount; index++) {
+    const { request, firstPosition } = batch.row(index);
+    request.blocks.slideTo(pool, firstPosition);
   }
 }
 

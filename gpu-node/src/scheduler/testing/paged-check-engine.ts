@@ -22,6 +22,7 @@ import {
 import { TokenMasks } from "../../engine/token-masks.ts";
 import { stepCapacityFor } from "../scheduler-parts.ts";
 import { copyPages } from "./copy-pages.ts";
+import { CheckPages, type Tables } from "./check-pages.ts";
 import { nextToken } from "./next-token.ts";
 
 export interface CheckEngineOptions {
@@ -31,15 +32,10 @@ export interface CheckEngineOptions {
   readonly contextTokens?: number;
   readonly vocabSize?: number;
   readonly stepBudgetTokens?: number;
+  /** Windows of the KV groups; one group without a window when absent. */
+  readonly windows?: readonly (number | null)[];
   /** false skips reading the context back, for cost measurements: every sample is token 0. */
   readonly readsContext?: boolean;
-}
-
-interface Entry {
-  readonly page: number;
-  /** Full when it came, from the cache: read only. */
-  readonly isShared: boolean;
-  readonly firstPosition: number;
 }
 
 /** A submitted step: computed at once, in order, and handed out when it is waited for. */
@@ -51,7 +47,7 @@ interface Flight {
 }
 
 interface Slot {
-  entries: Entry[];
+  tables: Tables;
   lastToken: number;
   /** 0 when greedy, else the seed. */
   salt: number;
@@ -82,7 +78,7 @@ export class PagedCheckEngine implements Engine {
   /** Spoils the next step: a refused plan, a wrong fence, a rejected wait. */
   nextFault: "status" | "fence" | "reject" | null = null;
   readonly #slots: Slot[];
-  readonly #pages: Int32Array;
+  readonly #pages: CheckPages;
   readonly #plans: readonly PlanViews[];
   readonly #results: readonly ResultViews[];
   readonly #readsContext: boolean;
@@ -90,8 +86,9 @@ export class PagedCheckEngine implements Engine {
   readonly #inFlight: Flight[] = [];
 
   constructor(options: CheckEngineOptions = {}) {
-    const { slotCount = 4, pageTokens = 4, stepBudgetTokens = 16 } = options;
-    const capacity = stepCapacityFor({ slotCount, stepBudgetTokens, pageTokens });
+    const { slotCount = 4, pageTokens = 4, stepBudgetTokens = 16, windows = [null] } = options;
+    const kvGroupCount = windows.length;
+    const capacity = stepCapacityFor({ slotCount, stepBudgetTokens, pageTokens, kvGroupCount });
     this.info = {
       backend: "check",
       numericsClass: "check",
@@ -100,19 +97,23 @@ export class PagedCheckEngine implements Engine {
       pageTokens,
       pageBytes: pageTokens * 4,
       pageCount: options.pageCount ?? 64,
-      kvGroups: [{ layers: 1, windowTokens: null, pageBytes: pageTokens * 4 }],
+      kvGroups: windows.map((windowTokens) => ({
+        layers: 1,
+        windowTokens,
+        pageBytes: pageTokens * 4,
+      })),
       slotCount,
       threadCount: 1,
       capacity,
     };
     this.#masks = new TokenMasks(this.info);
     this.#readsContext = options.readsContext ?? true;
+    this.#pages = new CheckPages(this.info);
     this.#slots = Array.from({ length: slotCount }, () => ({
-      entries: [],
+      tables: this.#pages.emptyTables(),
       lastToken: NONE,
       salt: 0,
     }));
-    this.#pages = new Int32Array(this.info.pageCount * pageTokens).fill(NONE);
     this.#plans = [0, 1].map(() =>
       planViews(capacity, new ArrayBuffer(layoutBytes(PLAN_COLUMNS, capacity))),
     );
@@ -178,6 +179,7 @@ export class PagedCheckEngine implements Engine {
     this.#applyDeltas(plan);
     const written = new Set<number>();
     const slots = new Set<number>();
+    const pages = new Set<number>();
     let computed = 0;
     result.header.fill(0);
     result.header[RESULT_HEADER.version] = STEP_LAYOUT_VERSION;
@@ -187,37 +189,40 @@ export class PagedCheckEngine implements Engine {
       slots.add(at(plan.row_slot, row));
       computed += at(plan.row_n_tokens, row);
       this.#computeRow({ plan, result, row }, written);
+      for (const page of this.#pagesOfRow(plan, row)) pages.add(page);
     }
     assert(computed <= this.info.capacity.tokens, `${computed} tokens in a step`);
     result.header[RESULT_HEADER.rows] = at(header, PLAN_HEADER.rows);
     result.header[RESULT_HEADER.computeUs] = 7;
-    const entries = [...slots].flatMap((slot) => this.#slot(slot).entries);
-    return new Set(entries.map(({ page }) => page));
+    return pages;
   }
 
   #applyDeltas(plan: PlanViews): void {
     const { header } = plan;
-    const copied = copyPages(plan, this.#pages, this.info.pageTokens);
+    const copied = copyPages(plan, this.#pages.tokens, this.info.pageTokens);
     for (const page of copied) {
       assert(!this.#isRead(page), `page ${page} is still read`);
     }
     for (let i = 0; i < at(header, PLAN_HEADER.slotResets); i++) {
       const slot = this.#slot(at(plan.slot_reset, i));
-      slot.entries = [];
+      slot.tables = this.#pages.emptyTables();
       slot.lastToken = NONE;
     }
     for (let i = 0; i < at(header, PLAN_HEADER.pageUpdates); i++) {
-      const { entries } = this.#slot(at(plan.page_slot, i));
-      assert(at(plan.page_entry, i) === entries.length, "page table entries are dense");
       const page = at(plan.page_id, i);
-      assert(page >= 0 && page < this.info.pageCount, `page ${page}`);
       const validTokens = at(plan.page_n_valid, i);
       const isShared = validTokens === this.info.pageTokens;
       const isSound = validTokens === 0 || isShared || copied.has(page);
       assert(isSound, `page ${page} has ${validTokens} tokens`);
-      assert(at(plan.page_kv_group, i) === 0, "group 0");
+      const update = {
+        kvGroup: at(plan.page_kv_group, i),
+        index: at(plan.page_entry, i),
+        firstPosition: at(plan.page_first_pos, i),
+        page,
+        isShared,
+      };
       assert(isShared || !this.#isRead(page), `page ${page} is still read`);
-      entries.push({ page, firstPosition: at(plan.page_first_pos, i), isShared });
+      this.#pages.map(this.#slot(at(plan.page_slot, i)).tables, update);
     }
     for (let i = 0; i < at(header, PLAN_HEADER.samplingUpdates); i++) {
       const isGreedy = at(plan.sampling_temperature, i) === 0;
@@ -231,7 +236,6 @@ export class PagedCheckEngine implements Engine {
   }
 
   #computeRow({ plan, result, row }: RowOfPlan, written: Set<number>): void {
-    const { pageTokens } = this.info;
     const slot = this.#slot(at(plan.row_slot, row));
     const offset = at(plan.row_token_offset, row);
     const count = at(plan.row_n_tokens, row);
@@ -241,11 +245,7 @@ export class PagedCheckEngine implements Engine {
     for (let i = 0; i < count; i++) {
       const token = offset === FROM_DEVICE ? slot.lastToken : at(plan.token, offset + i);
       assert(token >= 0 && token < this.info.vocabSize, `token ${token}`);
-      const entry = slot.entries[Math.floor((first + i) / pageTokens)];
-      assert(entry !== undefined, `position ${first + i} is unmapped`);
-      assert(!entry.isShared, `page ${entry.page} is shared and written`);
-      rowPages.add(entry.page);
-      this.#pages[entry.page * pageTokens + (first + i - entry.firstPosition)] = token;
+      for (const page of this.#pages.write(slot.tables, first + i, token)) rowPages.add(page);
     }
     for (const page of rowPages) {
       assert(!written.has(page), `page ${page} is written by two rows`);
@@ -261,7 +261,7 @@ export class PagedCheckEngine implements Engine {
   }
 
   #sampleRow({ result, row, slot, maskSlot }: SampledRow, contextTokens: number): void {
-    const context = this.#readsContext ? this.#readContext(slot, contextTokens) : [];
+    const context = this.#readsContext ? this.#pages.readContext(slot.tables, contextTokens) : [];
     slot.lastToken = nextToken(context, { vocabSize: this.info.vocabSize, salt: slot.salt });
     if (maskSlot !== NONE) slot.lastToken = this.#masks.firstAllowed(maskSlot, slot.lastToken);
     result.result_n_out[row] = slot.lastToken === NONE ? 0 : 1;
@@ -272,13 +272,10 @@ export class PagedCheckEngine implements Engine {
     this.tokensSampled += 1;
   }
 
-  #readContext(slot: Slot, tokenCount: number): number[] {
-    const { pageTokens } = this.info;
-    return Array.from({ length: tokenCount }, (_, position) => {
-      const entry = slot.entries[Math.floor(position / pageTokens)];
-      assert(entry !== undefined, `position ${position} is unmapped`);
-      return at(this.#pages, entry.page * pageTokens + (position - entry.firstPosition));
-    });
+  #pagesOfRow(plan: PlanViews, row: number): number[] {
+    const first = at(plan.row_first_pos, row);
+    const span = { first, end: first + at(plan.row_n_tokens, row) };
+    return this.#pages.pagesOf(this.#slot(at(plan.row_slot, row)).tables, span);
   }
 
   #slot(index: number): Slot {
