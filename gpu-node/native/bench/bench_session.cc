@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <ctime>
 #include <utility>
 
 #include "ops/append_kv.h"
@@ -10,9 +11,19 @@
 namespace fairlane::bench {
 namespace {
 
-double SecondsSince(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
+// Wall and CPU time since its making.
+class Stopwatch {
+ public:
+  Timing Stop(bool ok, int64_t tokens) const {
+    const auto wall = std::chrono::steady_clock::now() - wall_;
+    const auto cpu = static_cast<double>(std::clock() - cpu_) / CLOCKS_PER_SEC;
+    return {ok, std::chrono::duration<double>(wall).count(), cpu, tokens};
+  }
+
+ private:
+  std::chrono::steady_clock::time_point wall_ = std::chrono::steady_clock::now();
+  std::clock_t cpu_ = std::clock();
+};
 
 // Columns of a view are const for the engine; a session writes them.
 template <typename T>
@@ -22,8 +33,8 @@ T& At(const T* column, int32_t index) {
 
 // A fixed, scattered choice of tokens: speed does not depend on which.
 int32_t TokenAt(int32_t slot, int32_t position, int32_t vocab) {
-  const auto mixed = static_cast<uint32_t>(position + 1) * 2654435761U ^
-                     static_cast<uint32_t>(slot + 1) * 40503U;
+  const auto mixed =
+      static_cast<uint32_t>(position + 1) * 2654435761U ^ static_cast<uint32_t>(slot + 1) * 40503U;
   return static_cast<int32_t>(mixed % static_cast<uint32_t>(vocab));
 }
 
@@ -37,7 +48,8 @@ SessionShape ShapeFor(int32_t sequences, int32_t tokens, int32_t vocab) {
                        .sampling_updates = sequences,
                        .slot_resets = sequences,
                        .bias_updates = 1,
-                       .top_tokens = sequences * kTopLogprobsMax},
+                       .top_tokens = sequences * kTopLogprobsMax,
+                       .copied_pages = 1},
           .page_count = pages * sequences,
           .vocab = vocab};
 }
@@ -114,17 +126,17 @@ bool Session::DecodeStep(int32_t sequences, int32_t position) {
 }
 
 Timing Session::Prefill(int32_t prompt_tokens) {
-  const auto start = std::chrono::steady_clock::now();
+  const Stopwatch watch;
   const bool ok = ComputePrompt(0, prompt_tokens);
-  return {ok, SecondsSince(start), prompt_tokens};
+  return watch.Stop(ok, prompt_tokens);
 }
 
 Timing Session::Decode(int32_t sequences, int32_t prompt_tokens, int32_t new_tokens) {
   bool ok = true;
   for (int32_t slot = 0; ok && slot < sequences; ++slot) ok = ComputePrompt(slot, prompt_tokens);
-  const auto start = std::chrono::steady_clock::now();
+  const Stopwatch watch;
   for (int32_t i = 0; ok && i < new_tokens; ++i) ok = DecodeStep(sequences, prompt_tokens + i);
-  return {ok, SecondsSince(start), int64_t{sequences} * new_tokens};
+  return watch.Stop(ok, int64_t{sequences} * new_tokens);
 }
 
 }  // namespace fairlane::bench

@@ -31,7 +31,8 @@ using RunStep = std::function<bool(const uint8_t* plan, uint8_t* result)>;
 struct Timing {
   bool ok;
   double seconds;
-  int64_t tokens;  // the tokens that the seconds were spent on
+  double cpu_seconds;  // of all threads of the process
+  int64_t tokens;      // the tokens that the seconds were spent on
 };
 
 class Session {

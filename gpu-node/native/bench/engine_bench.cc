@@ -19,8 +19,8 @@ namespace {
 
 void Answer(const Timing& timing) {
   if (timing.ok) {
-    std::printf("{\"seconds\": %.9f, \"tokens\": %lld}\n", timing.seconds,
-                static_cast<long long>(timing.tokens));
+    std::printf("{\"seconds\": %.9f, \"cpu_seconds\": %.6f, \"tokens\": %lld}\n", timing.seconds,
+                timing.cpu_seconds, static_cast<long long>(timing.tokens));
   } else {
     std::printf("{\"error\": \"a step failed\"}\n");
   }

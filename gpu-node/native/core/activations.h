@@ -6,6 +6,7 @@
 
 #include "core/aligned_buffer.h"
 #include "core/manifest.h"
+#include "ops/gemm.h"
 
 namespace fairlane {
 
@@ -22,20 +23,19 @@ class Activations {
   float* hidden() const { return hidden_.As<float>(); }  // [tokens, hidden]
   float* normed() const { return normed_.As<float>(); }  // [tokens, widest input of a linear layer]
   float* qkv() const { return qkv_.As<float>(); }  // [tokens, (heads + 2 kv_heads) * head_dim]
-  float* gate_up() const { return gate_up_.As<float>(); }    // [tokens, 2 * ffn]
-  int8_t* q() const { return q_.As<int8_t>(); }              // [tokens, widest input]
-  float* scale() const { return scale_.As<float>(); }        // [tokens, widest input / kGroup]
-  float* zero() const { return zero_.As<float>(); }          // [tokens, widest input / kGroup]
-  int32_t* sum() const { return sum_.As<int32_t>(); }        // [tokens, widest input / kGroup]
-  float* total() const { return total_.As<float>(); }        // [tokens, widest input / kGroup]
+  float* gate_up() const { return gate_up_.As<float>(); }  // [tokens, 2 * ffn]
+  // Inputs of linear layers, quantised: [tokens, widest of hidden and attention / kGroup], and
+  // [tokens, ffn / kGroup] for `down`, which is written while its layer's other input is read.
+  ActivationGroup* groups() const { return groups_.As<ActivationGroup>(); }
+  ActivationGroup* gated_groups() const { return gated_groups_.As<ActivationGroup>(); }
   float* cosine() const { return cosine_.As<float>(); }      // [tokens, head_dim / 2]
   float* sine() const { return sine_.As<float>(); }          // [tokens, head_dim / 2]
   float* gathered() const { return gathered_.As<float>(); }  // [logit_rows, hidden]
   float* logits() const { return logits_.As<float>(); }      // [logit_rows, vocab]
 
  private:
-  AlignedBuffer hidden_, normed_, qkv_, gate_up_, q_, scale_, zero_, sum_, total_, cosine_, sine_,
-      gathered_, logits_;
+  AlignedBuffer hidden_, normed_, qkv_, gate_up_, groups_, gated_groups_, cosine_, sine_, gathered_,
+      logits_;
 };
 
 }  // namespace fairlane

@@ -124,7 +124,7 @@ bool Engine::Open(const EngineOptions& given, std::string* error) {
   // Bump the last number when the arithmetic of any op changes: the class is part of cache keys.
   numerics_class = std::string(backend.name) + (as_f32 ? "/f32" : "/int8-zero-g32") +
                    (runner.kv_groups().group(0).shape.type == kKvF32 ? "/kv-f32" : "/kv-f16") +
-                   "/attention-" + backend.attention_arithmetic + "/1";
+                   "/attention-" + backend.attention_arithmetic + "/2";
   for (auto& plan : plans_) plan.resize(PlanBytes(options.capacity));
   for (auto& result : results_) result.resize(ResultBytes(options.capacity));
   launcher_ = std::thread([this] { Launch(); });

@@ -13,6 +13,28 @@ namespace {
 // worth waking one.
 constexpr int32_t kTokensPerPiece = 4;
 
+// Tokens of one piece of a linear layer: a multiple of all kernels' tiles, so that pieces are small
+// enough to balance threads and their activations stay in a core's cache.
+constexpr int32_t kTokensPerBlock = 126;
+constexpr int32_t kTileTokens = 6;
+
+// The split of a layer's tokens in blocks of nearly equal size.
+struct TokenBlocks {
+  int32_t count;
+  int32_t tokens;  // of every block but the last
+
+  explicit TokenBlocks(int32_t all) {
+    const int32_t least = (all + kTokensPerBlock - 1) / kTokensPerBlock;
+    const int32_t tiles = (all + kTileTokens - 1) / kTileTokens;
+    tokens = (tiles + least - 1) / least * kTileTokens;
+    count = (all + tokens - 1) / tokens;
+  }
+  GemmInput Input(const GemmInput& all, int32_t token, int32_t k) const {
+    return {std::min(tokens, all.tokens - token), all.x + int64_t{token} * k,
+            all.groups + int64_t{token} * (k / kGroup)};
+  }
+};
+
 bool CheckParams(const ModelParams& p, std::string* error) {
   const auto fail = [&](const std::string& problem) {
     *error = "this engine cannot run the model: " + problem;
@@ -198,106 +220,168 @@ void Llama::Rotations(const StepBatch& batch) const {
   });
 }
 
-void Llama::Norm(const float* x, const std::vector<float>& weight, int32_t tokens) const {
+GemmInput Llama::NormInput(const float* x, const std::vector<float>& weight, int32_t tokens) const {
   const ModelParams& p = parts_.model->params();
-  const RmsNormArgs args = {x, weight.data(), parts_.activations->normed(), p.hidden,
-                            static_cast<float>(p.rms_eps)};
+  const Activations& a = *parts_.activations;
+  const auto eps = static_cast<float>(p.rms_eps);
+  const RmsNormArgs norm = {x, weight.data(), a.normed(), p.hidden, eps};
+  const NormQuantizeArgs quantized = {x, weight.data(), p.hidden, eps, a.groups()};
+  const bool is_f32 = parts_.model->is_f32();
   parts_.workers->ForPieces(tokens, kTokensPerPiece, [&](int32_t begin, int32_t end) {
-    parts_.backend->rms_norm(&args, begin, end);
+    if (is_f32) {
+      parts_.backend->rms_norm(&norm, begin, end);
+    } else {
+      parts_.backend->norm_quantize(&quantized, begin, end);
+    }
   });
+  return {tokens, a.normed(), a.groups()};
 }
 
 GemmInput Llama::Input(int32_t tokens, int32_t k) const {
   const Activations& a = *parts_.activations;
   if (!parts_.model->is_f32()) {
-    const QuantizeArgs args = {a.normed(), k, a.q(), a.scale(), a.zero(), a.sum(), a.total()};
+    const QuantizeArgs args = {a.normed(), k, k, a.groups(), k / kGroup};
     parts_.workers->ForPieces(tokens, kTokensPerPiece, [&](int32_t begin, int32_t end) {
       parts_.backend->quantize_rows(&args, begin, end);
     });
   }
-  return {tokens, a.normed(), a.q(), a.scale(), a.zero(), a.sum(), a.total()};
+  return {tokens, a.normed(), a.groups()};
 }
 
 void Llama::Multiply(const Linear& linear, const GemmInput& input, const GemmOutput& output) const {
-  parts_.workers->For(linear.panels(), [&](int32_t item) {
+  const TokenBlocks blocks(input.tokens);
+  const int32_t all_panels = linear.panels();
+  parts_.workers->For(blocks.count * all_panels, [&](int32_t item) {
+    const int32_t token = item / all_panels * blocks.tokens;
+    const GemmInput block = blocks.Input(input, token, linear.k);
     GemmOutput part_output = output;
+    part_output.y += token * output.stride;
+    int32_t panel = item % all_panels;
     for (const GemmWeights& part : linear.parts) {
       const int32_t panels = PanelCount(part.rows);
-      if (item < panels) {
-        parts_.backend->gemm(&part, &input, &part_output, item, item + 1);
+      if (panel < panels) {
+        parts_.backend->gemm(&part, &block, &part_output, panel, panel + 1);
         return;
       }
-      item -= panels;
+      panel -= panels;
       part_output.y += part.rows;
     }
   });
 }
 
-void Llama::BiasAndHeadNorms(const LayerWeights& layer, int32_t tokens) const {
+void Llama::PlaceHeads(const StepBatch& batch, int32_t layer_number) const {
   const ModelParams& p = parts_.model->params();
+  const LayerWeights& layer = parts_.model->layers()[static_cast<size_t>(layer_number)];
   const Backend& backend = *parts_.backend;
-  float* const qkv = parts_.activations->qkv();
+  const Activations& a = *parts_.activations;
+  float* const qkv = a.qkv();
+  float* const k = qkv + int64_t{p.heads} * p.head_dim;
+  float* const v = k + int64_t{p.kv_heads} * p.head_dim;
   const int32_t width = (p.heads + 2 * p.kv_heads) * p.head_dim;
   const auto eps = static_cast<float>(p.rms_eps);
   const AddBiasArgs bias = {qkv, layer.qkv_bias.data(), width};
   const HeadNormArgs q_norm = {qkv, width, p.heads, p.head_dim, layer.q_norm.data(), eps};
-  const HeadNormArgs k_norm = {
-      qkv + int64_t{p.heads} * p.head_dim, width, p.kv_heads, p.head_dim, layer.k_norm.data(), eps};
-  const bool has_bias = !layer.qkv_bias.empty();
-  const bool has_norms = !layer.q_norm.empty();
-  if (!has_bias && !has_norms) return;
-  parts_.workers->ForPieces(tokens, kTokensPerPiece, [&](int32_t begin, int32_t end) {
-    if (has_bias) backend.add_bias(&bias, begin, end);
-    if (!has_norms) return;
-    backend.head_norm(&q_norm, begin, end);
-    backend.head_norm(&k_norm, begin, end);
-  });
-}
-
-void Llama::Attention(const StepBatch& batch, int32_t layer) const {
-  const ModelParams& p = parts_.model->params();
-  const Backend& backend = *parts_.backend;
-  const Activations& a = *parts_.activations;
-  const int64_t stride = (int64_t{p.heads} + 2 * int64_t{p.kv_heads}) * p.head_dim;
-  float* k = a.qkv() + int64_t{p.heads} * p.head_dim;
-  float* v = k + int64_t{p.kv_heads} * p.head_dim;
+  const HeadNormArgs k_norm = {k, width, p.kv_heads, p.head_dim, layer.k_norm.data(), eps};
   // Query and key heads lie side by side, so one call turns both.
-  const RopeArgs rope = {a.qkv(), stride, p.heads + p.kv_heads, p.head_dim, a.cosine(), a.sine()};
-  const auto [group_index, layer_index] = parts_.kv_groups->layer(layer);
-  const KvGroup& group = parts_.kv_groups->group(group_index);
+  const RopeArgs rope = {qkv, width, p.heads + p.kv_heads, p.head_dim, a.cosine(), a.sine()};
+  const auto [group_index, layer_index] = parts_.kv_groups->layer(layer_number);
   const GroupBatch& places = batch.groups[group_index];
-  const AppendKvArgs append = {
-      group.shape, layer_index, k, v, stride, places.page.data(), places.page_offset.data()};
+  const AppendKvArgs append = {parts_.kv_groups->group(group_index).shape,
+                               layer_index,
+                               k,
+                               v,
+                               width,
+                               places.page.data(),
+                               places.page_offset.data()};
   parts_.workers->ForPieces(batch.token_count, kTokensPerPiece, [&](int32_t begin, int32_t end) {
+    if (!layer.qkv_bias.empty()) backend.add_bias(&bias, begin, end);
+    if (!layer.q_norm.empty()) {
+      backend.head_norm(&q_norm, begin, end);
+      backend.head_norm(&k_norm, begin, end);
+    }
     backend.rope(&rope, begin, end);
     backend.append_kv(&append, begin, end);
   });
+}
+
+GemmInput Llama::Attention(const StepBatch& batch, int32_t layer) const {
+  const ModelParams& p = parts_.model->params();
+  const Backend& backend = *parts_.backend;
+  const Activations& a = *parts_.activations;
+  const auto [group_index, layer_index] = parts_.kv_groups->layer(layer);
+  const KvGroup& group = parts_.kv_groups->group(group_index);
+  const GroupBatch& places = batch.groups[group_index];
   const AttentionArgs args = {group.shape,
                               layer_index,
                               group.window,
                               p.heads,
                               a.qkv(),
-                              stride,
+                              (int64_t{p.heads} + 2 * int64_t{p.kv_heads}) * p.head_dim,
                               a.normed(),
                               batch.position.data(),
                               places.rows.data(),
                               batch.blocks(),
                               batch.runs(),
                               batch.items()};
-  parts_.workers->For(batch.item_count,
-                      [&](int32_t item) { backend.paged_attention(&args, item, item + 1); });
+  const int32_t width = p.heads * p.head_dim;
+  const int32_t item_width = width / p.kv_heads;  // of the query heads that share a KV head
+  const bool quantizes = !parts_.model->is_f32() && item_width % kGroup == 0;
+  parts_.workers->For(batch.item_count, [&](int32_t index) {
+    backend.paged_attention(&args, index, index + 1);
+    if (!quantizes) return;
+    const AttentionItem& item = batch.items()[index];
+    const int32_t column = item.kv_head * item_width;
+    const QuantizeArgs quantize = {a.normed() + column, width, item_width,
+                                   a.groups() + column / kGroup, width / kGroup};
+    const int32_t token = places.rows[static_cast<size_t>(item.row)].token_begin + item.token_begin;
+    backend.quantize_rows(&quantize, token, token + item.token_count);
+  });
+  if (quantizes) return {batch.token_count, a.normed(), a.groups()};
+  return Input(batch.token_count, width);
+}
+
+GemmInput Llama::GateUp(const LayerWeights& layer, const GemmInput& input) const {
+  const ModelParams& p = parts_.model->params();
+  const Activations& a = *parts_.activations;
+  const Backend& backend = *parts_.backend;
+  const int64_t stride = 2 * int64_t{p.ffn};
+  if (parts_.model->is_f32()) {
+    Multiply(layer.gate_up, input, {a.gate_up(), stride, false});
+    const SiluMulArgs silu = {a.gate_up(), a.normed(), p.ffn};
+    parts_.workers->ForPieces(input.tokens, kTokensPerPiece, [&](int32_t begin, int32_t end) {
+      backend.silu_mul(&silu, begin, end);
+    });
+    return {input.tokens, a.normed(), a.groups()};
+  }
+  // The same panel of gate and of up gives one group of every token, which is quantised while its
+  // values are at hand. The input's groups are still read meanwhile, so it goes elsewhere.
+  const TokenBlocks blocks(input.tokens);
+  const int32_t panels = PanelCount(p.ffn);
+  parts_.workers->For(blocks.count * panels, [&](int32_t item) {
+    const int32_t token = item / panels * blocks.tokens;
+    const int32_t panel = item % panels;
+    const GemmInput block = blocks.Input(input, token, p.hidden);
+    float* const gate = a.gate_up() + token * stride;
+    const GemmOutput gate_output = {gate, stride, false};
+    const GemmOutput up_output = {gate + p.ffn, stride, false};
+    backend.gemm(&layer.gate_up.parts[0], &block, &gate_output, panel, panel + 1);
+    backend.gemm(&layer.gate_up.parts[1], &block, &up_output, panel, panel + 1);
+    const SiluQuantizeArgs silu = {gate + panel * kPanelRows,
+                                   gate + p.ffn + panel * kPanelRows,
+                                   stride,
+                                   kGroup,
+                                   a.gated_groups() + int64_t{token} * panels + panel,
+                                   panels};
+    backend.silu_quantize(&silu, 0, block.tokens);
+  });
+  return {input.tokens, a.normed(), a.gated_groups()};
 }
 
 void Llama::FeedForward(const LayerWeights& layer, int32_t tokens) const {
   const ModelParams& p = parts_.model->params();
   const Activations& a = *parts_.activations;
-  Norm(a.hidden(), layer.ffn_norm, tokens);
-  Multiply(layer.gate_up, Input(tokens, p.hidden), {a.gate_up(), 2 * int64_t{p.ffn}, false});
-  const SiluMulArgs args = {a.gate_up(), a.normed(), p.ffn};
-  parts_.workers->ForPieces(tokens, kTokensPerPiece, [&](int32_t begin, int32_t end) {
-    parts_.backend->silu_mul(&args, begin, end);
-  });
-  Multiply(layer.down, Input(tokens, p.ffn), {a.hidden(), p.hidden, true});
+  const GemmInput gated = GateUp(layer, NormInput(a.hidden(), layer.ffn_norm, tokens));
+  Multiply(layer.down, gated, {a.hidden(), p.hidden, true});
 }
 
 void Llama::Forward(const StepBatch& batch) const {
@@ -312,11 +396,10 @@ void Llama::Forward(const StepBatch& batch) const {
   Rotations(batch);
   for (int32_t i = 0; i < p.layers; ++i) {
     const LayerWeights& layer = parts_.model->layers()[static_cast<size_t>(i)];
-    Norm(a.hidden(), layer.attention_norm, tokens);
-    Multiply(layer.qkv, Input(tokens, p.hidden), {a.qkv(), qkv_stride, false});
-    BiasAndHeadNorms(layer, tokens);
-    Attention(batch, i);
-    Multiply(layer.o, Input(tokens, p.heads * p.head_dim), {a.hidden(), p.hidden, true});
+    const GemmInput input = NormInput(a.hidden(), layer.attention_norm, tokens);
+    Multiply(layer.qkv, input, {a.qkv(), qkv_stride, false});
+    PlaceHeads(batch, i);
+    Multiply(layer.o, Attention(batch, i), {a.hidden(), p.hidden, true});
     FeedForward(layer, tokens);
   }
 }
@@ -329,8 +412,8 @@ void Llama::Logits(const int32_t* tokens, int32_t count) const {
     std::memcpy(a.gathered() + int64_t{i} * p.hidden, a.hidden() + int64_t{tokens[i]} * p.hidden,
                 static_cast<size_t>(p.hidden) * sizeof(float));
   }
-  Norm(a.gathered(), parts_.model->output_norm(), count);
-  Multiply(parts_.model->output(), Input(count, p.hidden), {a.logits(), p.vocab, false});
+  const GemmInput input = NormInput(a.gathered(), parts_.model->output_norm(), count);
+  Multiply(parts_.model->output(), input, {a.logits(), p.vocab, false});
 }
 
 }  // namespace fairlane

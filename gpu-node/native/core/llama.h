@@ -40,13 +40,17 @@ class Llama {
 
  private:
   void Rotations(const StepBatch& batch) const;
-  void Norm(const float* x, const std::vector<float>& weight, int32_t tokens) const;
-  // Quantises activations.normed() (int8 only) and returns it as the input of a linear layer.
+  // The norm of x as the input of a linear layer, quantised with int8.
+  GemmInput NormInput(const float* x, const std::vector<float>& weight, int32_t tokens) const;
+  // What activations.normed() holds as such an input.
   GemmInput Input(int32_t tokens, int32_t k) const;
   void Multiply(const Linear& linear, const GemmInput& input, const GemmOutput& output) const;
-  // Of Qwen2 and Qwen3: what is done to q, k and v before they are turned.
-  void BiasAndHeadNorms(const LayerWeights& layer, int32_t tokens) const;
-  void Attention(const StepBatch& batch, int32_t layer) const;
+  // Bias and norms of heads (Qwen2, Qwen3), rotary turn and appending of K and V.
+  void PlaceHeads(const StepBatch& batch, int32_t layer) const;
+  // Leaves its result in activations, as the input of the layer's `o`.
+  GemmInput Attention(const StepBatch& batch, int32_t layer) const;
+  // The gated activation of gate and up, as the input of the layer's `down`.
+  GemmInput GateUp(const LayerWeights& layer, const GemmInput& input) const;
   void FeedForward(const LayerWeights& layer, int32_t tokens) const;
 
   Parts parts_;

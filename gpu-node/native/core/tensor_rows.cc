@@ -71,17 +71,36 @@ void QuantizeGroup(const float* x, Q8Group* group) {
   }
 }
 
-bool ReadQ4Block(TensorType type, const uint8_t* block, Q4Group* group) {
-  group->d = Load<uint16_t>(block);
-  if (type == TensorType::kQ4_1) {
-    group->m = Load<uint16_t>(block + 2);
-  } else {
-    const float m = -8.0F * HalfToFloat(group->d);
-    if (std::fabs(m) > kHalfMax) return false;
-    group->m = FloatToHalf(m);
+// Puts d * q + m in the form d * (q + offset / kOffsetSteps). Where m is beyond what the offset can
+// say in steps of d, the group is as good as constant: the scale grows until it can.
+void OffsetGroup(float d, float m, Q4Group* group) {
+  constexpr float kOffsetMax = 32767.0F / static_cast<float>(kOffsetSteps);
+  group->d = FloatToHalf(d);
+  if (std::fabs(m) > kOffsetMax * std::fabs(d)) {
+    uint16_t wider = FloatToHalf(std::fabs(m) / (0.98F * kOffsetMax));
+    if (HalfToFloat(wider) < 0x1.0p-14F)
+      wider = FloatToHalf(std::fabs(m));  // subnormal: too coarse
+    const float ratio = d / HalfToFloat(wider);
+    for (uint8_t& byte : group->q) {
+      const auto low = static_cast<int32_t>(std::nearbyint(ratio * static_cast<float>(byte & 15)));
+      const auto high = static_cast<int32_t>(std::nearbyint(ratio * static_cast<float>(byte >> 4)));
+      byte = static_cast<uint8_t>(std::max(low, 0) | std::max(high, 0) << 4);
+    }
+    group->d = wider;
   }
-  std::memcpy(group->q, block + (type == TensorType::kQ4_1 ? 4 : 2), sizeof(group->q));
-  return IsFiniteHalf(group->d) && IsFiniteHalf(group->m);
+  const float scale = HalfToFloat(group->d);
+  const float steps = scale != 0.0F ? static_cast<float>(kOffsetSteps) * (m / scale) : 0.0F;
+  group->offset = static_cast<int16_t>(std::clamp(std::nearbyint(steps), -32767.0F, 32767.0F));
+}
+
+bool ReadQ4Block(TensorType type, const uint8_t* block, Q4Group* group) {
+  const bool has_minimum = type == TensorType::kQ4_1;
+  const float d = LoadHalf(block);
+  const float m = has_minimum ? LoadHalf(block + 2) : -8.0F * d;
+  if (!std::isfinite(d) || !std::isfinite(m)) return false;
+  std::memcpy(group->q, block + (has_minimum ? 4 : 2), sizeof(group->q));
+  OffsetGroup(d, m, group);
+  return true;
 }
 
 bool ReadQ8Block(TensorType type, const uint8_t* block, Q8Group* group) {

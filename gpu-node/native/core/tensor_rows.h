@@ -1,6 +1,6 @@
 // Owns the reading of tensor rows in the types that model files use: back to f32, or into the
-// canonical rows that backends pack (ops/gemm.h). Exact where the types allow it; float sources
-// become Q8 groups.
+// canonical rows that backends pack (ops/gemm.h). Exact where the types allow it: minima of
+// Q4_1 are rounded to 1/128 of the block's scale, and float sources become Q8 groups.
 #pragma once
 
 #include <cstdint>

@@ -21,7 +21,7 @@
 
 namespace fairlane {
 
-inline constexpr uint32_t kBackendAbiVersion = 4;
+inline constexpr uint32_t kBackendAbiVersion = 5;
 inline constexpr char kBackendSymbol[] = "fairlane_backend";
 
 struct Backend {
@@ -38,6 +38,8 @@ struct Backend {
   GemmFn gemm;
   EmbedTokensFn embed_tokens;
   QuantizeRowsFn quantize_rows;
+  NormQuantizeFn norm_quantize;
+  SiluQuantizeFn silu_quantize;
   RmsNormFn rms_norm;
   AddBiasFn add_bias;
   HeadNormFn head_norm;

@@ -16,7 +16,7 @@ inline constexpr int32_t kGroup = 32;  // weights and activations share a scale 
 enum WeightFormat : int32_t {
   kWeightF32 = 0,
   kWeightQ8 = 1,  // w = d * q, q in -128 .. 127
-  kWeightQ4 = 2,  // w = d * q + m, q in 0 .. 15
+  kWeightQ4 = 2,  // w = d * (q + offset / kOffsetSteps), q in 0 .. 15
 };
 
 // Canonical rows, from which a backend packs its panels: k / kGroup groups one after another.
@@ -25,10 +25,11 @@ struct Q8Group {
   int8_t q[kGroup];
 };
 struct Q4Group {
-  uint16_t d;             // f16
-  uint16_t m;             // f16
+  uint16_t d;  // f16
+  int16_t offset;
   uint8_t q[kGroup / 2];  // byte j: value j in the low nibble, value j + 16 in the high one
 };
+inline constexpr int32_t kOffsetSteps = 128;
 static_assert(sizeof(Q8Group) == 34 && sizeof(Q4Group) == 20);
 
 struct GemmWeights {
@@ -40,17 +41,24 @@ struct GemmWeights {
 
 inline int32_t PanelCount(int32_t rows) { return (rows + kPanelRows - 1) / kPanelRows; }
 
-// Activations of `tokens` rows; `x` alone is used with kWeightF32, the rest is written by
-// quantize_rows. A quantised product is, group by group, d * scale * (dot(w.q, x.q) - zero *
-// sum(w.q)) + m * total, where the integer part is exact.
+// kGroup activations of a token: x = scale * (q - zero), written by the ops of quantize_rows.h.
+struct ActivationGroup {
+  int8_t q[kGroup];
+  float scale;
+  int16_t minus_two_zero;  // -2 * zero, zero in -127 .. 127
+  int16_t total;           // sum of (q - zero)
+};
+static_assert(sizeof(ActivationGroup) == 40);
+
+// Activations of `tokens` rows; `x` alone is used with kWeightF32, `groups` alone otherwise. A
+// quantised product adds (d * scale) * I group by group, where I is an exact integer in 32 bits:
+//   Q8: I = dot(w.q, x.q) - zero * sum(w.q)
+//   Q4: I = 16 * dot(w.q, x.q) + (64 * sum(w.q) * minus_two_zero + offset * total) / 8, rounded
+//       down; the sum over all groups is divided by 16 at the end
 struct GemmInput {
   int32_t tokens;
-  const float* x;      // [tokens, k]
-  const int8_t* q;     // [tokens, k]
-  const float* scale;  // [tokens, k / kGroup]
-  const float* zero;   // [tokens, k / kGroup]
-  const int32_t* sum;  // [tokens, k / kGroup]
-  const float* total;  // [tokens, k / kGroup]
+  const float* x;                 // [tokens, k]
+  const ActivationGroup* groups;  // [tokens, k / kGroup]
 };
 
 struct GemmOutput {

@@ -58,7 +58,7 @@ void CheckBlock(TensorType type, const std::vector<uint8_t>& block,
   for (int i = 0; i < 32; ++i) {
     if (Int8FormatOf(type) == kWeightQ4) {
       const int q = i < 16 ? group.q4.q[i] & 15 : group.q4.q[i - 16] >> 4;
-      CHECK_EQ(HalfToFloat(group.q4.d) * static_cast<float>(q) + HalfToFloat(group.q4.m),
+      CHECK_EQ(HalfToFloat(group.q4.d) * (static_cast<float>(q) + group.q4.offset / 128.0F),
                values[i]);
     } else {
       const bool is_exact = type == TensorType::kQ8_0 || type == TensorType::kQ5_0;
@@ -99,6 +99,31 @@ void BlockTest() {
   CheckBlock(TensorType::kBf16, bfloats, {{0, 1.0F}, {3, -1.0F}});
 }
 
+// Minima of Q4_1 are rounded to 1/128 of the scale; where that cannot say them, the scale grows.
+void MinimumTest() {
+  const struct {
+    float d;
+    float m;
+    double tolerance;
+  } cases[] = {
+      {0.25F, -1.9F, 0.25 / 256}, {0.01F, 2.5F, 0.01 / 256}, {0.01F, -3.0F, 3.0 / 250 * 0.51},
+      {0.0F, -0.7F, 0.7 / 60000}, {0.0F, 1e-5F, 1e-9},       {0.0F, 0.0F, 0.0}};
+  for (const auto& c : cases) {
+    std::vector<uint8_t> nibbles(16, 0xF0);
+    const std::vector<uint8_t> block = Block({FloatToHalf(c.d), FloatToHalf(c.m)}, nibbles);
+    float values[32];
+    float scratch[32];
+    Q4Group group;
+    CHECK(ReadRowAsF32(TensorType::kQ4_1, block.data(), 32, values));
+    CHECK(ReadRowCanonical(TensorType::kQ4_1, block.data(), 32, &group, scratch));
+    const auto d = static_cast<double>(HalfToFloat(group.d));
+    const double low = d * ((group.q[0] & 15) + group.offset / 128.0);
+    const double high = d * ((group.q[0] >> 4) + group.offset / 128.0);
+    CHECK_NEAR(low, static_cast<double>(values[0]), c.tolerance);
+    CHECK_NEAR(high, static_cast<double>(values[16]), c.tolerance);
+  }
+}
+
 void NotFiniteTest() {
   float values[32] = {};
   float scratch[32];
@@ -112,7 +137,7 @@ void NotFiniteTest() {
   CHECK(!ReadRowCanonical(TensorType::kQ4_1,
                           Block({0x3C00, 0x7E00}, std::vector<uint8_t>(16)).data(), 32, &q4,
                           scratch));
-  CHECK(!ReadRowCanonical(TensorType::kQ4_0, Block({0x7000}, std::vector<uint8_t>(16)).data(), 32,
+  CHECK(!ReadRowCanonical(TensorType::kQ4_0, Block({0x7C00}, std::vector<uint8_t>(16)).data(), 32,
                           &q4, scratch));
   CHECK(!ReadRowCanonical(TensorType::kQ8_0, Block({0x7C00}, std::vector<uint8_t>(32)).data(), 32,
                           &group, scratch));
@@ -126,6 +151,7 @@ void NotFiniteTest() {
 int main() {
   fairlane::test::HalfTest();
   fairlane::test::BlockTest();
+  fairlane::test::MinimumTest();
   fairlane::test::NotFiniteTest();
   return fairlane::test::Report("tensor_rows_test");
 }

@@ -1,8 +1,8 @@
 // The linear layer on AVX2. Q4: maddubs of nibbles and activations; the eight products of a group
 // fit 16 bits (8 * 2 * 15 * 127 = 30,480), so one maddwd per group widens them. Q8: maddubs of |w|
-// and the activation with w's sign, widened at once. Per group dot(w, x) - zero * sum(w) is exact;
-// then one scale and fused multiply-adds in f32, the same sequence for an output element whatever
-// the token count.
+// and the activation with w's sign, widened at once. Per group everything that concerns integers
+// (zero points, offsets of weights) is exact; then one scale and one fused multiply-add in f32, the
+// same sequence for an output element whatever the token count.
 #include <immintrin.h>
 
 #include "cpu/avx2/ops.h"
@@ -18,15 +18,13 @@ inline __m256 LoadHalves(const uint8_t* from) {
   return _mm256_cvtph_ps(_mm_load_si128(reinterpret_cast<const __m128i*>(from)));
 }
 
-// Sums of a group's weights for 8 rows, as floats.
-inline __m256 LoadSums(const uint8_t* from) {
-  const __m128i sums = _mm_load_si128(reinterpret_cast<const __m128i*>(from));
-  return _mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(sums));
+inline __m256i LoadSums(const uint8_t* from) {
+  return _mm256_cvtepi16_epi32(_mm_load_si128(reinterpret_cast<const __m128i*>(from)));
 }
 
-inline __m256i BroadcastQuad(const int8_t* q) {
+inline __m256i BroadcastQuad(const void* bytes) {
   int32_t quad;
-  __builtin_memcpy(&quad, q, sizeof(quad));
+  __builtin_memcpy(&quad, bytes, sizeof(quad));
   return _mm256_set1_epi32(quad);
 }
 
@@ -39,13 +37,9 @@ struct Place {
   int32_t first_row;
   int32_t rows;  // of the matrix
 
-  const int8_t* q(int t) const { return input->q + static_cast<int64_t>(token + t) * k; }
-  int64_t group(int t, int32_t g) const {
-    return static_cast<int64_t>(token + t) * (k / kGroup) + g;
+  const ActivationGroup& x(int t, int32_t g) const {
+    return input->groups[static_cast<int64_t>(token + t) * (k / kGroup) + g];
   }
-  __m256 scale(int t, int32_t g) const { return _mm256_set1_ps(input->scale[group(t, g)]); }
-  __m256 zero(int t, int32_t g) const { return _mm256_set1_ps(input->zero[group(t, g)]); }
-  __m256 total(int t, int32_t g) const { return _mm256_set1_ps(input->total[group(t, g)]); }
 };
 
 inline void StoreEight(const Place& place, int t, int32_t row, __m256 y) {
@@ -79,7 +73,7 @@ void Q4Tile(const uint8_t* group, const Place& place) {
       const __m256i high = _mm256_and_si256(_mm256_srli_epi16(both, 4), nibble);
 #pragma GCC unroll 3
       for (int t = 0; t < T; ++t) {
-        const __m256i x = BroadcastQuad(place.q(t) + g * kGroup + quad * 4);
+        const __m256i x = BroadcastQuad(place.x(t, g).q + quad * 4);
         sum[t][0] = _mm256_add_epi16(sum[t][0], _mm256_maddubs_epi16(low, x));
         sum[t][1] = _mm256_add_epi16(sum[t][1], _mm256_maddubs_epi16(high, x));
       }
@@ -87,19 +81,23 @@ void Q4Tile(const uint8_t* group, const Place& place) {
 #pragma GCC unroll 2
     for (int half = 0; half < 2; ++half) {
       const __m256 d = LoadHalves(group + half * 16);
-      const __m256 m = LoadHalves(group + 32 + half * 16);
-      const __m256 weight_sums = LoadSums(group + kQ4SumsAt + half * 16);
+      const __m256i pairs =
+          _mm256_load_si256(reinterpret_cast<const __m256i*>(group + kQ4PairsAt + half * 32));
       for (int t = 0; t < T; ++t) {
-        const __m256 dot = _mm256_cvtepi32_ps(_mm256_madd_epi16(sum[t][half], ones));
-        const __m256 product = _mm256_fnmadd_ps(place.zero(t, g), weight_sums, dot);
-        y[t][half] = _mm256_fmadd_ps(_mm256_mul_ps(d, place.scale(t, g)), product, y[t][half]);
-        y[t][half] = _mm256_fmadd_ps(m, place.total(t, g), y[t][half]);
+        const ActivationGroup& x = place.x(t, g);
+        const __m256i dot = _mm256_slli_epi32(_mm256_madd_epi16(sum[t][half], ones), 4);
+        const __m256i correction =
+            _mm256_srai_epi32(_mm256_madd_epi16(pairs, BroadcastQuad(&x.minus_two_zero)), 3);
+        y[t][half] =
+            _mm256_fmadd_ps(_mm256_mul_ps(d, _mm256_set1_ps(x.scale)),
+                            _mm256_cvtepi32_ps(_mm256_add_epi32(dot, correction)), y[t][half]);
       }
     }
   }
   for (int t = 0; t < T; ++t) {
-    StoreEight(place, t, place.first_row, y[t][0]);
-    StoreEight(place, t, place.first_row + 8, y[t][1]);
+    const __m256 sixteenth = _mm256_set1_ps(1.0F / 16.0F);
+    StoreEight(place, t, place.first_row, _mm256_mul_ps(y[t][0], sixteenth));
+    StoreEight(place, t, place.first_row + 8, _mm256_mul_ps(y[t][1], sixteenth));
   }
 }
 
@@ -118,17 +116,19 @@ void Q8Tile(const uint8_t* group, const Place& place) {
       const __m256i magnitude = _mm256_abs_epi8(w);
 #pragma GCC unroll 4
       for (int t = 0; t < T; ++t) {
-        const __m256i x = _mm256_sign_epi8(BroadcastQuad(place.q(t) + g * kGroup + quad * 4), w);
+        const __m256i x = _mm256_sign_epi8(BroadcastQuad(place.x(t, g).q + quad * 4), w);
         sum[t] =
             _mm256_add_epi32(sum[t], _mm256_madd_epi16(_mm256_maddubs_epi16(magnitude, x), ones));
       }
     }
     const __m256 d = LoadHalves(group);
-    const __m256 weight_sums = LoadSums(group + kQ8SumsAt);
+    const __m256i weight_sums = LoadSums(group + kQ8SumsAt);
     for (int t = 0; t < T; ++t) {
-      const __m256 dot = _mm256_cvtepi32_ps(sum[t]);
-      const __m256 product = _mm256_fnmadd_ps(place.zero(t, g), weight_sums, dot);
-      y[t] = _mm256_fmadd_ps(_mm256_mul_ps(d, place.scale(t, g)), product, y[t]);
+      const ActivationGroup& x = place.x(t, g);
+      const __m256i minus_zero = _mm256_set1_epi32(x.minus_two_zero / 2);
+      const __m256i exact = _mm256_add_epi32(sum[t], _mm256_mullo_epi32(weight_sums, minus_zero));
+      y[t] = _mm256_fmadd_ps(_mm256_mul_ps(d, _mm256_set1_ps(x.scale)), _mm256_cvtepi32_ps(exact),
+                             y[t]);
     }
   }
   for (int t = 0; t < T; ++t) StoreEight(place, t, place.first_row, y[t]);

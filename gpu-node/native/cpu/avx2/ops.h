@@ -11,10 +11,10 @@ void Gemm(const GemmWeights* weights, const GemmInput* input, const GemmOutput* 
           int32_t panel_begin, int32_t panel_end);
 void EmbedTokens(const EmbedTokensArgs* args, int32_t token_begin, int32_t token_end);
 void QuantizeRows(const QuantizeArgs* args, int32_t token_begin, int32_t token_end);
-void RmsNorm(const RmsNormArgs* args, int32_t token_begin, int32_t token_end);
+void NormQuantize(const NormQuantizeArgs* args, int32_t token_begin, int32_t token_end);
+void SiluQuantize(const SiluQuantizeArgs* args, int32_t token_begin, int32_t token_end);
 void AppendKv(const AppendKvArgs* args, int32_t token_begin, int32_t token_end);
 void PagedAttention(const AttentionArgs* args, int32_t item_begin, int32_t item_end);
-void SiluMul(const SiluMulArgs* args, int32_t token_begin, int32_t token_end);
 void SampleToken(SampleTokenArgs* args);
 
 }  // namespace fairlane::avx2

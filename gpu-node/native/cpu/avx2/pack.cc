@@ -8,15 +8,12 @@
 namespace fairlane::avx2 {
 namespace {
 
-void PackSum(int32_t sum, int32_t row, uint8_t* sums) {
-  const auto narrow = static_cast<int16_t>(sum);
-  std::memcpy(sums + static_cast<size_t>(row) * sizeof(narrow), &narrow, sizeof(narrow));
-}
-
 void PackQ8Row(const Q8Group& source, int32_t row, uint8_t* group) {
   int32_t sum = 0;
   for (const int8_t q : source.q) sum += q;
-  PackSum(sum, row, group + kQ8SumsAt);
+  const auto narrow = static_cast<int16_t>(sum);
+  std::memcpy(group + kQ8SumsAt + static_cast<size_t>(row) * sizeof(narrow), &narrow,
+              sizeof(narrow));
   std::memcpy(group + static_cast<size_t>(row) * 2, &source.d, 2);
   for (int32_t i = 0; i < kGroup; ++i) {
     group[kQ8QuadsAt + static_cast<size_t>((i / 4) * 32 + row * 4 + i % 4)] =
@@ -32,9 +29,9 @@ size_t NibbleAt(int32_t row, int32_t i) {
 void PackQ4Row(const Q4Group& source, int32_t row, uint8_t* group) {
   int32_t sum = 0;
   for (const uint8_t q : source.q) sum += (q & 15) + (q >> 4);
-  PackSum(sum, row, group + kQ4SumsAt);
+  const int16_t pair[2] = {static_cast<int16_t>(64 * sum), source.offset};
+  std::memcpy(group + kQ4PairsAt + static_cast<size_t>(row) * sizeof(pair), pair, sizeof(pair));
   std::memcpy(group + static_cast<size_t>(row) * 2, &source.d, 2);
-  std::memcpy(group + static_cast<size_t>(kQ4Rows + row) * 2, &source.m, 2);
   for (int32_t i = 0; i < kGroup; ++i) {
     const int32_t q = i < kGroup / 2 ? source.q[i] & 15 : source.q[i - kGroup / 2] >> 4;
     uint8_t* byte = group + NibbleAt(row, i);
@@ -42,23 +39,21 @@ void PackQ4Row(const Q4Group& source, int32_t row, uint8_t* group) {
   }
 }
 
-float HalfAt(const uint8_t* group, int32_t index) {
-  uint16_t half;
-  std::memcpy(&half, group + static_cast<size_t>(index) * 2, 2);
-  return HalfToFloat(half);
-}
-
 void ReadRow(const GemmWeights& table, int32_t token, float* y) {
   const int32_t panel_row = token % kPanelRows;
   const int32_t row = panel_row % PartRows(table.format);
   const uint8_t* group = PartOf(table, token / kPanelRows, panel_row);
   for (int32_t g = 0; g < table.k / kGroup; ++g, group += GroupBytes(table.format)) {
-    const float d = HalfAt(group, row);
+    uint16_t half;
+    std::memcpy(&half, group + static_cast<size_t>(row) * 2, sizeof(half));
+    const float d = HalfToFloat(half);
+    int16_t pair[2];
+    std::memcpy(pair, group + kQ4PairsAt + static_cast<size_t>(row) * sizeof(pair), sizeof(pair));
+    const float offset = static_cast<float>(pair[1]) / static_cast<float>(kOffsetSteps);
     for (int32_t i = 0; i < kGroup; ++i) {
       if (table.format == kWeightQ4) {
         const uint8_t byte = group[NibbleAt(row, i)];
-        y[g * kGroup + i] =
-            d * static_cast<float>(row < 8 ? byte & 15 : byte >> 4) + HalfAt(group, kQ4Rows + row);
+        y[g * kGroup + i] = d * (static_cast<float>(row < 8 ? byte & 15 : byte >> 4) + offset);
       } else {
         const auto q = static_cast<int8_t>(
             group[kQ8QuadsAt + static_cast<size_t>((i / 4) * 32 + row * 4 + i % 4)]);

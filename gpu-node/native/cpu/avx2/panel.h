@@ -1,8 +1,8 @@
 // Owns the layout of a packed panel of 32 rows for AVX2.
 //
-// Q4: two halves of 16 rows. Per half, group by group of 32 k: scales [16] f16, minima [16] f16,
-// sums of q [16] int16, then for each quad of 4 k 32 bytes, whose low nibbles are the quad of rows
-// 0-7 of the half and whose high nibbles that of rows 8-15.
+// Q4: two halves of 16 rows. Per half, group by group of 32 k: scales [16] f16, the pairs {64 * sum
+// of q, offset} [16] x 2 int16, then for each quad of 4 k 32 bytes, whose low nibbles are the quad
+// of rows 0-7 of the half and whose high nibbles that of rows 8-15.
 //
 // Q8: four quarters of 8 rows. Per quarter, group by group: scales [8] f16, sums of q [8] int16,
 // then for each quad 8 rows x 4 signed bytes.
@@ -18,7 +18,7 @@ namespace fairlane::avx2 {
 inline constexpr int32_t kQuadsPerGroup = kGroup / 4;
 inline constexpr int32_t kQ4Rows = 16;  // rows of a part
 inline constexpr int32_t kQ8Rows = 8;
-inline constexpr size_t kQ4SumsAt = 64;  // offset in a group
+inline constexpr size_t kQ4PairsAt = 32;  // offset in a group
 inline constexpr size_t kQ4QuadsAt = 96;
 inline constexpr size_t kQ8SumsAt = 16;
 inline constexpr size_t kQ8QuadsAt = 32;

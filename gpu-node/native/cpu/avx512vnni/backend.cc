@@ -24,14 +24,16 @@ constexpr Backend kBackend = {
     .gemm = Gemm,
     .embed_tokens = EmbedTokens,
     .quantize_rows = QuantizeRows,
-    .rms_norm = RmsNorm,
+    .norm_quantize = NormQuantize,
+    .silu_quantize = SiluQuantize,
+    .rms_norm = generic::RmsNorm,
     .add_bias = generic::AddBias,
     .head_norm = generic::HeadNorm,
     .rope = generic::Rope,
     .kv_page_bytes = PageBytes,
     .append_kv = AppendKv,
     .paged_attention = PagedAttention,
-    .silu_mul = SiluMul,
+    .silu_mul = generic::SiluMul,
     .sample_token = SampleToken,
 };
 

@@ -1,7 +1,8 @@
 // The linear layer on VNNI: 32 rows by up to 6 tokens at a time, unsigned weights times signed
-// activations. Per group of 32 k the integer part, dot(w, x) - zero * sum(w), is exact, so it does
-// not matter where sum(w) comes from; then one scale and fused multiply-adds in f32. Every token
-// count runs the same sequence for an output element.
+// activations. Per group of 32 k everything that concerns integers (zero points, offsets of
+// weights) is exact, so it does not matter whether sums of weights are read or recomputed; then one
+// scale and one fused multiply-add in f32. Every token count runs the same sequence for an output
+// element.
 #include <immintrin.h>
 
 #include "cpu/avx512vnni/ops.h"
@@ -13,53 +14,142 @@ namespace {
 constexpr int kTokensAtOnce = 6;
 // From this many tokens on the weights' sums are read; below, they are recomputed.
 constexpr int kTokensToReadSums = 4;
-constexpr int32_t kQ8Offset = 128;  // added to stored weights
+// Reading ahead for few tokens, where memory is the bound: bytes from the group in work.
+constexpr int kAheadBytes = 2560;
+constexpr int kLineBytes = 64;
 
 inline __m512 LoadHalves(const uint8_t* from) {
   return _mm512_cvtph_ps(_mm256_load_si256(reinterpret_cast<const __m256i*>(from)));
 }
 
-inline __m512i BroadcastQuad(const int8_t* q) {
+inline __m512i LoadWords(const uint8_t* from) {
+  return _mm512_cvtepu16_epi32(_mm256_load_si256(reinterpret_cast<const __m256i*>(from)));
+}
+
+inline __m512i BroadcastQuad(const void* bytes) {
   int32_t quad;
-  __builtin_memcpy(&quad, q, sizeof(quad));
+  __builtin_memcpy(&quad, bytes, sizeof(quad));
   return _mm512_set1_epi32(quad);
 }
 
-// Activations of T tokens: pointers to their rows.
-template <int T>
+// Activations of a tile: token t's groups start at groups + t * stride.
 struct Tokens {
-  const int8_t* q[T];
-  const float* scale[T];
-  const float* zero[T];
-  const int32_t* sum[T];
-  const float* total[T];
+  const ActivationGroup* groups;
+  int64_t stride;
 };
 
-template <int T>
-inline Tokens<T> TokensAt(const GemmInput& input, int32_t token, int32_t k) {
-  Tokens<T> tokens;
-  for (int t = 0; t < T; ++t) {
-    const int64_t group = static_cast<int64_t>(token + t) * (k / kGroup);
-    tokens.q[t] = input.q + group * kGroup;
-    tokens.scale[t] = input.scale + group;
-    tokens.zero[t] = input.zero + group;
-    tokens.sum[t] = input.sum + group;
-    tokens.total[t] = input.total + group;
+// A panel being read, group by group.
+struct Cursor {
+  const uint8_t* group;
+  const uint8_t* sums;
+};
+
+struct Q4 {
+  static constexpr size_t kGroupBytes = kQ4GroupBytes;
+  static constexpr size_t kSumBytes = kQ4SumBytes;
+  static constexpr int kShift = 3;
+
+  // Sixteen times the quad of rows 0-15 and 16-31.
+  static void LoadQuad(const uint8_t* group, int32_t quad, __m512i* w) {
+    const __m512i both = _mm512_load_si512(group + kQ4WeightsAt + quad * 64);
+    const __m512i nibble = _mm512_set1_epi8(static_cast<char>(0xF0));
+    w[0] = _mm512_and_si512(_mm512_slli_epi16(both, 4), nibble);
+    w[1] = _mm512_and_si512(both, nibble);
   }
-  return tokens;
+  // The factors of minus_two_zero and total, as pairs of int16.
+  static __m512i Pairs(const Cursor& at, int half) {
+    return _mm512_load_si512(at.sums + half * 64);
+  }
+  static __m512i PairsFrom(__m512i own_sums, const Cursor& at, int half) {
+    const __m512i offsets = LoadWords(at.group + kScaleBytes + half * 32);
+    return _mm512_or_si512(_mm512_slli_epi32(own_sums, 2), _mm512_slli_epi32(offsets, 16));
+  }
+  static __m512 Finish(__m512 y) { return _mm512_mul_ps(y, _mm512_set1_ps(1.0F / 16.0F)); }
+};
+
+struct Q8 {
+  static constexpr size_t kGroupBytes = kQ8GroupBytes;
+  static constexpr size_t kSumBytes = kQ8SumBytes;
+  static constexpr int kShift = 1;
+  // Weights are stored as q + 128: total times -128, twice, is what that adds too much.
+  static constexpr int32_t kOffsetFactor = -256;
+
+  static void LoadQuad(const uint8_t* group, int32_t quad, __m512i* w) {
+    w[0] = _mm512_load_si512(group + kQ8WeightsAt + quad * 128);
+    w[1] = _mm512_load_si512(group + kQ8WeightsAt + quad * 128 + 64);
+  }
+  static __m512i Pairs(const Cursor& at, int half) {
+    return PairsFrom(LoadWords(at.sums + half * 32), at, half);
+  }
+  static __m512i PairsFrom(__m512i own_sums, const Cursor&, int) {
+    return _mm512_or_si512(own_sums, _mm512_set1_epi32(kOffsetFactor * 65536));
+  }
+  static __m512 Finish(__m512 y) { return y; }
+};
+
+// What zero point and offset contribute to a group's integer.
+template <typename Format>
+inline __m512i Correction(__m512i pairs, const ActivationGroup& x) {
+  return _mm512_srai_epi32(_mm512_madd_epi16(pairs, BroadcastQuad(&x.minus_two_zero)),
+                           Format::kShift);
 }
 
-template <int T>
-inline void StoreRows(const __m512 (*y)[2], const GemmOutput& output, int32_t token,
-                      int32_t first_row, int32_t rows) {
+template <typename Format, int T>
+inline void Group(const Cursor& at, const Tokens& tokens, __m512 (*y)[2]) {
+  constexpr bool kReadsSums = T >= kTokensToReadSums;
+  __m512i dot[T][2];
+  __m512i own[2] = {_mm512_setzero_si512(), _mm512_setzero_si512()};
+#pragma GCC unroll 2
+  for (int half = 0; half < 2; ++half) {
+    const __m512i pairs = kReadsSums ? Format::Pairs(at, half) : _mm512_setzero_si512();
+#pragma GCC unroll 6
+    for (int t = 0; t < T; ++t) {
+      dot[t][half] = kReadsSums ? Correction<Format>(pairs, tokens.groups[t * tokens.stride])
+                                : _mm512_setzero_si512();
+    }
+  }
+#pragma GCC unroll 8
+  for (int32_t quad = 0; quad < kQuadsPerGroup; ++quad) {
+    __m512i w[2];
+    Format::LoadQuad(at.group, quad, w);
+    if constexpr (!kReadsSums) {
+      own[0] = _mm512_dpbusd_epi32(own[0], w[0], _mm512_set1_epi8(1));
+      own[1] = _mm512_dpbusd_epi32(own[1], w[1], _mm512_set1_epi8(1));
+    }
+#pragma GCC unroll 6
+    for (int t = 0; t < T; ++t) {
+      const __m512i x = BroadcastQuad(tokens.groups[t * tokens.stride].q + quad * 4);
+      dot[t][0] = _mm512_dpbusd_epi32(dot[t][0], w[0], x);
+      dot[t][1] = _mm512_dpbusd_epi32(dot[t][1], w[1], x);
+    }
+  }
+#pragma GCC unroll 2
+  for (int half = 0; half < 2; ++half) {
+    const __m512 d = LoadHalves(at.group + half * 32);
+    __m512i pairs = own[half];
+    if constexpr (!kReadsSums) pairs = Format::PairsFrom(own[half], at, half);
+#pragma GCC unroll 6
+    for (int t = 0; t < T; ++t) {
+      const ActivationGroup& x = tokens.groups[t * tokens.stride];
+      __m512i exact = dot[t][half];
+      if constexpr (!kReadsSums) exact = _mm512_add_epi32(exact, Correction<Format>(pairs, x));
+      y[t][half] = _mm512_fmadd_ps(_mm512_mul_ps(d, _mm512_set1_ps(x.scale)),
+                                   _mm512_cvtepi32_ps(exact), y[t][half]);
+    }
+  }
+}
+
+template <typename Format, int T>
+inline void StoreRows(__m512 (*y)[2], const GemmOutput& output, int32_t token, int32_t first_row,
+                      int32_t rows) {
   const __mmask16 low = static_cast<__mmask16>(rows >= 16 ? 0xFFFF : (1U << rows) - 1U);
   const __mmask16 high = static_cast<__mmask16>(rows >= 32   ? 0xFFFF
                                                 : rows <= 16 ? 0
                                                              : (1U << (rows - 16)) - 1U);
   for (int t = 0; t < T; ++t) {
     float* to = output.y + static_cast<int64_t>(token + t) * output.stride + first_row;
-    __m512 first = y[t][0];
-    __m512 second = y[t][1];
+    __m512 first = Format::Finish(y[t][0]);
+    __m512 second = Format::Finish(y[t][1]);
     if (output.accumulate) {
       first = _mm512_add_ps(first, _mm512_maskz_loadu_ps(low, to));
       second = _mm512_add_ps(second, _mm512_maskz_loadu_ps(high, to + 16));
@@ -69,153 +159,65 @@ inline void StoreRows(const __m512 (*y)[2], const GemmOutput& output, int32_t to
   }
 }
 
-// Sums of a group's weights for rows 0-15 and 16-31, as floats.
-struct RowSums {
-  __m512 rows[2];
+// One piece of work: a panel for some tokens.
+struct Piece {
+  const GemmWeights* weights;
+  const GemmInput* input;
+  const GemmOutput* output;
+  int32_t panel;
 };
 
-inline RowSums LoadSums(const uint8_t* sums) {
-  const __m512i both = _mm512_load_si512(sums);
-  return {{_mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(_mm512_castsi512_si256(both))),
-           _mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(_mm512_extracti64x4_epi64(both, 1)))}};
-}
-
-template <int T>
-void Q4Panel(const uint8_t* group, const uint8_t* sums, const Tokens<T>& tokens, int32_t groups,
-             __m512 (*y)[2]) {
-  const __m512i nibble = _mm512_set1_epi8(15);
-  const __m512i ones = _mm512_set1_epi8(1);
-  for (int t = 0; t < T; ++t) y[t][0] = y[t][1] = _mm512_setzero_ps();
-  for (int32_t g = 0; g < groups; ++g, group += kQ4GroupBytes, sums += kSumBytes) {
-    __m512i dot[T][2];
-    for (int t = 0; t < T; ++t) dot[t][0] = dot[t][1] = _mm512_setzero_si512();
-    __m512i own[2] = {_mm512_setzero_si512(), _mm512_setzero_si512()};
-    const uint8_t* weights = group + 2 * kScaleBytes;
-    _mm_prefetch(reinterpret_cast<const char*>(group + 4 * kQ4GroupBytes), _MM_HINT_T0);
-#pragma GCC unroll 8
-    for (int32_t quad = 0; quad < kQuadsPerGroup; ++quad) {
-      const __m512i both = _mm512_load_si512(weights + quad * 64);
-      const __m512i low = _mm512_and_si512(both, nibble);
-      const __m512i high = _mm512_and_si512(_mm512_srli_epi16(both, 4), nibble);
-      if constexpr (T < kTokensToReadSums) {
-        own[0] = _mm512_dpbusd_epi32(own[0], low, ones);
-        own[1] = _mm512_dpbusd_epi32(own[1], high, ones);
-      }
-#pragma GCC unroll 6
-      for (int t = 0; t < T; ++t) {
-        const __m512i x = BroadcastQuad(tokens.q[t] + g * kGroup + quad * 4);
-        dot[t][0] = _mm512_dpbusd_epi32(dot[t][0], low, x);
-        dot[t][1] = _mm512_dpbusd_epi32(dot[t][1], high, x);
-      }
-    }
-    RowSums row_sums = {{_mm512_cvtepi32_ps(own[0]), _mm512_cvtepi32_ps(own[1])}};
-    if constexpr (T >= kTokensToReadSums) row_sums = LoadSums(sums);
-#pragma GCC unroll 2
-    for (int half = 0; half < 2; ++half) {
-      const __m512 d = LoadHalves(group + half * 32);
-      const __m512 m = LoadHalves(group + kScaleBytes + half * 32);
-#pragma GCC unroll 6
-      for (int t = 0; t < T; ++t) {
-        const __m512 scale = _mm512_set1_ps(tokens.scale[t][g]);
-        const __m512 zero = _mm512_set1_ps(tokens.zero[t][g]);
-        const __m512 product =
-            _mm512_fnmadd_ps(zero, row_sums.rows[half], _mm512_cvtepi32_ps(dot[t][half]));
-        y[t][half] = _mm512_fmadd_ps(_mm512_mul_ps(d, scale), product, y[t][half]);
-        y[t][half] = _mm512_fmadd_ps(m, _mm512_set1_ps(tokens.total[t][g]), y[t][half]);
-      }
-    }
-  }
-}
-
-template <int T>
-void Q8Panel(const uint8_t* group, const uint8_t* sums, const Tokens<T>& tokens, int32_t groups,
-             __m512 (*y)[2]) {
-  const __m512i ones = _mm512_set1_epi8(1);
-  for (int t = 0; t < T; ++t) y[t][0] = y[t][1] = _mm512_setzero_ps();
-  for (int32_t g = 0; g < groups; ++g, group += kQ8GroupBytes, sums += kSumBytes) {
-    __m512i dot[T][2];
-    // Weights are stored with an offset: start where it cancels.
-    for (int t = 0; t < T; ++t) {
-      dot[t][0] = dot[t][1] = _mm512_set1_epi32(-kQ8Offset * tokens.sum[t][g]);
-    }
-    __m512i own[2];
-    own[0] = own[1] = _mm512_set1_epi32(-kQ8Offset * kGroup);
-    const uint8_t* weights = group + kScaleBytes;
-    _mm_prefetch(reinterpret_cast<const char*>(group + 3 * kQ8GroupBytes), _MM_HINT_T0);
-#pragma GCC unroll 8
-    for (int32_t quad = 0; quad < kQuadsPerGroup; ++quad) {
-      const __m512i low = _mm512_load_si512(weights + quad * 128);
-      const __m512i high = _mm512_load_si512(weights + quad * 128 + 64);
-      if constexpr (T < kTokensToReadSums) {
-        own[0] = _mm512_dpbusd_epi32(own[0], low, ones);
-        own[1] = _mm512_dpbusd_epi32(own[1], high, ones);
-      }
-#pragma GCC unroll 6
-      for (int t = 0; t < T; ++t) {
-        const __m512i x = BroadcastQuad(tokens.q[t] + g * kGroup + quad * 4);
-        dot[t][0] = _mm512_dpbusd_epi32(dot[t][0], low, x);
-        dot[t][1] = _mm512_dpbusd_epi32(dot[t][1], high, x);
-      }
-    }
-    RowSums row_sums = {{_mm512_cvtepi32_ps(own[0]), _mm512_cvtepi32_ps(own[1])}};
-    if constexpr (T >= kTokensToReadSums) row_sums = LoadSums(sums);
-#pragma GCC unroll 2
-    for (int half = 0; half < 2; ++half) {
-      const __m512 d = LoadHalves(group + half * 32);
-#pragma GCC unroll 6
-      for (int t = 0; t < T; ++t) {
-        const __m512 scale = _mm512_set1_ps(tokens.scale[t][g]);
-        const __m512 zero = _mm512_set1_ps(tokens.zero[t][g]);
-        const __m512 product =
-            _mm512_fnmadd_ps(zero, row_sums.rows[half], _mm512_cvtepi32_ps(dot[t][half]));
-        y[t][half] = _mm512_fmadd_ps(_mm512_mul_ps(d, scale), product, y[t][half]);
-      }
-    }
-  }
-}
-
-template <int T>
-void Tile(const GemmWeights& weights, const GemmInput& input, const GemmOutput& output,
-          int32_t panel, int32_t token) {
-  const uint8_t* data = PanelOf(weights, panel);
-  const uint8_t* sums = data + SumsOffset(weights.format, weights.k);
-  const Tokens<T> tokens = TokensAt<T>(input, token, weights.k);
+template <typename Format, int T>
+void Tile(const Piece& piece, int32_t token) {
+  const GemmWeights& weights = *piece.weights;
+  const int32_t groups = weights.k / kGroup;
+  const uint8_t* data = PanelOf(weights, piece.panel);
+  Cursor at = {data, data + SumsOffset(weights.format, weights.k)};
+  Tokens tokens = {piece.input->groups + static_cast<int64_t>(token) * groups, groups};
   __m512 y[T][2];
-  if (weights.format == kWeightQ4) {
-    Q4Panel<T>(data, sums, tokens, weights.k / kGroup, y);
-  } else {
-    Q8Panel<T>(data, sums, tokens, weights.k / kGroup, y);
+  for (int t = 0; t < T; ++t) y[t][0] = y[t][1] = _mm512_setzero_ps();
+  for (int32_t g = 0; g < groups; ++g) {
+    if constexpr (T < kTokensToReadSums) {
+      for (size_t line = 0; line < Format::kGroupBytes; line += kLineBytes)
+        _mm_prefetch(reinterpret_cast<const char*>(at.group + kAheadBytes + line), _MM_HINT_T0);
+    }
+    Group<Format, T>(at, tokens, y);
+    at.group += Format::kGroupBytes;
+    at.sums += Format::kSumBytes;
+    ++tokens.groups;
   }
-  const int32_t first_row = panel * kPanelRows;
+  const int32_t first_row = piece.panel * kPanelRows;
   const int32_t rows =
       weights.rows - first_row < kPanelRows ? weights.rows - first_row : kPanelRows;
-  StoreRows<T>(y, output, token, first_row, rows);
+  StoreRows<Format, T>(y, *piece.output, token, first_row, rows);
 }
 
-void Panel(const GemmWeights& weights, const GemmInput& input, const GemmOutput& output,
-           int32_t panel) {
-  int32_t token = 0;
-  for (; token + kTokensAtOnce <= input.tokens; token += kTokensAtOnce) {
-    Tile<kTokensAtOnce>(weights, input, output, panel, token);
-  }
-  switch (input.tokens - token) {
+template <typename Format>
+void TileFor(int32_t count, const Piece& piece, int32_t token) {
+  switch (count) {
+    case 6:
+      return Tile<Format, 6>(piece, token);
     case 5:
-      Tile<5>(weights, input, output, panel, token);
-      break;
+      return Tile<Format, 5>(piece, token);
     case 4:
-      Tile<4>(weights, input, output, panel, token);
-      break;
+      return Tile<Format, 4>(piece, token);
     case 3:
-      Tile<3>(weights, input, output, panel, token);
-      break;
+      return Tile<Format, 3>(piece, token);
     case 2:
-      Tile<2>(weights, input, output, panel, token);
-      break;
-    case 1:
-      Tile<1>(weights, input, output, panel, token);
-      break;
+      return Tile<Format, 2>(piece, token);
     default:
-      break;
+      return Tile<Format, 1>(piece, token);
+  }
+}
+
+template <typename Format>
+void Panel(const Piece& piece) {
+  // Tiles as even as can be: the last of 7 tokens would otherwise cost as much as four.
+  int32_t tiles = (piece.input->tokens + kTokensAtOnce - 1) / kTokensAtOnce;
+  for (int32_t token = 0; tiles > 0; --tiles) {
+    const int32_t count = (piece.input->tokens - token + tiles - 1) / tiles;
+    TileFor<Format>(count, piece, token);
+    token += count;
   }
 }
 
@@ -223,8 +225,14 @@ void Panel(const GemmWeights& weights, const GemmInput& input, const GemmOutput&
 
 void Gemm(const GemmWeights* weights, const GemmInput* input, const GemmOutput* output,
           int32_t panel_begin, int32_t panel_end) {
-  for (int32_t panel = panel_begin; panel < panel_end; ++panel)
-    Panel(*weights, *input, *output, panel);
+  for (int32_t panel = panel_begin; panel < panel_end; ++panel) {
+    const Piece piece = {weights, input, output, panel};
+    if (weights->format == kWeightQ4) {
+      Panel<Q4>(piece);
+    } else {
+      Panel<Q8>(piece);
+    }
+  }
 }
 
 }  // namespace fairlane::avx512vnni

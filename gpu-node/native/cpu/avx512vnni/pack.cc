@@ -8,32 +8,36 @@
 namespace fairlane::avx512vnni {
 namespace {
 
-uint16_t LoadHalfAt(const uint8_t* group, size_t offset, int32_t row) {
-  uint16_t half;
-  std::memcpy(&half, group + offset + static_cast<size_t>(row) * sizeof(half), sizeof(half));
-  return half;
+template <typename T>
+T LoadAt(const uint8_t* group, size_t offset, int32_t row) {
+  T value;
+  std::memcpy(&value, group + offset + static_cast<size_t>(row) * sizeof(value), sizeof(value));
+  return value;
 }
 
-void PackSum(int32_t sum, int32_t row, uint8_t* sums) {
-  const auto narrow = static_cast<int16_t>(sum);
+void PackQ8Row(const Q8Group& source, int32_t row, uint8_t* group, uint8_t* sums) {
+  int32_t sum = 0;
+  for (const int8_t q : source.q) sum += q + 128;
+  const auto narrow = static_cast<uint16_t>(sum);
   std::memcpy(sums + static_cast<size_t>(row) * sizeof(narrow), &narrow, sizeof(narrow));
-}
-
-void PackQ8Row(const Q8Group& source, int32_t row, uint8_t* group) {
   std::memcpy(group + static_cast<size_t>(row) * 2, &source.d, 2);
   for (int32_t i = 0; i < kGroup; ++i) {
-    group[kScaleBytes + static_cast<size_t>((i / 4) * kPanelRows * 4 + row * 4 + i % 4)] =
+    group[kQ8WeightsAt + static_cast<size_t>((i / 4) * kPanelRows * 4 + row * 4 + i % 4)] =
         static_cast<uint8_t>(source.q[i] + 128);
   }
 }
 
-void PackQ4Row(const Q4Group& source, int32_t row, uint8_t* group) {
+void PackQ4Row(const Q4Group& source, int32_t row, uint8_t* group, uint8_t* pairs) {
+  int32_t sum = 0;
+  for (const uint8_t q : source.q) sum += (q & 15) + (q >> 4);
+  const int16_t pair[2] = {static_cast<int16_t>(64 * sum), source.offset};
+  std::memcpy(pairs + static_cast<size_t>(row) * sizeof(pair), pair, sizeof(pair));
   std::memcpy(group + static_cast<size_t>(row) * 2, &source.d, 2);
-  std::memcpy(group + kScaleBytes + static_cast<size_t>(row) * 2, &source.m, 2);
+  std::memcpy(group + kScaleBytes + static_cast<size_t>(row) * 2, &source.offset, 2);
   for (int32_t i = 0; i < kGroup; ++i) {
     const int32_t q = i < kGroup / 2 ? source.q[i] & 15 : source.q[i - kGroup / 2] >> 4;
     uint8_t* byte =
-        group + 2 * kScaleBytes + static_cast<size_t>((i / 4) * 64 + (row % 16) * 4 + i % 4);
+        group + kQ4WeightsAt + static_cast<size_t>((i / 4) * 64 + (row % 16) * 4 + i % 4);
     *byte = static_cast<uint8_t>(*byte | (row < 16 ? q : q << 4));
   }
 }
@@ -42,19 +46,21 @@ void ReadRow(const GemmWeights& table, int32_t token, float* y) {
   const int32_t row = token % kPanelRows;
   const uint8_t* group = PanelOf(table, token / kPanelRows);
   for (int32_t g = 0; g < table.k / kGroup; ++g, group += GroupBytes(table.format)) {
-    const float d = HalfToFloat(LoadHalfAt(group, 0, row));
-    const float m =
-        table.format == kWeightQ4 ? HalfToFloat(LoadHalfAt(group, kScaleBytes, row)) : -128.0F * d;
+    const float d = HalfToFloat(LoadAt<uint16_t>(group, 0, row));
+    const float offset = table.format == kWeightQ4
+                             ? static_cast<float>(LoadAt<int16_t>(group, kScaleBytes, row)) /
+                                   static_cast<float>(kOffsetSteps)
+                             : -128.0F;
     for (int32_t i = 0; i < kGroup; ++i) {
       int32_t q;
       if (table.format == kWeightQ4) {
         const uint8_t byte =
-            group[2 * kScaleBytes + static_cast<size_t>((i / 4) * 64 + (row % 16) * 4 + i % 4)];
+            group[kQ4WeightsAt + static_cast<size_t>((i / 4) * 64 + (row % 16) * 4 + i % 4)];
         q = row < 16 ? byte & 15 : byte >> 4;
       } else {
-        q = group[kScaleBytes + static_cast<size_t>((i / 4) * kPanelRows * 4 + row * 4 + i % 4)];
+        q = group[kQ8WeightsAt + static_cast<size_t>((i / 4) * kPanelRows * 4 + row * 4 + i % 4)];
       }
-      y[g * kGroup + i] = d * static_cast<float>(q) + m;
+      y[g * kGroup + i] = d * (static_cast<float>(q) + offset);
     }
   }
 }
@@ -73,20 +79,14 @@ void PackPanel(const GemmWeights* weights, int32_t panel, const void* const* row
   for (int32_t g = 0; g < weights->k / kGroup; ++g) {
     for (int32_t row = 0; row < kPanelRows; ++row) {
       if (rows[row] == nullptr) continue;
-      int32_t sum = 0;
       if (weights->format == kWeightQ4) {
-        const Q4Group& source = static_cast<const Q4Group*>(rows[row])[g];
-        PackQ4Row(source, row, group);
-        for (const uint8_t q : source.q) sum += (q & 15) + (q >> 4);
+        PackQ4Row(static_cast<const Q4Group*>(rows[row])[g], row, group, sums);
       } else {
-        const Q8Group& source = static_cast<const Q8Group*>(rows[row])[g];
-        PackQ8Row(source, row, group);
-        for (const int8_t q : source.q) sum += q;
+        PackQ8Row(static_cast<const Q8Group*>(rows[row])[g], row, group, sums);
       }
-      PackSum(sum, row, sums);
     }
     group += GroupBytes(weights->format);
-    sums += kSumBytes;
+    sums += SumBytes(weights->format);
   }
 }
 

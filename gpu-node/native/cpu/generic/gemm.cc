@@ -1,6 +1,6 @@
 // The linear layer without ISA extensions: f32 on de-quantised weights (the oracle) and scalar
-// int8. f32 panels: two half-panels of [k][16 rows]. int8 panels: row by row, groups of {d, m,
-// sum, 32 bytes}; a Q8 group has m = 0, so both formats run through one kernel.
+// int8. f32 panels: two half-panels of [k][16 rows]. int8 panels: row by row, groups of {d, offset,
+// sum, 32 bytes}.
 #include <cstring>
 
 #include "cpu/generic/ops.h"
@@ -15,8 +15,8 @@ typedef float Float4 __attribute__((vector_size(16)));
 
 struct ByteGroup {
   float d;
-  float m;
-  int32_t sum;  // of q
+  int32_t offset;  // Q4 only
+  int32_t sum;     // of q
   int8_t q[kGroup];
 };
 
@@ -56,7 +56,7 @@ ByteGroup Unpack(WeightFormat format, const void* row, int32_t group) {
   }
   const Q4Group& source = static_cast<const Q4Group*>(row)[group];
   out.d = HalfToFloat(source.d);
-  out.m = HalfToFloat(source.m);
+  out.offset = source.offset;
   for (int32_t j = 0; j < kGroup / 2; ++j) {
     out.q[j] = static_cast<int8_t>(source.q[j] & 15);
     out.q[j + kGroup / 2] = static_cast<int8_t>(source.q[j] >> 4);
@@ -119,23 +119,29 @@ int32_t DotGroup(const int16_t* w, const int8_t* x) {
   return dot;
 }
 
+// What offset and zero point add to 16 times the dot product of a Q4 group.
+int32_t Q4Correction(const ByteGroup& w, const ActivationGroup& x) {
+  return (64 * w.sum * x.minus_two_zero + w.offset * x.total) >> 3;
+}
+
 // One row against tokens [token, token + T).
 template <int T>
-void ByteRow(const ByteGroup* row, const GemmInput& input, int32_t token, int32_t groups,
-             float* total) {
+void ByteRow(WeightFormat format, const ByteGroup* row, const GemmInput& input, int32_t token,
+             int32_t groups, float* total) {
   for (int t = 0; t < T; ++t) total[t] = 0.0F;
   for (int32_t group = 0; group < groups; ++group) {
     int16_t w[kGroup];
     for (int32_t i = 0; i < kGroup; ++i) w[i] = row[group].q[i];
     for (int t = 0; t < T; ++t) {
-      const int64_t at = static_cast<int64_t>(token + t) * groups + group;
-      const int32_t dot = DotGroup(w, input.q + at * kGroup);
-      const float product =
-          static_cast<float>(dot - static_cast<int32_t>(input.zero[at]) * row[group].sum);
-      total[t] += (row[group].d * input.scale[at]) * product;
-      total[t] += row[group].m * input.total[at];
+      const ActivationGroup& x = input.groups[static_cast<int64_t>(token + t) * groups + group];
+      const int32_t dot = DotGroup(w, x.q);
+      const int32_t product = format == kWeightQ4 ? 16 * dot + Q4Correction(row[group], x)
+                                                  : dot + x.minus_two_zero / 2 * row[group].sum;
+      total[t] += (row[group].d * x.scale) * static_cast<float>(product);
     }
   }
+  if (format != kWeightQ4) return;
+  for (int t = 0; t < T; ++t) total[t] *= 1.0F / 16.0F;
 }
 
 void BytePanel(const GemmWeights& weights, const GemmInput& input, const GemmOutput& output,
@@ -151,11 +157,11 @@ void BytePanel(const GemmWeights& weights, const GemmInput& input, const GemmOut
     float total[kTokensAtOnce];
     int32_t token = 0;
     for (; token + kTokensAtOnce <= input.tokens; token += kTokensAtOnce) {
-      ByteRow<kTokensAtOnce>(groups_of_row, input, token, groups, total);
+      ByteRow<kTokensAtOnce>(weights.format, groups_of_row, input, token, groups, total);
       for (int t = 0; t < kTokensAtOnce; ++t) Store(output, token + t, first_row + row, total[t]);
     }
     for (; token < input.tokens; ++token) {
-      ByteRow<1>(groups_of_row, input, token, groups, total);
+      ByteRow<1>(weights.format, groups_of_row, input, token, groups, total);
       Store(output, token, first_row + row, total[0]);
     }
   }
@@ -211,7 +217,8 @@ void EmbedTokens(const EmbedTokensArgs* args, int32_t token_begin, int32_t token
                              static_cast<size_t>(row) * static_cast<size_t>(groups);
     for (int32_t g = 0; g < groups; ++g) {
       for (int32_t i = 0; i < kGroup; ++i) {
-        y[g * kGroup + i] = group[g].d * static_cast<float>(group[g].q[i]) + group[g].m;
+        const float offset = static_cast<float>(group[g].offset) / static_cast<float>(kOffsetSteps);
+        y[g * kGroup + i] = group[g].d * (static_cast<float>(group[g].q[i]) + offset);
       }
     }
   }

@@ -12,6 +12,8 @@ void Gemm(const GemmWeights* weights, const GemmInput* input, const GemmOutput* 
           int32_t panel_begin, int32_t panel_end);
 void EmbedTokens(const EmbedTokensArgs* args, int32_t token_begin, int32_t token_end);
 void QuantizeRows(const QuantizeArgs* args, int32_t token_begin, int32_t token_end);
+void NormQuantize(const NormQuantizeArgs* args, int32_t token_begin, int32_t token_end);
+void SiluQuantize(const SiluQuantizeArgs* args, int32_t token_begin, int32_t token_end);
 void RmsNorm(const RmsNormArgs* args, int32_t token_begin, int32_t token_end);
 void AddBias(const AddBiasArgs* args, int32_t token_begin, int32_t token_end);
 void HeadNorm(const HeadNormArgs* args, int32_t token_begin, int32_t token_end);
