@@ -55,6 +55,8 @@ export const CACHE_ROOTS_MAX = 10_000;
 
 // --- engine worker ---
 
+/** Step messages that the main thread may be behind with before their rows are copied: 20 bytes a slot each. */
+export const STEP_ROW_BUFFERS_MAX = 8;
 /** A step that takes longer is reported as stuck: the slowest sound step (512 tokens on `generic`) ends before. */
 export const STEP_STUCK_AFTER_MS = 60_000;
 /** The longest wait for the worker to finish its step and close before it is stopped by force. */

@@ -61,9 +61,7 @@ async function serve(
     }),
     engine,
     post,
-    report: new ColumnReport(engine.info.slotCount, (message, transfer) =>
-      port.postMessage(message, transfer),
-    ),
+    report: new ColumnReport(engine.info.slotCount, (message) => port.postMessage(message)),
     // Messages are delivered in the poll phase, which a turn of setImmediate passes through; a step that is done
     // before it is waited for would otherwise keep them out.
     yieldToMessages: () => setImmediate(),

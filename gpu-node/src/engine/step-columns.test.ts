@@ -3,7 +3,7 @@ import { BlockTable } from "../memory/block-table.ts";
 import { abort, joinRunning, type RunningRequest } from "../request/request.ts";
 import { progressOf } from "../request/request-progress.ts";
 import { engineRequest } from "../scheduler/testing/engine-request.ts";
-import { ColumnReader, ColumnReport } from "./step-columns.ts";
+import { ColumnReader, ColumnReport, type PackedStep } from "./step-columns.ts";
 import type { FromWorker } from "./worker-messages.ts";
 
 function running(requestId: string, slot: number): RunningRequest {
@@ -17,9 +17,9 @@ function crossing() {
   const reader = new ColumnReader();
   const read: FromWorker[] = [];
   const joinedCounts: number[] = [];
-  const report = new ColumnReport(2, (message, transfer) => {
+  const report = new ColumnReport(2, (message) => {
     joinedCounts.push(message.joined.length);
-    read.push(reader.read(structuredClone(message, { transfer: [...transfer] })));
+    read.push(reader.read(structuredClone(message)));
   });
   return { report, read, joinedCounts };
 }
@@ -66,6 +66,30 @@ describe("ColumnReport and ColumnReader", () => {
       { progress: [{ requestId: "b", scheduledAtMs: 40 }] },
     ]);
     expect(joinedCounts).toEqual([1, 1]);
+  });
+
+  it("carry every step over to a reader that is behind, and shared rows again once it has caught up", () => {
+    const reader = new ColumnReader();
+    const posted: PackedStep[] = [];
+    const report = new ColumnReport(1, (message) => posted.push(structuredClone(message)));
+    const request = running("a", 0);
+    const post = (token: number): void => {
+      report.goesOn(request, token);
+      report.post(FACTS);
+    };
+    for (let token = 0; token < 10; token++) post(token);
+    expect(posted.map(({ spilled }) => spilled?.length)).toEqual([
+      ...Array.from({ length: 8 }, () => undefined),
+      5,
+      5,
+    ]);
+    const tokens = posted.flatMap((packed) => reader.read(packed).progress[0]?.newTokens ?? []);
+    expect(tokens).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    post(10);
+    expect(posted[10]?.spilled).toBeUndefined();
+    expect(posted.map(({ ring }) => ring !== undefined).indexOf(true, 1)).toBe(-1);
+    const last = posted[10];
+    expect(last && reader.read(last).progress[0]?.newTokens).toEqual([10]);
   });
 
   it("carry a step of which all was discarded", () => {

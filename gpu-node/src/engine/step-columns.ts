@@ -1,8 +1,10 @@
-// Owns the form in which a step message crosses from the engine worker to the main thread: one transferred buffer of
-// numbers for requests that run on, objects only for what is rare. Listeners get the message that was packed, rows
-// that run on first. Invariant: a slot is announced before its first row, and again when another request has it.
+// Owns the form in which a step message crosses from the engine worker to the main thread: numbers of requests that run on
+// in a ring of buffers that both threads see, objects only for what is rare. So a token costs the worker no allocation.
+// Listeners get the message that was packed, rows that run on first. Invariants: a slot is announced before its first row,
+// and again when another request has it; a buffer is written again only once its message was read.
 import { assert, AssertionError } from "@fairlane/base";
 import type { RunningRequest } from "../request/request.ts";
+import { STEP_ROW_BUFFERS_MAX } from "../limits.ts";
 import { NONE } from "./step-layout.ts";
 import type { StepMessage, StepReport, StepSummary } from "./step-report.ts";
 import type { RequestProgress } from "./worker-messages.ts";
@@ -19,28 +21,56 @@ export interface PackedStep {
   readonly type: "packed-step";
   readonly summary: StepSummary;
   readonly joined: readonly SlotHolder[];
-  /** [slot, token or NONE, cached, computed prompt, output] of each request that runs on. */
-  readonly rows: Int32Array;
   readonly others: readonly RequestProgress[];
+  /** Shared; comes once, with the first message. */
+  readonly ring?: RowRing;
+  readonly rowCount: number;
+  /** The rows, when no buffer of the ring was free; else they are in the buffer after that of the last such message. */
+  readonly spilled?: Int32Array;
 }
 
+/** [slot, token or NONE, cached, computed prompt, output] of each request that runs on. */
 const ROW_WORDS = 5;
 const NO_TOKENS: readonly number[] = [];
 
+/** Row buffers in shared memory. */
+interface RowRing {
+  /** One word: how many buffers have been read since the start. */
+  readonly readCount: Int32Array;
+  readonly buffers: readonly Int32Array[];
+}
+
+function makeRing(slotCount: number): RowRing {
+  const words = slotCount * ROW_WORDS;
+  const shared = (length: number): Int32Array =>
+    new Int32Array(new SharedArrayBuffer(length * Int32Array.BYTES_PER_ELEMENT));
+  const buffers = Array.from({ length: STEP_ROW_BUFFERS_MAX }, () => shared(words));
+  return { readCount: shared(1), buffers };
+}
+
+/** Gives a buffer back to the writer, once its message was read. */
+export function markRead({ readCount }: RowRing): void {
+  Atomics.add(readCount, 0, 1);
+}
+
 /** The worker's side. */
 export class ColumnReport implements StepReport {
-  readonly #post: (message: PackedStep, transfer: readonly ArrayBuffer[]) => void;
-  readonly #rows: Int32Array;
+  readonly #post: (message: PackedStep) => void;
+  readonly #ring: RowRing;
   readonly #announced: (RunningRequest | undefined)[] = [];
+  #isRingSent = false;
+  /** Buffers of the ring posted so far. */
+  #postedCount = 0;
+  /** The rows of this step: a buffer of the ring or, while the reader is behind, one of its own. */
+  #rows: Int32Array;
+  #isSpilled = false;
   #rowCount = 0;
   #joined: SlotHolder[] = [];
   #others: RequestProgress[] = [];
 
-  constructor(
-    slotCount: number,
-    post: (message: PackedStep, transfer: readonly ArrayBuffer[]) => void,
-  ) {
-    this.#rows = new Int32Array(slotCount * ROW_WORDS);
+  constructor(slotCount: number, post: (message: PackedStep) => void) {
+    this.#ring = makeRing(slotCount);
+    this.#rows = this.#bufferAt(0);
     this.#post = post;
   }
 
@@ -49,6 +79,7 @@ export class ColumnReport implements StepReport {
   }
 
   goesOn(request: RunningRequest, token: number | null): void {
+    if (this.#rowCount === 0) this.#begin();
     const { slot } = request;
     if (this.#announced[slot] !== request) this.#announce(request);
     const { cachedTokens, computedPromptTokens, outputTokens } = request;
@@ -68,12 +99,33 @@ export class ColumnReport implements StepReport {
   }
 
   post(summary: StepSummary): void {
-    const rows = this.#rows.slice(0, this.#rowCount * ROW_WORDS);
-    const [joined, others] = [this.#joined, this.#others];
-    this.#rowCount = 0;
+    const [rowCount, joined, others] = [this.#rowCount, this.#joined, this.#others];
     if (joined.length > 0) this.#joined = [];
     if (others.length > 0) this.#others = [];
-    this.#post({ type: "packed-step", summary, joined, rows, others }, [rows.buffer]);
+    const message = { type: "packed-step", summary, joined, others, rowCount } as const;
+    this.#rowCount = 0;
+    if (rowCount === 0) {
+      this.#post(message);
+    } else if (this.#isSpilled) {
+      this.#post({ ...message, spilled: this.#rows.subarray(0, rowCount * ROW_WORDS) });
+    } else {
+      this.#postedCount += 1;
+      this.#post(this.#isRingSent ? message : { ...message, ring: this.#ring });
+      this.#isRingSent = true;
+    }
+  }
+
+  #begin(): void {
+    const unreadCount = this.#postedCount - Atomics.load(this.#ring.readCount, 0);
+    this.#isSpilled = unreadCount >= STEP_ROW_BUFFERS_MAX;
+    const buffer = this.#bufferAt(this.#postedCount);
+    this.#rows = this.#isSpilled ? new Int32Array(buffer.length) : buffer;
+  }
+
+  #bufferAt(index: number): Int32Array {
+    const buffer = this.#ring.buffers[index % STEP_ROW_BUFFERS_MAX];
+    assert(buffer !== undefined, `row buffer ${index}`);
+    return buffer;
   }
 
   #announce(request: RunningRequest): void {
@@ -87,14 +139,28 @@ export class ColumnReport implements StepReport {
 /** The main thread's side. */
 export class ColumnReader {
   readonly #holders = new Map<number, SlotHolder>();
+  #ring: RowRing | null = null;
+  #readCount = 0;
 
   /** The message that was packed. Messages are read in the order in which they were posted. */
-  read({ summary, joined, rows, others }: PackedStep): StepMessage {
+  read(packed: PackedStep): StepMessage {
+    const { summary, joined, others, rowCount, ring } = packed;
+    this.#ring = ring ?? this.#ring;
     for (const holder of joined) this.#holders.set(holder.slot, holder);
     const progress: RequestProgress[] = [];
-    for (let at = 0; at < rows.length; at += ROW_WORDS) progress.push(this.#progressAt(rows, at));
+    if (rowCount > 0) this.#readRows(packed, progress);
     progress.push(...others);
     return { type: "step", ...summary, progress };
+  }
+
+  #readRows({ rowCount, spilled }: PackedStep, into: RequestProgress[]): void {
+    const ring = this.#ring;
+    const rows = spilled ?? ring?.buffers[this.#readCount % STEP_ROW_BUFFERS_MAX];
+    assert(rows !== undefined, "rows came before their buffers");
+    for (let row = 0; row < rowCount; row++) into.push(this.#progressAt(rows, row * ROW_WORDS));
+    if (spilled !== undefined || ring === null) return;
+    this.#readCount += 1;
+    markRead(ring);
   }
 
   #progressAt(rows: Int32Array, at: number): RequestProgress {

@@ -78,7 +78,9 @@ function writeGroupPages(plan: PlanViews, row: BatchRow, kvGroup: number): void 
   const entryCount = pages.entriesFor(row.firstPosition + row.tokenCount);
   for (let index = pages.mappedCount; index < entryCount; index++) {
     const entry = pages.entries[index];
-    assert(entry !== undefined, `position ${row.firstPosition} of slot ${slot} has no page`);
+    // A message is made only when it is needed.
+    if (entry === undefined)
+      throw new AssertionError(`position ${row.firstPosition} of slot ${slot} has no page`);
     const update = takeIndex(plan.header, PLAN_HEADER.pageUpdates, plan.page_slot.length);
     plan.page_slot[update] = slot;
     plan.page_entry[update] = index;

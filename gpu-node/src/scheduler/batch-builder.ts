@@ -37,8 +37,11 @@ const ANY_PROMPT = { firstPosition: 0, leftTokens: Number.MAX_SAFE_INTEGER };
 /** Fills an empty batch. [Sarathi-Serve] Alg. 3: decodes first, then running prefills, then new requests. */
 export function buildBatch(batch: Batch, options: BatchOptions): void {
   assert(batch.rowCount === 0, `the batch has ${batch.rowCount} rows already`);
-  for (const request of options.running) {
-    if (isDecodable(request)) batch.addDecode(request);
+  const { running } = options;
+  // Not for-of: its iterator costs an object a request until the loop is optimised.
+  for (let index = 0; index < running.length; index++) {
+    const request = running[index];
+    if (request !== undefined && isDecodable(request)) batch.addDecode(request);
   }
   for (const tier of options.tierOrder) {
     if (!addPrefills(batch, options, tier)) return;

@@ -1,5 +1,6 @@
-// Owns the measurement of what the scheduler costs in a step: all requests decoding, an engine that computes
-// nothing. Run it with `node gpu-node/src/scheduler/step.bench.ts [sequences]`; times are of this machine only.
+// Owns the measurement of what the scheduler costs in a step, in time and in memory that it allocates: all requests
+// decoding, an engine that computes nothing. Times are of this machine only. Run it with
+//   node --expose-gc --max-semi-space-size=256 gpu-node/src/scheduler/step.bench.ts [sequences] [steps]
 import { MessageChannel, receiveMessageOnPort } from "node:worker_threads";
 import { assert } from "@fairlane/base";
 import type { Engine, WaitOutcome } from "../engine/engine.ts";
@@ -14,7 +15,7 @@ import {
   type PlanViews,
   type ResultViews,
 } from "../engine/step-layout.ts";
-import { ColumnReader, ColumnReport, type PackedStep } from "../engine/step-columns.ts";
+import { ColumnReader, ColumnReport, markRead, type PackedStep } from "../engine/step-columns.ts";
 import { Scheduler } from "./scheduler.ts";
 import { stepCapacityFor } from "./scheduler-parts.ts";
 import { StepCycle } from "./step.ts";
@@ -91,39 +92,83 @@ class NullEngine implements Engine {
   }
 }
 
-/** Measures `steps` decode-only steps over `sequences` requests. */
-export function measureStepCost({ sequences, steps }: Pick<StepCost, "sequences" | "steps">) {
-  const warmUpSteps = sequences + 200;
-  const outputTokens = warmUpSteps + steps + 10;
-  const engine = new NullEngine(sequences, 64 + outputTokens);
-  const clock = { nowMs: () => 0 };
-  const scheduler = new Scheduler({ info: engine.info, clock, stepBudgetTokens: 1_024 });
-  const cycle = new StepCycle(scheduler, engine);
-  for (let index = 0; index < sequences; index++) {
-    const fields = { promptLength: 1, maxOutputTokens: outputTokens, tenantId: `ten_${index}` };
-    const error = scheduler.submit(engineRequest(`req_${index}`, { ...fields, promptTokens: [1] }));
-    assert(error === null, error?.message ?? "");
+export interface StepBytes {
+  readonly sequences: number;
+  readonly steps: number;
+  /** Of the engine thread, kept or not: some 130 bytes for each page that a request begins, and 1.5 kB a step. */
+  readonly heapBytesPerToken: number;
+  /** Outside of the heap: 4 bytes of each output token are kept, in arrays that double. */
+  readonly bufferBytesPerToken: number;
+}
+
+interface BenchOptions {
+  readonly sequences: number;
+  readonly steps: number;
+}
+
+/** One step after the other over `sequences` decoding requests. */
+class Decoding {
+  readonly cycle: StepCycle;
+  readonly #engine: NullEngine;
+  readonly #scheduler: Scheduler;
+  readonly #report: ColumnReport;
+  #stepCount = 0;
+
+  constructor(sequences: number, stepsMax: number, post: (message: PackedStep) => void) {
+    const maxOutputTokens = stepsMax + 10;
+    const engine = new NullEngine(sequences, 64 + maxOutputTokens);
+    const clock = { nowMs: () => 0 };
+    const scheduler = new Scheduler({ info: engine.info, clock, stepBudgetTokens: 1_024 });
+    for (let index = 0; index < sequences; index++) {
+      const fields = { maxOutputTokens, tenantId: `ten_${index}`, promptTokens: [1] };
+      const error = scheduler.submit(engineRequest(`req_${index}`, fields));
+      assert(error === null, error?.message ?? "");
+    }
+    this.#engine = engine;
+    this.#scheduler = scheduler;
+    this.#report = new ColumnReport(sequences, post);
+    this.cycle = new StepCycle(scheduler, engine);
   }
+
+  start(): void {
+    this.cycle.start();
+  }
+
+  settle(): void {
+    this.cycle.settleInto(this.#engine.result, this.#report);
+  }
+
+  post(): void {
+    this.#stepCount += 1;
+    const { discarded } = this.cycle;
+    const { load } = this.#scheduler;
+    this.#report.post({ stepId: this.#stepCount, computeUs: 0, discarded, load });
+  }
+}
+
+/** Measures `steps` decode-only steps over `sequences` requests. */
+export function measureStepCost({ sequences, steps }: BenchOptions): StepCost {
+  const warmUpSteps = sequences + 200;
   const { port1, port2 } = new MessageChannel();
-  const report = new ColumnReport(sequences, (message, transfer) =>
-    port1.postMessage(message, [...transfer]),
+  const decoding = new Decoding(sequences, warmUpSteps + steps, (message) =>
+    port1.postMessage(message),
   );
   const reader = new ColumnReader();
   const times = { startUs: [] as number[], settleUs: [] as number[], messageUs: [] as number[] };
   for (let step = 0; step < warmUpSteps + steps; step++) {
     const begun = performance.now();
-    cycle.start();
+    decoding.start();
     const started = performance.now();
-    cycle.settleInto(engine.result, report);
+    decoding.settle();
     const settled = performance.now();
-    const { discarded } = cycle;
-    report.post({ stepId: step, computeUs: 0, discarded, load: scheduler.load });
+    decoding.post();
     const message = receiveMessageOnPort(port2)?.message as PackedStep;
     const { progress } = reader.read(message);
     const received = performance.now();
     if (step < warmUpSteps) continue;
     assert(progress.length === sequences, `${progress.length} requests in the message`);
-    assert(cycle.batch.decodeCount === sequences, `${cycle.batch.decodeCount} decodes`);
+    const { decodeCount } = decoding.cycle.batch;
+    assert(decodeCount === sequences, `${decodeCount} decodes`);
     times.startUs.push((started - begun) * 1_000);
     times.settleUs.push((settled - started) * 1_000);
     times.messageUs.push((received - settled) * 1_000);
@@ -135,7 +180,38 @@ export function measureStepCost({ sequences, steps }: Pick<StepCost, "sequences"
     startUsP50: median(times.startUs),
     settleUsP50: median(times.settleUs),
     messageUsP50: median(times.messageUs),
-  } satisfies StepCost;
+  };
+}
+
+/** Measures what the same steps allocate, up to the message; null when the collector cannot be told to wait. */
+export function measureStepBytes({ sequences, steps }: BenchOptions): StepBytes | null {
+  const { gc } = globalThis;
+  if (gc === undefined) return null;
+  const warmUpSteps = sequences + 200;
+  let ring: PackedStep["ring"];
+  const decoding = new Decoding(sequences, warmUpSteps + steps, (message) => {
+    ring ??= message.ring;
+    if (ring) markRead(ring);
+  });
+  const run = (count: number): void => {
+    for (let step = 0; step < count; step++) {
+      decoding.start();
+      decoding.settle();
+      decoding.post();
+    }
+  };
+  run(warmUpSteps);
+  gc();
+  const before = process.memoryUsage();
+  run(steps);
+  const after = process.memoryUsage();
+  const perToken = (bytes: number): number => Math.round((10 * bytes) / (steps * sequences)) / 10;
+  return {
+    sequences,
+    steps,
+    heapBytesPerToken: perToken(after.heapUsed - before.heapUsed),
+    bufferBytesPerToken: perToken(after.arrayBuffers - before.arrayBuffers),
+  };
 }
 
 function median(values: readonly number[]): number {
@@ -144,6 +220,8 @@ function median(values: readonly number[]): number {
 }
 
 if (import.meta.main) {
-  const sequences = Number(process.argv[2] ?? 256);
-  console.log(JSON.stringify(measureStepCost({ sequences, steps: 2_000 })));
+  const [sequences, steps] = [Number(process.argv[2] ?? 256), Number(process.argv[3] ?? 2_000)];
+  console.log(JSON.stringify(measureStepCost({ sequences, steps })));
+  const bytes = measureStepBytes({ sequences, steps: Math.ceil(steps / 2) });
+  console.log(bytes === null ? "bytes: run with --expose-gc" : JSON.stringify(bytes));
 }

@@ -1,7 +1,9 @@
+import { execFileSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import type { RequestProgress } from "../engine/worker-messages.ts";
 import { Scheduler } from "./scheduler.ts";
-import { measureStepCost } from "./step.bench.ts";
+import { measureStepCost, type StepBytes } from "./step.bench.ts";
 import { StepCycle } from "./step.ts";
 import type { StepTarget } from "./step-budget.ts";
 import type { StepCostModel } from "./step-cost-model.ts";
@@ -285,5 +287,19 @@ describe("step.bench", () => {
     const cost = measureStepCost({ sequences: 3, steps: 5 });
     expect(cost).toMatchObject({ sequences: 3, steps: 5 });
     expect(cost.startUsP50).toBeGreaterThan(0);
+  });
+
+  it("allocates for pages and steps, not for tokens", () => {
+    const bench = fileURLToPath(new URL("step.bench.ts", import.meta.url));
+    const flags = ["--expose-gc", "--max-semi-space-size=256"];
+    const said = execFileSync(process.execPath, [...flags, bench, "256", "600"], {
+      encoding: "utf8",
+    });
+    const bytes = JSON.parse(said.trim().split("\n").at(-1) ?? "") as StepBytes;
+    // An object a token would be 16 at least, on top of the 15 that pages and steps take.
+    expect(bytes.heapBytesPerToken).toBeGreaterThan(0);
+    expect(bytes.heapBytesPerToken).toBeLessThan(24);
+    // Output tokens are kept in arrays that double: 12 on average, 20 where all double in these steps.
+    expect(bytes.bufferBytesPerToken).toBeLessThan(24);
   });
 });
