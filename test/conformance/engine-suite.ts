@@ -3,6 +3,7 @@
 import { describe, expect, it } from "vitest";
 import type { Engine } from "../../gpu-node/src/engine/engine.ts";
 import { PLAN_HEADER, RESULT_HEADER } from "../../gpu-node/src/engine/step-layout.ts";
+import { describePageMoves } from "./page-moves.ts";
 import { StepDriver, type RowSpec, type SamplingSpec } from "./step-driver.ts";
 
 export interface EngineUnderTest {
@@ -445,6 +446,7 @@ export function describeEngine(subject: EngineUnderTest): void {
     describe("determinism", () => describeDeterminism(subject));
     describe("sampling", () => describeSampling(subject));
     describe("page copies", () => describeCopies(subject));
+    describe("page moves", () => describePageMoves(subject, withEngine));
     describe("refused plans", () => describeRefusals(subject));
     describe("masks", () => describeMasks(subject));
     describe("buffers", () => describeBuffers(subject));

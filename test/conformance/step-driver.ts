@@ -112,6 +112,24 @@ export class StepDriver {
     this.#slots.set(slot, state);
   }
 
+  /**
+   * Makes `slot` new with other pages, into which another slot's first `positionCount` positions are moved through
+   * their canonical form; returns that form.
+   */
+  move(slot: number, of: number, positionCount: number): Uint8Array {
+    const { pageTokens } = this.engine.info;
+    const count = Math.ceil(positionCount / pageTokens);
+    const sources = this.#slots.get(of)?.pages.slice(0, count) ?? [];
+    const pages = this.#freePages.splice(0, count);
+    assert(pages.length === count && sources.length === count, "the driver is out of pages");
+    const canonical = new Uint8Array(count * this.engine.canonicalPageBytes(0));
+    this.engine.exportPages({ kvGroup: 0, pages: Int32Array.from(sources), canonical });
+    this.engine.importPages({ kvGroup: 0, pages: Int32Array.from(pages), canonical });
+    const sampling = this.#slots.get(of)?.sampling;
+    this.#slots.set(slot, { pages, nextPosition: positionCount, isFresh: true, sampling });
+    return canonical;
+  }
+
   /** Writes a plan without submitting it, for tests that break it first. */
   plan(rows: readonly RowSpec[]): PlanViews {
     const plan = this.engine.acquirePlan();

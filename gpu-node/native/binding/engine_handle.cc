@@ -96,8 +96,9 @@ bool EngineHandle::MakeMethods(napi_value object) {
                                     nullptr, nullptr, napi_enumerable, nullptr};
   };
   const napi_property_descriptor methods[] = {
-      method("submitStep", SubmitStep), method("waitStep", WaitStep),
-      method("readLogits", ReadLogits), method("close", Close)};
+      method("submitStep", SubmitStep),   method("waitStep", WaitStep),
+      method("readLogits", ReadLogits),   method("exportPages", ExportPages),
+      method("importPages", ImportPages), method("close", Close)};
   return Ok(env_, napi_define_properties(env_, object, std::size(methods), methods));
 }
 
@@ -275,6 +276,50 @@ napi_value EngineHandle::ReadLogits(napi_env env, napi_callback_info info) {
   if (!Ok(env, napi_create_typedarray(env, napi_float32_array, count, buffer, 0, &array)))
     return nullptr;
   return array;
+}
+
+bool EngineHandle::ReadPageMove(napi_value argument, PageMove* move) {
+  napi_value pages;
+  napi_value canonical;
+  void* data = nullptr;
+  size_t count = 0;
+  size_t bytes = 0;
+  if (!ReadInt32(env_, argument, "kvGroup", &move->kv_group) ||
+      !ReadTypedArray(env_, argument, "pages", napi_int32_array, &data, &count)) {
+    return false;
+  }
+  move->pages = static_cast<int32_t*>(data);
+  move->count = static_cast<int32_t>(count);
+  if (!ReadTypedArray(env_, argument, "canonical", napi_uint8_array, &data, &bytes)) return false;
+  move->canonical = static_cast<uint8_t*>(data);
+  const size_t page_bytes = fairlane_canonical_page_bytes(engine_, move->kv_group);
+  if (page_bytes > 0 && bytes == count * page_bytes) return true;
+  Throw(env_, "canonical must hold the pages of a KV group, and no more");
+  return false;
+}
+
+napi_value EngineHandle::ExportPages(napi_env env, napi_callback_info info) {
+  napi_value argument;
+  EngineHandle* handle = OpenHandleOf(env, info, &argument);
+  PageMove move = {};
+  if (handle == nullptr || !handle->ReadPageMove(argument, &move)) return nullptr;
+  if (fairlane_engine_export_pages(handle->engine_, move.kv_group, move.pages, move.count,
+                                   move.canonical) != kEngineOk) {
+    return Throw(env, "a page does not exist");
+  }
+  return nullptr;
+}
+
+napi_value EngineHandle::ImportPages(napi_env env, napi_callback_info info) {
+  napi_value argument;
+  EngineHandle* handle = OpenHandleOf(env, info, &argument);
+  PageMove move = {};
+  if (handle == nullptr || !handle->ReadPageMove(argument, &move)) return nullptr;
+  if (fairlane_engine_import_pages(handle->engine_, move.kv_group, move.pages, move.count,
+                                   move.canonical) != kEngineOk) {
+    return Throw(env, "a page does not exist");
+  }
+  return nullptr;
 }
 
 napi_value EngineHandle::Close(napi_env env, napi_callback_info info) {

@@ -44,12 +44,23 @@ class EngineHandle {
   static napi_value SubmitStep(napi_env env, napi_callback_info info);
   static napi_value WaitStep(napi_env env, napi_callback_info info);
   static napi_value ReadLogits(napi_env env, napi_callback_info info);
+  static napi_value ExportPages(napi_env env, napi_callback_info info);
+  static napi_value ImportPages(napi_env env, napi_callback_info info);
   static napi_value Close(napi_env env, napi_callback_info info);
 
   static void StepDone(void* handle);
   static void OnMessage(napi_env env, napi_value, void* handle, void* message);
   static void OnFinalize(napi_env env, void* handle, void*);
   static void OnEnvironmentCleanup(void* handle);
+
+  // What exportPages and importPages are given; false with an exception pending unless it fits.
+  struct PageMove {
+    int32_t kv_group;
+    int32_t count;
+    int32_t* pages;
+    uint8_t* canonical;
+  };
+  bool ReadPageMove(napi_value argument, PageMove* move);
 
   // Claims the oldest step if it is done and settles the pending wait.
   void TryClaim();

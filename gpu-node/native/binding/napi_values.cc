@@ -56,6 +56,23 @@ bool ReadString(napi_env env, napi_value object, const char* name, std::string* 
   return true;
 }
 
+bool ReadTypedArray(napi_env env, napi_value object, const char* name, napi_typedarray_type type,
+                    void** data, size_t* count) {
+  napi_value value;
+  napi_valuetype value_type;
+  bool is_typed_array = false;
+  if (!Property(env, object, name, &value, &value_type) ||
+      !Ok(env, napi_is_typedarray(env, value, &is_typed_array))) {
+    return false;
+  }
+  napi_typedarray_type actual = napi_float64_array;
+  if (is_typed_array &&
+      !Ok(env, napi_get_typedarray_info(env, value, &actual, count, data, nullptr, nullptr))) {
+    return false;
+  }
+  return (is_typed_array && actual == type) || TypeError(env, name, "another typed array");
+}
+
 bool ToInt32(napi_env env, napi_value value, const char* name, int32_t* result) {
   napi_valuetype type;
   double number = 0;

@@ -22,6 +22,10 @@ bool ReadInt32(napi_env env, napi_value object, const char* name, int32_t* value
 bool ReadBool(napi_env env, napi_value object, const char* name, bool* value);
 bool ReadObject(napi_env env, napi_value object, const char* name, napi_value* value);
 
+// The elements of a typed array of this type, and how many there are.
+bool ReadTypedArray(napi_env env, napi_value object, const char* name, napi_typedarray_type type,
+                    void** data, size_t* count);
+
 // Any JavaScript number that is an exact int32.
 bool ToInt32(napi_env env, napi_value value, const char* name, int32_t* result);
 

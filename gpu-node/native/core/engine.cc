@@ -252,6 +252,24 @@ EngineStatus fairlane_engine_logits(const Engine* engine, const float** logits, 
   return kEngineOk;
 }
 
+size_t fairlane_canonical_page_bytes(const Engine* engine, int32_t kv_group) {
+  const KvGroups& groups = engine->runner.kv_groups();
+  if (kv_group < 0 || kv_group >= groups.count()) return 0;
+  return CanonicalPageBytes(groups.group(kv_group).shape);
+}
+
+EngineStatus fairlane_engine_export_pages(const Engine* engine, int32_t kv_group,
+                                          const int32_t* pages, int32_t count, uint8_t* canonical) {
+  const bool moved = engine->runner.ExportPages(kv_group, pages, count, canonical);
+  return moved ? kEngineOk : kEngineBadPage;
+}
+
+EngineStatus fairlane_engine_import_pages(Engine* engine, int32_t kv_group, const int32_t* pages,
+                                          int32_t count, const uint8_t* canonical) {
+  const bool moved = engine->runner.ImportPages(kv_group, pages, count, canonical);
+  return moved ? kEngineOk : kEngineBadPage;
+}
+
 void fairlane_engine_close(Engine* engine) { delete engine; }
 
 }  // extern "C"

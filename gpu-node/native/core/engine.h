@@ -58,6 +58,7 @@ enum EngineStatus : int32_t {
   kEngineIdle = 3,  // nothing is in flight
   kEngineBusy = 4,  // a step is queued or running
   kEngineClosing = 5,
+  kEngineBadPage = 6,  // a page or a KV group that does not exist
 };
 
 extern "C" {
@@ -86,6 +87,16 @@ int32_t fairlane_engine_in_flight(const Engine* engine);
 // Logits of the last step, [*tokens, vocab], valid until the next submit; kEngineBusy while a step
 // runs.
 EngineStatus fairlane_engine_logits(const Engine* engine, const float** logits, int32_t* tokens);
+// Bytes of one page of a KV group in canonical form (ops/move_page.h); 0 for a group that does not
+// exist.
+size_t fairlane_canonical_page_bytes(const Engine* engine, int32_t kv_group);
+// Copy pages out to, or in from, their canonical form, one after another. They may be called while
+// steps are queued or run, as long as none of those reads what is imported or writes what is moved;
+// a step submitted afterwards sees what was imported.
+EngineStatus fairlane_engine_export_pages(const Engine* engine, int32_t kv_group,
+                                          const int32_t* pages, int32_t count, uint8_t* canonical);
+EngineStatus fairlane_engine_import_pages(Engine* engine, int32_t kv_group, const int32_t* pages,
+                                          int32_t count, const uint8_t* canonical);
 // Runs what is queued, joins the launcher and frees everything. Null is allowed.
 void fairlane_engine_close(Engine* engine);
 

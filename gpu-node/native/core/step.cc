@@ -58,6 +58,30 @@ bool StepRunner::Open(const StepRunnerOptions& options, std::string* error) {
   return true;
 }
 
+bool StepRunner::ArePages(int32_t group, const int32_t* pages, int32_t count) const {
+  if (group < 0 || group >= kv_groups_.count()) return false;
+  return std::all_of(pages, pages + count,
+                     [this](int32_t page) { return page >= 0 && page < pages_.page_count(); });
+}
+
+bool StepRunner::ExportPages(int32_t group, const int32_t* pages, int32_t count,
+                             uint8_t* canonical) const {
+  if (!ArePages(group, pages, count)) return false;
+  const KvShape& shape = kv_groups_.group(group).shape;
+  for (int32_t i = 0; i < count; ++i, canonical += CanonicalPageBytes(shape))
+    options_.backend->export_page(&shape, pages_.DataOf(pages[i]), canonical);
+  return true;
+}
+
+bool StepRunner::ImportPages(int32_t group, const int32_t* pages, int32_t count,
+                             const uint8_t* canonical) {
+  if (!ArePages(group, pages, count)) return false;
+  const KvShape& shape = kv_groups_.group(group).shape;
+  for (int32_t i = 0; i < count; ++i, canonical += CanonicalPageBytes(shape))
+    options_.backend->import_page(&shape, canonical, pages_.DataOf(pages[i]));
+  return true;
+}
+
 void StepRunner::UseMasks(const uint32_t* masks) {
   masks_ = masks;
   resolver_.SetMaskCount(options_.slot_count);

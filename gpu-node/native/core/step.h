@@ -40,6 +40,11 @@ class StepRunner {
   void Run(const uint8_t* plan, uint8_t* result);
 
   size_t page_bytes() const { return pages_.page_bytes(); }
+  // Moves the K and V of pages of a group between their layout and the canonical form
+  // (ops/move_page.h), CanonicalPageBytes each. Not on the launcher thread alone: no queued or
+  // running step may read what is imported, or write what is moved. False if a page does not exist.
+  bool ExportPages(int32_t group, const int32_t* pages, int32_t count, uint8_t* canonical) const;
+  bool ImportPages(int32_t group, const int32_t* pages, int32_t count, const uint8_t* canonical);
   const KvGroups& kv_groups() const { return kv_groups_; }
   // Logits of the last step, [kept_tokens, vocab]; only with keep_logits.
   int32_t kept_tokens() const { return kept_tokens_; }
@@ -47,6 +52,7 @@ class StepRunner {
 
  private:
   StepCheck Check(const PlanView& plan);
+  bool ArePages(int32_t group, const int32_t* pages, int32_t count) const;
   void Sample(const ResultView& result);
 
   StepRunnerOptions options_ = {};

@@ -11,6 +11,7 @@
 #include "ops/embed_tokens.h"
 #include "ops/gemm.h"
 #include "ops/head_norm.h"
+#include "ops/move_page.h"
 #include "ops/paged_attention.h"
 #include "ops/parallel.h"
 #include "ops/quantize_rows.h"
@@ -49,6 +50,8 @@ struct Backend {
   PagedAttentionFn paged_attention;
   SiluMulFn silu_mul;
   SampleTokenFn sample_token;
+  ExportPageFn export_page;
+  ImportPageFn import_page;
 };
 
 using BackendFn = const Backend* (*)();

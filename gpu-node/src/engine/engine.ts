@@ -49,6 +49,13 @@ export interface EngineOptions {
 export type WaitOutcome =
   { readonly state: "done"; readonly result: ResultViews } | { readonly state: "timeout" };
 
+/** Pages of one KV group, and where their canonical form is: pages.length * canonicalPageBytes(kvGroup) bytes. */
+export interface PageMove {
+  readonly kvGroup: number;
+  readonly pages: Int32Array;
+  readonly canonical: Uint8Array;
+}
+
 export interface Engine {
   readonly info: EngineInfo;
   /** A plan buffer that no submitted step uses; two exist. Throws when both are in flight. */
@@ -62,6 +69,15 @@ export interface Engine {
   submitStep(plan: PlanViews): void;
   /** Waits for the oldest submitted step. Its result views stay valid until the next waitStep. */
   waitStep(options: { readonly timeoutMs: number }): Promise<WaitOutcome>;
+  /** Bytes of a page of a KV group in canonical form, which is the same for every engine (native/ops/move_page.h). */
+  canonicalPageBytes(kvGroup: number): number;
+  /**
+   * Copies pages out. Done when it returns, in the caller's thread, also while steps compute, as long as none of them
+   * writes these pages: give it few at a time.
+   */
+  exportPages(move: PageMove): void;
+  /** Copies pages in, likewise, as long as no submitted step reads or writes them. Later steps see what was copied. */
+  importPages(move: PageMove): void;
   /** Finishes what runs, frees everything native. Idempotent. */
   close(): Promise<void>;
 }

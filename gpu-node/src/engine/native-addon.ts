@@ -40,6 +40,13 @@ export interface NativeEngineInfo {
   readonly threadCount: number;
 }
 
+/** `canonical` holds exactly the bytes of `pages`. */
+export interface NativePageMove {
+  readonly kvGroup: number;
+  readonly pages: Int32Array;
+  readonly canonical: Uint8Array;
+}
+
 /** One engine with its launcher thread. Belongs to the JavaScript thread that opened it. */
 export interface NativeEngineHandle {
   readonly info: NativeEngineInfo;
@@ -58,6 +65,10 @@ export interface NativeEngineHandle {
   waitStep(): Promise<number>;
   /** Copies the kept logits of the last claimed step, [tokens, vocab]; throws unless opened with keepLogits. */
   readLogits(): Float32Array;
+  /** Copies pages of a KV group to their canonical form (native/ops/move_page.h), one after another. */
+  exportPages(move: NativePageMove): void;
+  /** The opposite. */
+  importPages(move: NativePageMove): void;
   /** Runs what is queued, joins the launcher thread and frees everything. Idempotent. */
   close(): Promise<void>;
 }

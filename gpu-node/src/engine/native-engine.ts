@@ -3,7 +3,7 @@
 // submitStep and nobody from then until its step was claimed.
 import { dirname } from "node:path";
 import { assert } from "@fairlane/base";
-import type { Engine, EngineInfo, EngineOptions, WaitOutcome } from "./engine.ts";
+import type { Engine, EngineInfo, EngineOptions, PageMove, WaitOutcome } from "./engine.ts";
 import { DEFAULT_ADDON_PATH, loadNativeAddon, type NativeEngineHandle } from "./native-addon.ts";
 import {
   planViews,
@@ -86,6 +86,21 @@ export class NativeEngine implements Engine {
       throw new Error("logits cannot be read while a step is queued or running");
     }
     return this.#handle.readLogits();
+  }
+
+  canonicalPageBytes(kvGroup: number): number {
+    const group = this.info.kvGroups[kvGroup];
+    assert(group !== undefined, `KV group ${kvGroup} of ${this.info.kvGroups.length}`);
+    // The same values in another order.
+    return group.pageBytes;
+  }
+
+  exportPages(move: PageMove): void {
+    this.#handle.exportPages(move);
+  }
+
+  importPages(move: PageMove): void {
+    this.#handle.importPages(move);
   }
 
   async close(): Promise<void> {

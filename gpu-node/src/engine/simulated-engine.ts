@@ -3,7 +3,7 @@
 // Invariants: steps run one after another; the clock moves in waitStep alone.
 import { PAGE_TOKENS } from "../limits.ts";
 import { predictStepUs, type StepCostModel } from "../scheduler/step-cost-model.ts";
-import type { Engine, EngineInfo, KvGroup, WaitOutcome } from "./engine.ts";
+import type { Engine, EngineInfo, KvGroup, PageMove, WaitOutcome } from "./engine.ts";
 import { SimulatedMemory } from "./simulated-memory.ts";
 import { SimulatedStep } from "./simulated-step.ts";
 import {
@@ -45,6 +45,7 @@ export class SimulatedEngine implements Engine {
   readonly info: EngineInfo;
   readonly #clock: VirtualClock;
   readonly #cost: StepCostModel;
+  readonly #memory: SimulatedMemory;
   readonly #step: SimulatedStep;
   readonly #plans: readonly [PlanViews, PlanViews];
   /** One more than there are plans: the result that was handed out last stays as it is. */
@@ -79,7 +80,8 @@ export class SimulatedEngine implements Engine {
     this.#cost = cost;
     const sizes = this.info;
     this.#masks = new TokenMasks(sizes);
-    this.#step = new SimulatedStep(sizes, new SimulatedMemory(sizes), this.#masks);
+    this.#memory = new SimulatedMemory(sizes);
+    this.#step = new SimulatedStep(sizes, this.#memory, this.#masks);
     this.#plans = [plan(), plan()];
     this.#results = [result(), result(), result()];
   }
@@ -127,6 +129,18 @@ export class SimulatedEngine implements Engine {
     // Two others are used before this one again.
     this.#results.push(oldest.result);
     return { state: "done", result: oldest.result };
+  }
+
+  canonicalPageBytes(): number {
+    return this.info.pageBytes;
+  }
+
+  exportPages({ pages, canonical }: PageMove): void {
+    this.#memory.exportPages(pages, canonical);
+  }
+
+  importPages({ pages, canonical }: PageMove): void {
+    this.#memory.importPages(pages, canonical);
   }
 
   close(): Promise<void> {

@@ -1,6 +1,7 @@
 // Owns what a simulated engine remembers between steps: page tables and samplers of slots, and in place of KV one hash
 // of the whole context per position of a page. So a token depends on all before it as found through the pages, and a
 // page that was given away too early changes what a request says. Invariant: a refused plan changes nothing.
+import { assert } from "@fairlane/base";
 import type { KvGroup } from "./engine.ts";
 import {
   BIAS_PER_SLOT_MAX,
@@ -85,6 +86,34 @@ export class SimulatedMemory {
 
   setHash(at: { readonly page: number; readonly offset: number }, hash: number): void {
     this.#hashes[at.page * this.#options.pageTokens + at.offset] = hash;
+  }
+
+  /** Copies pages out: their hashes, one page after another. */
+  exportPages(pages: Int32Array, canonical: Uint8Array): void {
+    this.#forEachPage(pages, canonical, (page, bytes) => bytes.set(this.#bytesOf(page)));
+  }
+
+  /** Copies pages in. */
+  importPages(pages: Int32Array, canonical: Uint8Array): void {
+    this.#forEachPage(pages, canonical, (page, bytes) => this.#bytesOf(page).set(bytes));
+  }
+
+  #forEachPage(
+    pages: Int32Array,
+    canonical: Uint8Array,
+    move: (page: number, bytes: Uint8Array) => void,
+  ): void {
+    const pageBytes = this.#options.pageTokens * this.#hashes.BYTES_PER_ELEMENT;
+    assert(canonical.length === pages.length * pageBytes, `${canonical.length} bytes to move`);
+    pages.forEach((page, at) => {
+      assert(page >= 0 && page < this.#options.pageCount, `page ${page} does not exist`);
+      move(page, canonical.subarray(at * pageBytes, (at + 1) * pageBytes));
+    });
+  }
+
+  #bytesOf(page: number): Uint8Array {
+    const pageBytes = this.#options.pageTokens * this.#hashes.BYTES_PER_ELEMENT;
+    return new Uint8Array(this.#hashes.buffer, page * pageBytes, pageBytes);
   }
 
   /** Applies a plan's resets, pages and sampling parameters, and checks its biases, until `undo` or the next plan. */

@@ -65,6 +65,14 @@ class NullEngine implements Engine {
     throw new Error("no row here has a mask");
   }
 
+  canonicalPageBytes(): number {
+    return this.info.pageBytes;
+  }
+
+  exportPages(): void {}
+
+  importPages(): void {}
+
   acquirePlan(): PlanViews {
     return this.#plan;
   }

@@ -35,6 +35,8 @@ constexpr Backend kBackend = {
     .paged_attention = PagedAttention,
     .silu_mul = generic::SiluMul,
     .sample_token = SampleToken,
+    .export_page = generic::ExportPage,
+    .import_page = generic::ImportPage,
 };
 
 }  // namespace

@@ -31,6 +31,8 @@ constexpr Backend kBackend = {
     .paged_attention = PagedAttention,
     .silu_mul = SiluMul,
     .sample_token = SampleToken,
+    .export_page = ExportPage,
+    .import_page = ImportPage,
 };
 
 }  // namespace

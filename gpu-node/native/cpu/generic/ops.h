@@ -23,5 +23,7 @@ void AppendKv(const AppendKvArgs* args, int32_t token_begin, int32_t token_end);
 void PagedAttention(const AttentionArgs* args, int32_t item_begin, int32_t item_end);
 void SiluMul(const SiluMulArgs* args, int32_t token_begin, int32_t token_end);
 void SampleToken(SampleTokenArgs* args);
+void ExportPage(const KvShape* shape, const uint8_t* page, uint8_t* canonical);
+void ImportPage(const KvShape* shape, const uint8_t* canonical, uint8_t* page);
 
 }  // namespace fairlane::generic

@@ -4,7 +4,7 @@
 // step in flight may still read fails at once.
 // It is no simulation: it has no time model.
 import { assert } from "@fairlane/base";
-import type { Engine, EngineInfo, WaitOutcome } from "../../engine/engine.ts";
+import type { Engine, EngineInfo, PageMove, WaitOutcome } from "../../engine/engine.ts";
 import {
   FROM_DEVICE,
   layoutBytes,
@@ -23,6 +23,8 @@ import { TokenMasks } from "../../engine/token-masks.ts";
 import { stepCapacityFor } from "../scheduler-parts.ts";
 import { copyPages } from "./copy-pages.ts";
 import { CheckPages, type Tables } from "./check-pages.ts";
+import { at } from "./column-at.ts";
+import { MovedPages } from "./moved-pages.ts";
 import { nextToken } from "./next-token.ts";
 
 export interface CheckEngineOptions {
@@ -83,7 +85,12 @@ export class PagedCheckEngine implements Engine {
   readonly #results: readonly ResultViews[];
   readonly #readsContext: boolean;
   readonly #masks: TokenMasks;
+  readonly #moved: MovedPages;
   readonly #inFlight: Flight[] = [];
+
+  readonly canonicalPageBytes = (): number => this.#moved.pageBytes;
+  readonly exportPages = (move: PageMove): void => this.#moved.exportPages(move);
+  readonly importPages = (move: PageMove): void => this.#moved.importPages(move);
 
   constructor(options: CheckEngineOptions = {}) {
     const { slotCount = 4, pageTokens = 4, stepBudgetTokens = 16, windows = [null] } = options;
@@ -114,6 +121,7 @@ export class PagedCheckEngine implements Engine {
       lastToken: NONE,
       salt: 0,
     }));
+    this.#moved = new MovedPages(this.#pages.tokens, pageTokens, (page) => this.#isRead(page));
     this.#plans = [0, 1].map(() =>
       planViews(capacity, new ArrayBuffer(layoutBytes(PLAN_COLUMNS, capacity))),
     );
@@ -212,7 +220,8 @@ export class PagedCheckEngine implements Engine {
       const page = at(plan.page_id, i);
       const validTokens = at(plan.page_n_valid, i);
       const isShared = validTokens === this.info.pageTokens;
-      const isSound = validTokens === 0 || isShared || copied.has(page);
+      const isImported = this.#moved.takeImported(page);
+      const isSound = validTokens === 0 || isShared || isImported || copied.has(page);
       assert(isSound, `page ${page} has ${validTokens} tokens`);
       const update = {
         kvGroup: at(plan.page_kv_group, i),
@@ -283,10 +292,4 @@ export class PagedCheckEngine implements Engine {
     assert(slot !== undefined, `slot ${index} of ${this.info.slotCount}`);
     return slot;
   }
-}
-
-function at(column: Int32Array | Float32Array, index: number): number {
-  const value = column[index];
-  assert(value !== undefined, `index ${index} of ${column.length}`);
-  return value;
 }
