@@ -53,6 +53,13 @@ export const EVICTED_ENTRIES_MAX = 16_384;
 /** Roots of tenants that are remembered; one is a hash of a few hundred bytes. */
 export const CACHE_ROOTS_MAX = 10_000;
 
+// --- fairness over the fleet ---
+
+/** Tenants with a cell of service in one epoch: about 300 bytes each. */
+export const FLEET_TENANTS_MAX = 50_000;
+/** Service units of one cell; then the node begins a new epoch. Sums of many cells stay below 2^53. */
+export const CELL_UNITS_MAX = 2 ** 46;
+
 // --- engine worker ---
 
 /** Step messages that the main thread may be behind with before their rows are copied: 20 bytes a slot each. */

@@ -3,11 +3,13 @@
 // Invariant: what was started is stopped in the opposite order, also when the start fails half-way.
 import { mkdir } from "node:fs/promises";
 import type { Clock, Random } from "@fairlane/base";
+import { linearCost } from "@fairlane/vtc";
 import type { NodeConfig } from "./config.ts";
 import { EngineHost } from "./engine/engine-host.ts";
 import type { EngineInfo } from "./engine/engine.ts";
 import type { FromWorker, WorkerLoad } from "./engine/worker-messages.ts";
 import { drainRequests } from "./fleet/drain.ts";
+import { FleetShare } from "./fleet/fleet-share.ts";
 import { workerOptions, type Machine } from "./fleet/engine-options.ts";
 import { heartbeatFrame } from "./fleet/heartbeat.ts";
 import { helloFrame } from "./fleet/hello.ts";
@@ -65,6 +67,7 @@ class NodeRuntime {
   #load: WorkerLoad = { running: 0, waiting: 0, pagesFree: 0, pagesTotal: 0 };
   #journal: UsageJournal | undefined;
   #usage: UsageReport | undefined;
+  #fleet: FleetShare | undefined;
   #links: HubLinks | undefined;
   #server: HttpServer | undefined;
   #model: ServedModel | null = null;
@@ -77,11 +80,13 @@ class NodeRuntime {
       live: () => this.#streams.count,
       unackedRecords: () => this.#journal?.unackedRecords ?? 0,
       links: () => this.#links?.counts ?? { open: 0, wanted: 0 },
+      fleetNewsAgeMs: () => this.#fleet?.newsAgeMs ?? null,
       isReady: () => this.#readiness.notReady === undefined,
     });
     this.#streams = new LiveStreams({
       // A node that serves alone bills nothing.
       journal: { commitStep: (progress) => this.#journal?.commitStep(progress) },
+      service: () => this.#fleet ?? null,
       clock: parts.clock,
       cancelAtEngine: (ids) => this.#engine.cancel(ids),
       observer: {
@@ -133,6 +138,7 @@ class NodeRuntime {
     const journal = new UsageJournal({ folder: hub.stateFolder, nodeId: hub.nodeName, clock });
     this.#journal = journal;
     this.#usage = new UsageReport({ journal, nodeId: hub.nodeName, log });
+    this.#fleet = new FleetShare({ epoch: journal.epoch, cost: linearCost(), clock });
     log.info("journal_open", { epoch: journal.epoch, unackedRecords: journal.unackedRecords });
   }
 
@@ -160,8 +166,8 @@ class NodeRuntime {
   }): void {
     const { config, clock, random, log } = this.#parts;
     const { model, info, journal } = opened;
-    const [hub, usage] = [config.hub, this.#usage];
-    if (!hub || !usage) return;
+    const [hub, usage, fleet] = [config.hub, this.#usage, this.#fleet];
+    if (!hub || !usage || !fleet) return;
     const intake = new SubmitIntake({
       model,
       streams: this.#streams,
@@ -180,6 +186,7 @@ class NodeRuntime {
       intake,
       streams: this.#streams,
       usage,
+      fleet,
       heartbeat: () => {
         const takesWork = this.#readiness.refusal({ isBilled: true }) === null;
         return heartbeatFrame({ load: this.#load, takesWork, nowMs: clock.nowMs() });

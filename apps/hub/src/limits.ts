@@ -69,6 +69,37 @@ export const EPOCHS_KEPT_MAX = 1_000;
 export const RETRY_FIRST_MS = 500;
 export const RETRY_LONGEST_MS = 60_000;
 
+// --- fairness over the fleet -----------------------------------------------------------------------------------
+
+/** Nodes are told the others' service this often, and UsageIntake what changed: delta of the claimed bound. */
+export const SERVICE_PERIOD_MS = 1_000;
+/** Tenants whose service is merged, about 200 bytes for each node that serves them: 40 MB with four nodes each. */
+export const SERVICE_TENANTS_KEPT_MAX = 50_000;
+/** Open epochs of a node: late cells of that many boots are still taken; older ones are summed up. */
+export const NODE_EPOCHS_MAX = 8;
+/** Cells handed to UsageIntake in one call: about 250 bytes each, and one statement or two. */
+export const FLEET_SYNC_CELLS_MAX = 4_096;
+/** Wait for UsageIntake to keep them, or to read a page of what it keeps. */
+export const FLEET_TIMEOUT_MS = 10_000;
+/** Tenants in a page of what UsageIntake keeps: a page stays below 10 MB with eight epochs on four nodes each. */
+export const FLEET_PAGE_TENANTS_MAX = 1_024;
+/** Other regions' sums in one answer. */
+export const REMOTE_ROWS_MAX = 4_096;
+/** Pause between writes of changed service to D1, which other regions read: part of delta between regions. */
+export const CHECKPOINT_MS = 5_000;
+/** Statements of one checkpoint for cells, and for hours: bounds the length of one event. */
+export const CHECKPOINT_BATCHES_MAX = 16;
+/** D1 is read for other regions while a shard has asked within this time. */
+export const FLEET_POLL_MS = 15_000;
+/** Rows of other regions are read again for this long after they were newest: clocks differ. */
+export const REGION_SKEW_MS = 10_000;
+/** Pause between looks for what may be forgotten: each reads the whole table. */
+export const FLEET_PRUNE_MS = 3_600_000;
+/** Hours stay here after their end, for a D1 that cannot be written. */
+export const HOURS_KEPT_MS = 48 * 3_600_000;
+/** A tenant without service for this long is forgotten here; D1 keeps its cells. */
+export const SERVICE_KEPT_MS = 30 * 24 * 3_600_000;
+
 // --- accounts --------------------------------------------------------------------------------------------------
 
 /** Keys of a tenant, all kept in memory: 200 bytes each. */

@@ -6,6 +6,7 @@ function metrics(): NodeMetrics {
     live: () => 3,
     unackedRecords: () => 0,
     links: () => ({ open: 1, wanted: 2 }),
+    fleetNewsAgeMs: () => null,
     isReady: () => true,
   });
 }

@@ -15,6 +15,8 @@ export interface MetricReadings {
   readonly live: () => number;
   readonly unackedRecords: () => number;
   readonly links: () => { readonly open: number; readonly wanted: number };
+  /** Null on a node that serves alone, or before it heard any. */
+  readonly fleetNewsAgeMs: () => number | null;
   readonly isReady: () => boolean;
 }
 
@@ -84,6 +86,11 @@ export class NodeMetrics {
     );
     this.#reading("links_open", "Open links to hub shards.", () => readings.links().open);
     this.#reading("links_wanted", "Hub shards of the region.", () => readings.links().wanted);
+    this.#reading(
+      "fleet_news_age_seconds",
+      "Since the hub told what other nodes gave; -1 while it never did.",
+      () => (readings.fleetNewsAgeMs() ?? -1_000) / 1e3,
+    );
     this.#reading("ready", "1 when the node takes work.", () => (readings.isReady() ? 1 : 0));
   }
 

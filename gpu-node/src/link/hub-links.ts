@@ -1,8 +1,9 @@
 // Owns the links to all shards of the region and what their frames mean: work goes to the intake, acknowledgements to
-// the usage report. Shard 0's welcome says how many shards there are. Invariant: a request's frames leave only on the
+// the usage report, the fleet's service to its share. Shard 0's welcome says how many shards there are. Invariant: a request's frames leave only on the
 // link session it came on; when that is lost the request is cancelled, and its usage is reported after the reconnect.
 import type { Random } from "@fairlane/base";
 import type { HeartbeatFrame, HelloFrame, WelcomeFrame } from "@fairlane/protocol";
+import type { FleetShare } from "../fleet/fleet-share.ts";
 import type { Log } from "../log.ts";
 import type { LiveStreams } from "../stream/live-streams.ts";
 import type { UsageReport } from "../usage/usage-report.ts";
@@ -18,13 +19,14 @@ export interface HubLinksOptions {
   readonly intake: SubmitIntake;
   readonly streams: LiveStreams;
   readonly usage: UsageReport;
+  readonly fleet: FleetShare;
   /** The node's load now. */
   readonly heartbeat: () => HeartbeatFrame;
   readonly random: Random;
   readonly log: Log;
 }
 
-/** The shard whose link carries usage. */
+/** The shard whose link carries usage and service. */
 const USAGE_SHARD = 0;
 
 export class HubLinks {
@@ -55,7 +57,7 @@ export class HubLinks {
 
   /** Tells every shard the node's state at once, such as that it drains. */
   sendHeartbeats(): void {
-    for (const link of this.#intakeLinks.keys()) link.send(this.#options.heartbeat());
+    for (const link of this.#intakeLinks.keys()) this.#sendHeartbeat(link);
   }
 
   /** Closes all links for good; requests of theirs are cancelled. */
@@ -76,7 +78,7 @@ export class HubLinks {
       const events = {
         opened: (link: HubLink, welcome: WelcomeFrame) => this.#opened(link, welcome),
         frame: (link: HubLink, frame: WorkFrame) => this.#frame(link, frame),
-        heartbeatDue: (link: HubLink) => link.send(this.#options.heartbeat()),
+        heartbeatDue: (link: HubLink) => this.#sendHeartbeat(link),
         lost: (link: HubLink) => this.#lost(link),
       };
       const link = new HubLink({ hubUrl, shard, token, hello, random, log, events });
@@ -96,11 +98,18 @@ export class HubLinks {
       isLost: () => !intakeLink.isOpen,
     };
     this.#intakeLinks.set(link, intakeLink);
-    link.send(this.#options.heartbeat());
+    if (link.shard === USAGE_SHARD) this.#options.fleet.linkBegan();
+    this.#sendHeartbeat(link);
     if (link.shard === USAGE_SHARD) {
       this.#options.usage.linkUp((frame) => link.send(frame));
       this.#resize(welcome.shard_count);
     }
+  }
+
+  #sendHeartbeat(link: HubLink): void {
+    const { heartbeat, fleet } = this.#options;
+    if (link.shard !== USAGE_SHARD) link.send(heartbeat());
+    else link.send({ ...heartbeat(), service: fleet.report() });
   }
 
   #frame(link: HubLink, frame: WorkFrame): void {
@@ -115,6 +124,9 @@ export class HubLinks {
         return;
       case "ack":
         this.#options.usage.acked(frame);
+        return;
+      case "service":
+        this.#options.fleet.heard(frame);
         return;
     }
   }

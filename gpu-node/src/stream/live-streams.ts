@@ -3,7 +3,8 @@
 // delivered, and nothing that the journal does not know leaves the node.
 import { assert, type Clock } from "@fairlane/base";
 import type { ErrorValue } from "@fairlane/protocol";
-import type { FromWorker, RequestProgress } from "../engine/worker-messages.ts";
+import type { EngineRequest, FromWorker, RequestProgress } from "../engine/worker-messages.ts";
+import type { LiveCounts } from "../usage/live-counts.ts";
 import type { BilledProgress } from "../usage/usage-journal.ts";
 import {
   LIVE_PROMPT_TOKENS_MAX,
@@ -38,16 +39,26 @@ export interface StreamObserver {
   stepDelivered(stepId: number, growth: StepGrowth): void;
 }
 
+/** Hears what billed requests get, for fairness over the fleet. */
+export interface ServiceObserver {
+  /** The request's cumulative counts grew, or it was scheduled. */
+  grew(request: EngineRequest, before: LiveCounts, after: LiveCounts): void;
+  /** The tenant has live requests now, or has none any more. */
+  live(tenantId: string, isLive: boolean): void;
+}
+
 export interface LiveStreamsOptions {
   readonly journal: StepJournal;
   readonly clock: Clock;
   readonly cancelAtEngine: (ids: readonly string[]) => void;
   readonly observer: StreamObserver;
+  /** Null on a node that serves alone. */
+  readonly service?: () => ServiceObserver | null;
 }
 
 interface Advanced {
   readonly stream: TokenStream;
-  readonly before: TokenGrowth;
+  readonly before: LiveCounts;
   readonly advance: Advance;
 }
 
@@ -96,7 +107,9 @@ export class LiveStreams {
     const { requestId, tenantId, promptTokens } = stream.request;
     assert(!this.#byId.has(requestId), `${requestId} is live already`);
     this.#byId.set(requestId, stream);
-    this.#countOfTenant.set(tenantId, (this.#countOfTenant.get(tenantId) ?? 0) + 1);
+    const ofTenant = (this.#countOfTenant.get(tenantId) ?? 0) + 1;
+    this.#countOfTenant.set(tenantId, ofTenant);
+    if (ofTenant === 1) this.#options.service?.()?.live(tenantId, true);
     this.#promptTokens += promptTokens.length;
   }
 
@@ -156,7 +169,9 @@ export class LiveStreams {
 
   #settle(advanced: readonly Advanced[], tokenGapsMs: readonly number[]): void {
     this.#options.journal.commitStep(advanced.flatMap(billedProgress));
-    for (const { stream, advance } of advanced) {
+    const service = this.#options.service?.() ?? null;
+    for (const { stream, before, advance } of advanced) {
+      if (stream.journalKey !== null) service?.grew(stream.request, before, stream.counts);
       if (advance.end) this.#remove(stream);
       stream.deliver(advance);
       if (advance.end) this.#options.observer.streamEnded(stream, advance.end);
@@ -173,8 +188,11 @@ export class LiveStreams {
     assert(this.#byId.delete(requestId), `${requestId} ends without being live`);
     const left = (this.#countOfTenant.get(tenantId) ?? 0) - 1;
     assert(left >= 0, `tenant ${tenantId} has ${left} live requests`);
-    if (left === 0) this.#countOfTenant.delete(tenantId);
-    else this.#countOfTenant.set(tenantId, left);
+    if (left > 0) this.#countOfTenant.set(tenantId, left);
+    else {
+      this.#countOfTenant.delete(tenantId);
+      this.#options.service?.()?.live(tenantId, false);
+    }
     this.#promptTokens -= promptTokens.length;
   }
 }

@@ -8,7 +8,11 @@ declare const kind: unique symbol;
 /** Tenants, projects, keys and prices. */
 export type ControlDb = DrizzleD1Database & { readonly [kind]?: "control" };
 /** One ledger database; a tenant's is found through the ledger map. */
-export type LedgerDb = DrizzleD1Database & { readonly [kind]?: "ledger" };
+export type LedgerDb = DrizzleD1Database & {
+  readonly [kind]?: "ledger";
+  /** For batches of statements that drizzle has no builder for. */
+  readonly $client: D1Database;
+};
 
 /** Opens the control database. */
 export function openControlDb(binding: D1Database): ControlDb {

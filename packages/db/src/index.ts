@@ -2,9 +2,18 @@ export { createApiKey, findApiKey, markApiKeyRevoked } from "./api-keys.ts";
 export type { ApiKey } from "./api-keys.ts";
 export { openControlDb, openLedgerDb } from "./client.ts";
 export type { ControlDb, LedgerDb } from "./client.ts";
+export {
+  closeFairEpochs,
+  fairCountersOf,
+  remoteService,
+  writeFairCounters,
+} from "./fair-counters.ts";
+export type { FairCounter, RegionService } from "./fair-counters.ts";
+export { fairHoursOf, fairTotals, writeFairHours } from "./fair-hours.ts";
+export type { FairHour, TenantHour, TenantService } from "./fair-hours.ts";
 export { ledgerOf } from "./ledger-map.ts";
 export type { LedgerMap } from "./ledger-map.ts";
-export { LEDGER_BATCH_ENTRIES_MAX } from "./limits.ts";
+export { FAIR_ROWS_MAX, LEDGER_BATCH_ENTRIES_MAX } from "./limits.ts";
 export { currentPrices } from "./prices.ts";
 export { createTenant, findDefaultProject, findProject, findTenant } from "./tenants.ts";
 export type { Project, Tenant } from "./tenants.ts";

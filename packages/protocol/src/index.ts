@@ -35,6 +35,18 @@ export type {
   SettleBatch,
   TenantAccountRpc,
 } from "./rpc/account.ts";
+export type {
+  FairPosition,
+  FleetCell,
+  FleetChange,
+  FleetHead,
+  FleetNews,
+  FleetPage,
+  FleetStanding,
+  RemoteService,
+  ServiceCounts,
+  TenantLift,
+} from "./rpc/fleet.ts";
 export { HUB_ACCEPTED_HEADER, HUB_STREAM_URL } from "./rpc/hub.ts";
 export type {
   CommitBatch,
@@ -45,6 +57,7 @@ export type {
 } from "./rpc/hub.ts";
 export type { AcceptFrame, RefuseFrame } from "./wire/accept.ts";
 export type { DoneFrame } from "./wire/done.ts";
+export type { CellReport, ServiceFrame } from "./wire/fair-share.ts";
 export { parseHubFrame, parseNodeFrame } from "./wire/frame.ts";
 export type { FrameError, HubFrame, NodeFrame } from "./wire/frame.ts";
 export type { HeartbeatFrame } from "./wire/heartbeat.ts";

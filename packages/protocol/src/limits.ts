@@ -39,6 +39,10 @@ export const SUBMIT_REQUESTS_MAX = 1_024;
 export const STEP_DELTAS_MAX = 4_096;
 /** Usage records in one usage frame: about 300 bytes each, so a frame stays near 150 KB. */
 export const USAGE_RECORDS_MAX = 512;
+/** Service cells in one heartbeat: about 200 bytes each, so a second's heartbeat stays near 200 KB. */
+export const SERVICE_CELLS_MAX = 1_024;
+/** Tenants in one service frame: about 90 bytes each, so a frame stays near 370 KB. */
+export const SERVICE_TENANTS_MAX = 4_096;
 /** Hub shards of a region. */
 export const HUB_SHARDS_MAX = 64;
 /** Models a node offers: one base model per process now, adapters later. */

@@ -13,7 +13,7 @@ export { ForeignSums } from "./fleet/foreign-sums.ts";
 export type { ForeignCharges, ForeignNews, ForeignSum } from "./fleet/foreign-sums.ts";
 export { OwnCells } from "./fleet/own-cells.ts";
 export type { OwnCell, Served } from "./fleet/own-cells.ts";
-export { cellGrowth, NO_SERVICE, sumCells } from "./fleet/cell.ts";
+export { cellGrowth, joinCells, NO_SERVICE, sumCells } from "./fleet/cell.ts";
 export type { ServiceCell } from "./fleet/cell.ts";
 export { MergedCells } from "./fleet/merged-cells.ts";
 export type { CellSource } from "./fleet/merged-cells.ts";

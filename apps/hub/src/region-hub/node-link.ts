@@ -69,6 +69,11 @@ export class NodeLink {
     return this.#hello;
   }
 
+  /** The shard that the node dialled. */
+  get shard(): number {
+    return this.#options.shard;
+  }
+
   get isLost(): boolean {
     return this.#isLost;
   }

@@ -9,6 +9,7 @@ import {
   SSE_HEADERS,
   type CompleteOutcome,
   type ErrorValue,
+  type HeartbeatFrame,
   type HelloFrame,
   type HubRequest,
   type ModelCard,
@@ -19,17 +20,23 @@ import { logEvent, reasonOf } from "../log.ts";
 import { systemClock } from "../system-clock.ts";
 import { CompletionSink } from "./completion-sink.ts";
 import { LiveRequests } from "./live-requests.ts";
+import { FleetMerge } from "./merge-fleet.ts";
 import { NodeDirectory } from "./node-directory.ts";
 import { NodeLink, type WorkFrame } from "./node-link.ts";
 import { NODE_NAME_HEADER, SHARD_HEADER } from "./open-link.ts";
 import { UsageRelay } from "./relay-usage.ts";
 import { StreamSink } from "./stream-sink.ts";
 
+/** The shard that all nodes of the region are linked to for fairness; their usage goes there too. */
+const FLEET_SHARD = 0;
+
 export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
   readonly #directory = new NodeDirectory();
   readonly #live = new LiveRequests(this.#directory);
   /** Every open link, greeted or not, with its way for usage. At most LINKS_MAX. */
   readonly #links = new Map<NodeLink, UsageRelay>();
+  /** Fairness over the region: the links of shard 0 carry it, other shards know nothing of it. */
+  readonly #fleet = new FleetMerge(() => this.#intake());
   #ticker: ReturnType<typeof setInterval> | null = null;
 
   /** Streams and links. Not reachable from outside: the script's fetch and the edge are its only callers. */
@@ -110,10 +117,13 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
         lost: () => this.#lost(link),
       },
     });
-    const intake = () => this.env.USAGE_INTAKE.getByName(region);
-    this.#links.set(link, new UsageRelay(link, intake));
+    this.#links.set(link, new UsageRelay(link, () => this.#intake()));
     this.#startTicking();
     return new Response(null, { status: 101, webSocket: theirs });
+  }
+
+  #intake() {
+    return this.env.USAGE_INTAKE.getByName(hubConfig(this.env).region);
   }
 
   #open(request: HubRequest, sink: CompletionSink | StreamSink): void {
@@ -125,6 +135,7 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
     const replaced = this.#directory.add(link, hello);
     logEvent("info", "node_linked", { nodeId: link.nodeId, epoch: hello.epoch });
     replaced?.close("replaced by a newer link of the same node");
+    if (link.shard === FLEET_SHARD) this.#fleet.linked(link, hello.epoch);
     this.#live.nodeAvailable(systemClock.nowMs());
   }
 
@@ -140,16 +151,23 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
       case "done":
         return this.#live.done(link, frame);
       case "heartbeat":
-        if (this.#directory.heartbeat(link, frame)) this.#live.nodeAvailable(nowMs);
-        return;
+        return this.#heartbeat(link, frame, nowMs);
       case "usage":
         if (frame.node_id !== link.nodeId) return link.close("usage of another node");
         this.#links.get(link)?.push(frame);
     }
   }
 
+  #heartbeat(link: NodeLink, frame: HeartbeatFrame, nowMs: number): void {
+    if (this.#directory.heartbeat(link, frame)) this.#live.nodeAvailable(nowMs);
+    if (frame.service === undefined) return;
+    const refusal = this.#fleet.reported(link, frame.service);
+    if (refusal !== undefined) link.close(refusal);
+  }
+
   #lost(link: NodeLink): void {
     this.#links.delete(link);
+    this.#fleet.lost(link);
     this.#directory.remove(link);
     this.#live.linkLost(link, systemClock.nowMs());
   }
@@ -163,6 +181,7 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
     const nowMs = systemClock.nowMs();
     for (const link of this.#links.keys()) link.check(nowMs);
     this.#live.tick(nowMs);
+    this.#fleet.tick(nowMs);
     if (this.#links.size > 0 || this.#live.count > 0 || this.#ticker === null) return;
     clearInterval(this.#ticker);
     this.#ticker = null;

@@ -1,12 +1,23 @@
-// E6, bill, first half: makes the usage of a region's nodes durable, then forwards it to the accounts. One object a
-// region. Invariant: a watermark that `commit` returned is on disk (the output gate holds the answer back until it
-// is), and while packs wait an alarm is set or a run is under way.
+// E6, bill, first half: makes the usage of a region's nodes durable, then forwards it to the accounts. Keeps the cells
+// of service of the region's fleet as well, and writes them to D1. One object a region. Invariant: a watermark that
+// `commit` returned is on disk (the output gate holds the answer back until it is), and while packs wait, or service
+// is to be written, an alarm is set or a run is under way.
 import { DurableObject } from "cloudflare:workers";
-import type { CommitBatch, UsageIntakeRpc } from "@fairlane/protocol";
-import type { HubEnv } from "../env.ts";
+import { openLedgerDb } from "@fairlane/db";
+import type {
+  CommitBatch,
+  FleetChange,
+  FleetHead,
+  FleetNews,
+  FleetPage,
+  UsageIntakeRpc,
+} from "@fairlane/protocol";
+import { hubConfig, type HubEnv } from "../env.ts";
 import { RETRY_FIRST_MS } from "../limits.ts";
 import { logEvent, reasonOf } from "../log.ts";
 import { systemClock } from "../system-clock.ts";
+import { FleetCheckpoint } from "./checkpoint-fleet.ts";
+import { FleetStore } from "./fleet-store.ts";
 import { ForwardUsage } from "./forward-usage.ts";
 import { PackStore } from "./pack-store.ts";
 
@@ -15,6 +26,8 @@ type Watermarks = Awaited<ReturnType<UsageIntakeRpc["commit"]>>["watermarks"];
 export class UsageIntake extends DurableObject<HubEnv> implements UsageIntakeRpc {
   readonly #store: PackStore;
   readonly #forward: ForwardUsage;
+  readonly #fleet: FleetStore;
+  readonly #checkpoint: FleetCheckpoint;
   #alarmMs: number | undefined;
 
   constructor(ctx: DurableObjectState, env: HubEnv) {
@@ -23,6 +36,14 @@ export class UsageIntake extends DurableObject<HubEnv> implements UsageIntakeRpc
     this.#forward = new ForwardUsage({
       store: this.#store,
       account: (tenantId) => env.TENANT_ACCOUNT.getByName(tenantId),
+      clock: systemClock,
+    });
+    this.#fleet = new FleetStore(ctx.storage, systemClock.nowMs());
+    this.#checkpoint = new FleetCheckpoint({
+      sql: ctx.storage.sql,
+      store: this.#fleet,
+      region: hubConfig(env).region,
+      ledger: () => openLedgerDb(env.LEDGER_DB),
       clock: systemClock,
     });
     this.#armAlarm();
@@ -43,6 +64,22 @@ export class UsageIntake extends DurableObject<HubEnv> implements UsageIntakeRpc
     }
   }
 
+  async syncFleet(change: FleetChange): Promise<FleetNews> {
+    this.#fleet.take(change, systemClock.nowMs());
+    this.#checkpoint.noteAsked();
+    this.#armAlarm();
+    return this.#fleet.remoteSince(change.remoteSeq);
+  }
+
+  async fleetHead(): Promise<FleetHead> {
+    await this.#checkpoint.restored();
+    return this.#fleet.head();
+  }
+
+  async fleetPage(afterTenantId: string): Promise<FleetPage> {
+    return this.#fleet.page(afterTenantId);
+  }
+
   /** Never throws: the platform gives up on alarms that fail again and again. */
   override async alarm(): Promise<void> {
     this.#alarmMs = undefined;
@@ -51,18 +88,22 @@ export class UsageIntake extends DurableObject<HubEnv> implements UsageIntakeRpc
 
   async #run(): Promise<void> {
     try {
-      await this.#forward.run();
+      await Promise.all([this.#forward.run(), this.#checkpoint.run()]);
     } catch (error) {
       logEvent("error", "forwarding_failed", { reason: reasonOf(error) });
     }
     this.#armAlarm();
   }
 
-  /** Sets the alarm for the next due tenant, at the earliest after `pauseMs`; no alarm when nothing waits. */
+  /** Sets the alarm for what is due next, tenants at the earliest after `pauseMs`; no alarm when nothing waits. */
   #armAlarm(pauseMs = 0): void {
-    const dueMs = this.#forward.nextDueMs();
-    if (dueMs === undefined) return;
-    const alarmMs = Math.max(dueMs, systemClock.nowMs() + pauseMs);
+    const nowMs = systemClock.nowMs();
+    const forwardMs = this.#forward.nextDueMs();
+    const dueMs = [this.#checkpoint.nextDueMs()];
+    if (forwardMs !== undefined) dueMs.push(Math.max(forwardMs, nowMs + pauseMs));
+    const known = dueMs.filter((one) => one !== undefined);
+    if (known.length === 0) return;
+    const alarmMs = Math.max(nowMs, Math.min(...known));
     if (this.#alarmMs !== undefined && this.#alarmMs <= alarmMs) return;
     this.#alarmMs = alarmMs;
     void this.ctx.storage.setAlarm(alarmMs);

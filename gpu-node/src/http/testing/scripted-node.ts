@@ -35,6 +35,7 @@ export class ScriptedNode implements AsyncDisposable {
       live: () => this.streams.count,
       unackedRecords: () => 0,
       links: () => ({ open: 0, wanted: 0 }),
+      fleetNewsAgeMs: () => null,
       isReady: () => this.readiness.notReady === undefined,
     });
     this.streams = new LiveStreams({

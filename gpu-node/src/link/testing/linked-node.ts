@@ -4,6 +4,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ErrorValue, HelloFrame, SubmitRequest } from "@fairlane/protocol";
+import { linearCost } from "@fairlane/vtc";
+import { FleetShare } from "../../fleet/fleet-share.ts";
 import { heartbeatFrame } from "../../fleet/heartbeat.ts";
 import type { Log, LogFields } from "../../log.ts";
 import type { ServedModel } from "../../request/prepare-request.ts";
@@ -32,6 +34,7 @@ export class LinkedNode implements AsyncDisposable {
   readonly logged: { readonly event: string; readonly fields: LogFields }[] = [];
   readonly journal: UsageJournal;
   readonly engine: ScriptedEngine;
+  readonly fleet: FleetShare;
   readonly links: HubLinks;
   refusal: ErrorValue | null = null;
   readonly #ownsFolder: boolean;
@@ -43,7 +46,9 @@ export class LinkedNode implements AsyncDisposable {
     const log = this.#log();
     this.journal = new UsageJournal({ folder: this.folder, nodeId: "node-a", clock });
     const usage = new UsageReport({ journal: this.journal, nodeId: "node-a", log });
+    this.fleet = new FleetShare({ epoch: this.journal.epoch, cost: linearCost(), clock });
     const streams: LiveStreams = new LiveStreams({
+      service: () => this.fleet,
       journal: this.journal,
       clock,
       cancelAtEngine: (ids) => this.engine.cancel(ids),
@@ -75,6 +80,7 @@ export class LinkedNode implements AsyncDisposable {
       intake,
       streams,
       usage,
+      fleet: this.fleet,
       heartbeat: () =>
         heartbeatFrame({ load: LOAD, takesWork: this.refusal === null, nowMs: clock.nowMs() }),
       random,

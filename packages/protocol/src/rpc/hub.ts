@@ -4,6 +4,7 @@ import type { ChatRequest } from "../openai/chat.ts";
 import type { chatCompletion } from "../openai/chat-response.ts";
 import type { ModelCard } from "../openai/model.ts";
 import type { UsageRecord } from "../wire/usage.ts";
+import type { FleetChange, FleetHead, FleetNews, FleetPage } from "./fleet.ts";
 
 /** One admitted request on its way to a node. */
 export interface HubRequest {
@@ -58,4 +59,10 @@ export interface UsageIntakeRpc {
   commit(batch: CommitBatch): Promise<{
     readonly watermarks: readonly { readonly tenant_id: string; readonly seq: number }[];
   }>;
+  /** Keeps cells and lifts for a restart, durable when it returns; answers what other regions gave. */
+  syncFleet(change: FleetChange): Promise<FleetNews>;
+  /** What is kept besides tenants. Rejects while what an earlier object kept cannot be read. */
+  fleetHead(): Promise<FleetHead>;
+  /** What is kept, from the tenant after `afterTenantId` on ("" for the first page). */
+  fleetPage(afterTenantId: string): Promise<FleetPage>;
 }

@@ -19,6 +19,17 @@ const logprob = fc.record({
   ...scored,
   top_logprobs: fc.array(fc.record(scored), { maxLength: 20 }),
 });
+const cell = fc.record({
+  tenant_id: name,
+  weight: positive,
+  live: fc.boolean(),
+  input_tokens: count,
+  cached_tokens: count,
+  output_tokens: count,
+  service_units: count,
+  queue_ms: count,
+  requests: count,
+});
 const nodeFrames = {
   hello: fc.record({
     type: fc.constant("hello" as const),
@@ -98,12 +109,16 @@ const nodeFrames = {
       { minLength: 1, maxLength: 4 },
     ),
   }),
-  heartbeat: fc.record({
-    type: fc.constant("heartbeat" as const),
-    sent_at_ms: count,
-    load: fc.record({ running: count, waiting: count, pages_free: count, pages_total: count }),
-    draining: fc.boolean(),
-  }),
+  heartbeat: fc.record(
+    {
+      type: fc.constant("heartbeat" as const),
+      sent_at_ms: count,
+      load: fc.record({ running: count, waiting: count, pages_free: count, pages_total: count }),
+      draining: fc.boolean(),
+      service: fc.record({ epoch: positive, cells: fc.array(cell, { maxLength: 4 }) }),
+    },
+    { requiredKeys: ["type", "sent_at_ms", "load", "draining"], noNullPrototype: true },
+  ),
 };
 
 const submitted = fc.record({
@@ -155,6 +170,14 @@ const hubFrames = {
     type: fc.constant("ack" as const),
     epoch: positive,
     watermarks: fc.array(fc.record({ tenant_id: name, seq: positive }), { minLength: 1 }),
+  }),
+  service: fc.record({
+    type: fc.constant("service" as const),
+    full: fc.boolean(),
+    floor_units: count,
+    tenants: fc.array(fc.record({ tenant_id: name, foreign_units: count, counter_units: count }), {
+      maxLength: 4,
+    }),
   }),
 };
 

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { FRAME_CHARS_MAX } from "../limits.ts";
 import { acceptFrame, refuseFrame } from "./accept.ts";
 import { doneFrame } from "./done.ts";
+import { serviceFrame } from "./fair-share.ts";
 import { heartbeatFrame } from "./heartbeat.ts";
 import { helloFrame, welcomeFrame } from "./hello.ts";
 import { stepFrame } from "./step.ts";
@@ -21,7 +22,13 @@ const nodeFrame = z.discriminatedUnion("type", [
   heartbeatFrame,
 ]);
 
-const hubFrame = z.discriminatedUnion("type", [welcomeFrame, submitFrame, cancelFrame, ackFrame]);
+const hubFrame = z.discriminatedUnion("type", [
+  welcomeFrame,
+  submitFrame,
+  cancelFrame,
+  ackFrame,
+  serviceFrame,
+]);
 
 /** Frames that a node sends. */
 export type NodeFrame = z.infer<typeof nodeFrame>;
@@ -61,7 +68,7 @@ function parseFrame<T>(
 }
 
 const NODE_TYPES = new Set(["hello", "accept", "refuse", "step", "done", "usage", "heartbeat"]);
-const HUB_TYPES = new Set(["welcome", "submit", "cancel", "ack"]);
+const HUB_TYPES = new Set(["welcome", "submit", "cancel", "ack", "service"]);
 
 /** Parses what a node sent. */
 export function parseNodeFrame(text: string): Result<NodeFrame, FrameError> {

@@ -1,5 +1,6 @@
 // Owns the node's sign of life with its load; the hub routes by it and drops links that stop sending it.
 import { z } from "zod";
+import { cellReport } from "./fair-share.ts";
 
 const count = z.int().nonnegative();
 
@@ -14,6 +15,8 @@ export const heartbeatFrame = z.object({
   }),
   /** True once the node takes nothing new. */
   draining: z.boolean(),
+  /** On shard 0 only. */
+  service: cellReport.optional(),
 });
 
 export type HeartbeatFrame = z.infer<typeof heartbeatFrame>;

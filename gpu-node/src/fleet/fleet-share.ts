@@ -1,0 +1,97 @@
+// Owns this node's part in fairness over the fleet: what it gives each tenant, counted from the same progress as usage,
+// goes out as cells with heartbeats of shard 0. Which request is next is the scheduler's. Invariant: the cells of one
+// boot never fall, and once a link begins all of them are told again.
+import type { Clock } from "@fairlane/base";
+import { protocolLimits, type CellReport, type ServiceFrame } from "@fairlane/protocol";
+import { OwnCells, type CostFunction, type OwnCell } from "@fairlane/vtc";
+import type { EngineRequest } from "../engine/worker-messages.ts";
+import { CELL_UNITS_MAX, FLEET_TENANTS_MAX } from "../limits.ts";
+import type { LiveCounts } from "../usage/live-counts.ts";
+
+export interface FleetShareOptions {
+  /** Of this boot. */
+  readonly epoch: number;
+  readonly cost: CostFunction;
+  readonly clock: Clock;
+}
+
+export class FleetShare {
+  readonly #options: FleetShareOptions;
+  readonly #cells: OwnCells;
+  #heardAtMs: number | null = null;
+
+  constructor(options: FleetShareOptions) {
+    this.#options = options;
+    this.#cells = new OwnCells({
+      epoch: options.epoch,
+      tenantsMax: FLEET_TENANTS_MAX,
+      cellUnitsMax: CELL_UNITS_MAX,
+    });
+  }
+
+  /** How old the fleet's last news is; null before any. */
+  get newsAgeMs(): number | null {
+    if (this.#heardAtMs === null) return null;
+    return Math.max(0, this.#options.clock.nowMs() - this.#heardAtMs);
+  }
+
+  /** Counts what a step did for a request. */
+  grew(request: EngineRequest, before: LiveCounts, after: LiveCounts): void {
+    const { tenantId, weight, promptTokens } = request;
+    if (before.queueMs === null && after.queueMs !== null) {
+      this.#cells.scheduled(tenantId, after.queueMs);
+    }
+    const costUnits =
+      this.#costOf(promptTokens.length, after) - this.#costOf(promptTokens.length, before);
+    if (costUnits === 0) return;
+    this.#cells.served(tenantId, weight, {
+      inputTokens: after.computedPromptTokens - before.computedPromptTokens,
+      cachedTokens: after.cachedTokens - before.cachedTokens,
+      outputTokens: after.outputTokens - before.outputTokens,
+      costUnits,
+    });
+  }
+
+  /** A tenant has requests here now, or has none any more. */
+  live(tenantId: string, isLive: boolean): void {
+    this.#cells.setLive(tenantId, isLive);
+  }
+
+  /** A link of shard 0 began: its hub may know nothing. */
+  linkBegan(): void {
+    this.#cells.tellAll();
+  }
+
+  /** What the next heartbeat tells. */
+  report(): CellReport {
+    const { epoch, cells } = this.#cells.takeUntold(protocolLimits.SERVICE_CELLS_MAX);
+    return { epoch, cells: cells.map(wireCell) };
+  }
+
+  /** Takes the hub's word of what the others gave. */
+  heard(_: ServiceFrame): void {
+    this.#heardAtMs = this.#options.clock.nowMs();
+  }
+
+  #costOf(promptTokens: number, counts: LiveCounts): number {
+    const { cost } = this.#options;
+    const { computedPromptTokens: computedTokens, cachedTokens, outputTokens } = counts;
+    if (computedTokens + cachedTokens === 0) return 0;
+    const prompt = cost.promptUnits({ computedTokens, cachedTokens });
+    return prompt + cost.outputUnits({ promptTokens, fromTokens: 0, toTokens: outputTokens });
+  }
+}
+
+function wireCell(cell: OwnCell): CellReport["cells"][number] {
+  return {
+    tenant_id: cell.tenantId,
+    weight: cell.weight,
+    live: cell.isLive,
+    input_tokens: cell.inputTokens,
+    cached_tokens: cell.cachedTokens,
+    output_tokens: cell.outputTokens,
+    service_units: cell.serviceUnits,
+    queue_ms: cell.queueMs,
+    requests: cell.requests,
+  };
+}
