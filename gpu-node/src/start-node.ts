@@ -123,7 +123,8 @@ class NodeRuntime {
       pagesTotal: info.pageCount,
     });
     const served = serveModel({ opened, createdSeconds, info, clock });
-    const { model } = served;
+    const { model, vocabulary } = served;
+    this.#engine.useVocabulary(vocabulary);
     this.#model = model;
     this.#served = served;
     this.#readiness.opened();

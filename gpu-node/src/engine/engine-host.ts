@@ -10,6 +10,7 @@ import {
   RETRY_AFTER_FULL_MS,
   WORKER_REQUESTS_MAX,
 } from "../limits.ts";
+import type { Vocabulary } from "../grammar/vocabulary.ts";
 import type { EngineInfo } from "./engine.ts";
 import { ColumnReader, type PackedStep } from "./step-columns.ts";
 import type {
@@ -83,6 +84,11 @@ export class EngineHost implements AsyncDisposable {
     return () => {
       this.#listeners.delete(listener);
     };
+  }
+
+  /** Tells the engine's thread the model's tokens, which requests with a grammar need. */
+  useVocabulary(vocabulary: Vocabulary): void {
+    this.#post({ type: "vocabulary", vocabulary });
   }
 
   /** Hands requests over; each is answered with "refused" or with progress up to an end. */

@@ -102,7 +102,8 @@ function writeRow(plan: PlanViews, row: BatchRow): void {
   plan.row_adapter[index] = NONE;
   plan.row_n_logit_rows[index] = row.isSampled ? 1 : 0;
   plan.row_draft_len[index] = 0;
-  plan.row_mask_slot[index] = NONE;
+  const isMasked = row.isSampled && request.spec.grammar !== undefined;
+  plan.row_mask_slot[index] = isMasked ? request.slot : NONE;
   if (row.isDecode) {
     plan.row_token_offset[index] = FROM_DEVICE;
     return;

@@ -59,11 +59,15 @@ function rowProblem(
   expected: { readonly batch: Batch; readonly vocabSize: number },
 ): string | null {
   const { batch, vocabSize } = expected;
-  const { isSampled } = batch.row(index);
+  const { isSampled, request } = batch.row(index);
   if (result.result_row[index] !== index) return `is answered as row ${result.result_row[index]}`;
   const tokenCount = result.result_n_out[index];
-  if (tokenCount !== (isSampled ? 1 : 0)) return `has ${tokenCount} tokens`;
-  if (!isSampled) return null;
+  // A mask may leave no token.
+  const isMasked = isSampled && request.spec.grammar !== undefined;
+  if (tokenCount !== (isSampled ? 1 : 0) && !(isMasked && tokenCount === 0)) {
+    return `has ${tokenCount} tokens`;
+  }
+  if (tokenCount === 0) return null;
   const offset = result.result_offset[index] ?? -1;
   if (offset < 0 || offset >= (result.header[RESULT_HEADER.tokens] ?? 0)) {
     return `has its token at ${offset}`;
@@ -72,8 +76,9 @@ function rowProblem(
   return token >= 0 && token < vocabSize ? null : `has token ${token} of ${vocabSize}`;
 }
 
-/** The token that a sampled row produced. The result has been checked. */
-export function sampledToken(result: ResultViews, row: number): number {
+/** The token that a sampled row produced; null when its mask left none. The result has been checked. */
+export function sampledToken(result: ResultViews, row: number): number | null {
+  if (result.result_n_out[row] === 0) return null;
   const token = result.result_token[result.result_offset[row] ?? -1];
   // A message is made only when it is needed: this runs for every row of every step.
   if (token === undefined || result.result_n_out[row] !== 1)

@@ -2,6 +2,8 @@
 // (scheduler, pool, engine). One message per step in each direction at most; never one per token.
 import type { ErrorValue } from "@fairlane/protocol";
 import type { StepProfileFile } from "../fleet/step-profile.ts";
+import type { AnswerGrammar } from "../grammar/grammar-store.ts";
+import type { Vocabulary } from "../grammar/vocabulary.ts";
 import type { CacheModel } from "../scheduler/scheduler-parts.ts";
 import type { EngineInfo, EngineOptions } from "./engine.ts";
 
@@ -44,6 +46,8 @@ export interface EngineRequest {
   /** Sampling one of these ends the request with "stop"; it counts as an output token and has no text. */
   readonly stopTokenIds: readonly number[];
   readonly sampling: SamplingParams;
+  /** What the answer has to follow; absent: anything may be said. */
+  readonly grammar?: AnswerGrammar;
   readonly receivedAtMs: number;
   readonly deadlineMs: number;
   /** Further answers to the same prompt; all else of them is this request's. */
@@ -77,6 +81,8 @@ export interface WorkerOptions {
 }
 
 export type ToWorker =
+  /** The model's tokens, before the first request with a grammar. */
+  | { readonly type: "vocabulary"; readonly vocabulary: Vocabulary }
   | { readonly type: "submit"; readonly requests: readonly EngineRequest[] }
   | { readonly type: "cancel"; readonly ids: readonly string[] }
   /** Finish what is here, take nothing new. */

@@ -8,3 +8,6 @@ export const MESSAGE_COST_CHARS = 100;
 export const LONG_PROMPTS_MAX = 256;
 /** Characters of all long prompts that wait: a few bodies of the largest size. */
 export const LONG_PROMPT_CHARS_MAX = 32 * 1024 * 1024;
+
+/** Grammars of late requests that the main thread keeps: some 100 KiB each at most. */
+export const KEPT_GRAMMARS_MAX = 64;

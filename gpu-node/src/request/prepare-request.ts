@@ -12,6 +12,7 @@ import {
 } from "@fairlane/protocol";
 import type { EngineRequest } from "../engine/worker-messages.ts";
 import type { Detokenizer } from "../stream/token-stream.ts";
+import type { AnswerGrammars } from "./answer-grammar.ts";
 import { checkTokenIds } from "./check-token-ids.ts";
 import { samplingParams } from "./sampling-params.ts";
 
@@ -31,6 +32,7 @@ export interface ServedModel {
   readonly stopTokenIds: readonly number[];
   /** Token ids of a chat with the template applied. Throws AppError `invalid_messages` where the template refuses. */
   encodeChat(messages: readonly ChatMessage[]): Promise<Int32Array>;
+  readonly grammars: AnswerGrammars;
   makeDetokenizer(): Detokenizer;
   /** The bytes that a token stands for. */
   tokenBytes(token: number): Uint8Array;
@@ -61,10 +63,13 @@ export async function prepareRequest(
   // 2. the prompt
   const prompt = await encodePrompt(model, body.messages);
   if (!prompt.ok) return prompt;
-  // 3. the room for the answer
+  // 3. what the answer has to follow
+  const grammar = model.grammars.of(body);
+  if (!grammar.ok) return grammar;
+  // 4. the room for the answer
   const room = outputRoom(prompt.value.length, requestedOutputTokens(body), model);
   if (!room.ok) return room;
-  // 4. sampling
+  // 5. sampling
   const request: EngineRequest = {
     ...rest,
     ...(body.cache_prompt === false ? {} : { tenantSalt }),
@@ -72,6 +77,7 @@ export async function prepareRequest(
     maxOutputTokens: room.value,
     stopTokenIds: stopTokenIds(body, model),
     sampling: samplingParams(body, parts.random),
+    ...(grammar.value === null ? {} : { grammar: grammar.value }),
   };
   const stray = checkTokenIds(request, model.vocabSize);
   return stray === null ? ok(request) : err(stray);

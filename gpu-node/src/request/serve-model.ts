@@ -7,7 +7,10 @@ import { poolTokensOf } from "../scheduler/check-request.ts";
 import { ChatTemplate } from "../tokenize/chat-template.ts";
 import { Detokenizer } from "../tokenize/detokenizer.ts";
 import { Tokenizer } from "../tokenize/tokenizer.ts";
+import { AnswerGrammars } from "./answer-grammar.ts";
 import { ChatEncoder } from "./chat-encoder.ts";
+import { vocabularyOf } from "./vocabulary-of.ts";
+import type { Vocabulary } from "../grammar/vocabulary.ts";
 import type { ServedModel } from "./prepare-request.ts";
 
 /** [DESIGN 3.3] Output bound of a request that names none. */
@@ -15,6 +18,7 @@ const OUTPUT_TOKENS_DEFAULT = 2_048;
 
 export interface ServedModelHandle {
   readonly model: ServedModel;
+  readonly vocabulary: Vocabulary;
   close(): Promise<void>;
 }
 
@@ -47,6 +51,7 @@ export function serveModel(parts: {
     tokenBytesMax: tokenizer.maxTokenBytes,
     stopTokenIds: eosTokenIds,
     encodeChat: (messages) => encoder.encode(messages),
+    grammars: new AnswerGrammars(),
     tokenBytes: (token) => tokenizer.tokenBytes(token),
     makeDetokenizer: () => {
       const detokenizer = new Detokenizer(tokenizer);
@@ -56,5 +61,6 @@ export function serveModel(parts: {
       };
     },
   };
-  return { model, close: () => encoder.close() };
+  const vocabulary = vocabularyOf(tokenizer, info.vocabSize);
+  return { model, vocabulary, close: () => encoder.close() };
 }

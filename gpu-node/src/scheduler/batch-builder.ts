@@ -86,8 +86,14 @@ export function isDecodable(request: RunningRequest): boolean {
   return (
     request.plannedPrefillTokens === request.prefillTokens.length &&
     request.plannedOutputTokens < request.outputTokensMax &&
+    hasItsMask(request) &&
     !request.isCancelRequested
   );
+}
+
+/** Under a grammar, what may come next is known once the token before it has been settled. */
+function hasItsMask(request: RunningRequest): boolean {
+  return request.spec.grammar === undefined || request.plannedOutputTokens === request.outputTokens;
 }
 
 /** Some of the prefill is in no step yet, and all before it is computed or in one. */

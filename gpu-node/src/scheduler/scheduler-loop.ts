@@ -60,6 +60,9 @@ export class SchedulerLoop {
       case "submit":
         for (const request of message.requests) this.#submit(request);
         break;
+      case "vocabulary":
+        this.#scheduler.parts.grammars.useVocabulary(message.vocabulary);
+        break;
       case "cancel":
         this.#tell(this.#scheduler.cancel(message.ids));
         break;

@@ -14,6 +14,7 @@ import {
   WAITING_REQUESTS_MAX,
   WAITING_REQUESTS_PER_TENANT_MAX,
 } from "../limits.ts";
+import { GrammarStore } from "../grammar/grammar-store.ts";
 import type { CacheIdentity, Sha256 } from "../memory/block-chain.ts";
 import { PagePool } from "../memory/page-pool.ts";
 import { PrefixIndex } from "../memory/prefix-index.ts";
@@ -58,6 +59,8 @@ export interface SchedulerParts {
   readonly pool: PagePool;
   readonly prefixes: PrefixIndex | null;
   readonly table: RequestTable;
+  /** Where answers stand in the grammars that they have to follow. */
+  readonly grammars: GrammarStore;
   readonly waiting: WaitingQueue;
   readonly admission: AdmissionMode;
   readonly victimOrder: VictimOrder;
@@ -129,6 +132,7 @@ export function makeParts(options: SchedulerOptions): SchedulerParts {
     pool,
     prefixes: prefixesOf(options, budget, pool),
     table: new RequestTable(slotCount),
+    grammars: new GrammarStore(),
     waiting: new WaitingQueue(waitingBounds),
     admission: options.admission ?? "optimistic",
     victimOrder: options.victimOrder ?? newestFirst,

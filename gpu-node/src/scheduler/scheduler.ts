@@ -66,7 +66,7 @@ export class Scheduler {
       const message = `Request ${request.requestId} is being served already.`;
       return { code: "already_exists", message, param: null };
     }
-    const refusal = checkRequest(request, info);
+    const refusal = checkRequest(request, info) ?? this.#grammarRefusal(request);
     if (refusal !== null) return refusal;
     const { outputTokensMax } = needsOf(request, info);
     const chain = this.#chainOf(request);
@@ -187,6 +187,11 @@ export class Scheduler {
     const left = running.filter((fork) => fork.forkOf === request && !fork.isCancelRequested);
     // The first one is to join first.
     for (const fork of left.reverse()) this.preempt(fork);
+  }
+
+  #grammarRefusal({ grammar, stopTokenIds }: EngineRequest): ErrorValue | null {
+    if (grammar === undefined) return null;
+    return this.parts.grammars.refusalOf({ grammar, stopTokenIds });
   }
 
   /** The least times until the request's prefill can begin, and that it takes. */

@@ -15,12 +15,12 @@ import type { PagePool } from "../memory/page-pool.ts";
 import { abort, finish, startDecoding, type RunningRequest } from "../request/request.ts";
 import { countChunk } from "../request/request-counts.ts";
 import { progressOf } from "../request/request-progress.ts";
-import { stopReason } from "../request/stop-condition.ts";
 import { joinNext } from "./admission.ts";
 import { Batch, type BatchRow } from "./batch.ts";
 import { buildBatch, isPrefillable, type BatchOptions } from "./batch-builder.ts";
 import { PlanRoom } from "./plan-room.ts";
 import { growDecodes } from "./preemption.ts";
+import { endingOf, writeMasks, type RowEnding } from "./row-ending.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { SchedulerParts } from "./scheduler-parts.ts";
 import type { Tier } from "./tier-turns.ts";
@@ -98,6 +98,7 @@ export class StepCycle {
     if (this.#hasWindows) slideWindows(batch, pool);
     const plan = this.#engine.acquirePlan();
     writeStepPlan(plan, stepId, batch);
+    writeMasks(this.#engine, batch, parts.grammars);
 
     // 4. submit
     this.#submittedStepId = stepId;
@@ -193,18 +194,18 @@ export class StepCycle {
       request.outputs.add(token);
       request.chain?.append(token);
     }
-    const reason = token === null ? null : stopReason(request, token);
-    const isOver = reason !== null || request.isCancelRequested;
+    const { grammars } = this.#scheduler.parts;
+    const ending = endingOf(request, { isSampled: row.isSampled, token }, grammars);
+    const isOver = ending !== null;
     if (!isOver && token !== null && request.state === "prefilling") startDecoding(request);
     const asked = request.spec.sampling.topLogprobs;
     if (!isOver && asked === undefined) {
       sink.goesOn(request, token);
       return;
     }
-    // A stop token is counted, since it was computed, and has no text.
-    const newTokens = token === null || reason === "stop" ? NO_TOKENS : [token];
+    const newTokens = token === null || ending?.hasText === false ? NO_TOKENS : [token];
     const progress = isOver
-      ? this.#end(request, reason, newTokens)
+      ? this.#end(request, ending, newTokens)
       : progressOf(request, newTokens);
     sink.add(withLogprobs(progress, asked, { result, row: index }));
   }
@@ -225,13 +226,9 @@ export class StepCycle {
     prefixes.publish(request.chain, request.blocks, blockCount);
   }
 
-  /** @param reason null: it was cancelled */
-  #end(
-    request: RunningRequest,
-    reason: "stop" | "length" | null,
-    newTokens: readonly number[],
-  ): RequestProgress {
-    const ended = reason === null ? abort(request, null) : finish(request, reason);
+  #end(request: RunningRequest, ending: RowEnding, newTokens: readonly number[]): RequestProgress {
+    const ended =
+      ending.state === "aborted" ? abort(request, ending.error) : finish(request, ending.reason);
     return this.#scheduler.end(request, ended, newTokens);
   }
 }

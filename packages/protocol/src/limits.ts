@@ -10,6 +10,10 @@ export const BODY_BYTES_MAX = 4 * 1024 * 1024;
 export const NAME_CHARS_MAX = 256;
 /** Entries of `metadata`, as in OpenAI's API. */
 export const METADATA_ENTRIES_MAX = 16;
+/** Characters of a JSON schema, as JSON: far above hand-written ones, and compiled within milliseconds. */
+export const JSON_SCHEMA_CHARS_MAX = 65_536;
+/** Characters of the name of a function or a schema, as in OpenAI's API. */
+export const FUNCTION_NAME_CHARS_MAX = 64;
 /** Output tokens that a request may ask for whatever the model: bounds arithmetic, the context bounds the rest. */
 export const OUTPUT_TOKENS_MAX = 1_000_000;
 /** Stop strings of a request, as in OpenAI's API. */

@@ -1,5 +1,6 @@
 // For tests: a served model whose tokens are characters, so that token counts and texts can be read off.
 import { AppError, messageText } from "@fairlane/protocol";
+import { AnswerGrammars } from "../../request/answer-grammar.ts";
 import type { ServedModel } from "../../request/prepare-request.ts";
 
 export const LETTER_MODEL: ServedModel = {
@@ -11,6 +12,7 @@ export const LETTER_MODEL: ServedModel = {
   outputTokensDefault: 16,
   tokenBytesMax: 1,
   stopTokenIds: [0],
+  grammars: new AnswerGrammars(),
   encodeChat(messages) {
     const text = messages.map((message) => messageText(message.content)).join("");
     if (text.includes("refuse")) {

@@ -80,7 +80,6 @@ describe("parseChatRequest", () => {
       prompt_cache_key: null,
       prompt_cache_retention: null,
       reasoning_effort: null,
-      response_format: { type: "text" },
       safety_identifier: null,
       service_tier: "auto",
       store: false,
@@ -104,7 +103,6 @@ describe("parseChatRequest", () => {
     ["n", "1"],
     ["prompt_cache_key", "k"],
     ["reasoning_effort", "high"],
-    ["response_format", { type: "json_object" }],
     ["service_tier", "flex"],
     ["store", true],
     ["tool_choice", "required"],
@@ -118,6 +116,37 @@ describe("parseChatRequest", () => {
         param: field,
       },
     });
+  });
+
+  it.each([
+    [{ type: "text" }, null],
+    [{ type: "json_object" }, null],
+    [
+      {
+        type: "json_schema",
+        json_schema: { name: "a-B_1", schema: { type: "object" }, strict: true },
+      },
+      null,
+    ],
+    [{ type: "json_schema", json_schema: { name: "x" } }, null],
+    [{ type: "yaml" }, "response_format.type"],
+    [{ type: "json_schema" }, "response_format.json_schema"],
+    [{ type: "json_schema", json_schema: { name: "a b" } }, "response_format.json_schema.name"],
+    [
+      { type: "json_schema", json_schema: { name: "x".repeat(65) } },
+      "response_format.json_schema.name",
+    ],
+    [
+      { type: "json_schema", json_schema: { name: "x", schema: [] } },
+      "response_format.json_schema.schema",
+    ],
+    [
+      { type: "json_schema", json_schema: { name: "x", schema: { title: "x".repeat(65_536) } } },
+      "response_format.json_schema.schema",
+    ],
+  ])("checks response_format %j", (response_format, param) => {
+    const parsed = parseChatRequest({ messages: MESSAGES, response_format });
+    expect(parsed.ok ? null : parsed.error.param).toBe(param);
   });
 
   it("wants stream_options only together with stream", () => {

@@ -20,6 +20,7 @@ import {
   TOP_LOGPROBS_MAX,
 } from "../limits.ts";
 import { errorOfIssues } from "./issues.ts";
+import { responseFormat } from "./response-format.ts";
 
 const textPart = z.strictObject({ type: z.literal("text"), text: z.string() });
 
@@ -77,6 +78,7 @@ export const chatRequestSchema = z.strictObject({
   ignore_eos: z.boolean().nullish(),
   // Not OpenAI's, but llama.cpp's: false keeps the prompt out of the prefix cache, both ways.
   cache_prompt: z.boolean().nullish(),
+  response_format: responseFormat.nullish(),
   stream: z.boolean().nullish(),
   stream_options: z.strictObject({ include_usage: z.boolean().optional() }).nullish(),
   user: z.string().max(NAME_CHARS_MAX).optional(),
@@ -103,7 +105,6 @@ const OFF_VALUES: Readonly<Record<string, readonly unknown[]>> = {
   prompt_cache_key: [null],
   prompt_cache_retention: [null],
   reasoning_effort: [null],
-  response_format: [null],
   safety_identifier: [null],
   service_tier: [null, "auto", "default"],
   store: [null, false],
@@ -114,7 +115,6 @@ const OFF_VALUES: Readonly<Record<string, readonly unknown[]>> = {
 };
 
 function isOff(field: string, value: unknown): boolean {
-  if (field === "response_format" && isRecord(value)) return value["type"] === "text";
   if (Array.isArray(value)) return value.length === 0;
   return (OFF_VALUES[field] ?? []).includes(value);
 }

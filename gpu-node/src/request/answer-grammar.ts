@@ -1,0 +1,74 @@
+// Owns which grammar an answer has to follow, made of a request's fields; grammars of late requests are kept, since most
+// clients send one schema again and again. Invariant: a grammar that leaves here has been compiled once, so that the
+// engine's thread refuses none of them.
+import { err, ok, type Result } from "@fairlane/base";
+import type { ChatRequest, ErrorValue } from "@fairlane/protocol";
+import { Automaton, GrammarLimitError } from "../grammar/automaton.ts";
+import type { Grammar } from "../grammar/expr.ts";
+import type { AnswerGrammar } from "../grammar/grammar-store.ts";
+import { json, JSON_RULES } from "../grammar/json-grammar.ts";
+import { grammarOfSchema } from "../grammar/json-schema.ts";
+import { SchemaError } from "../grammar/schema-node.ts";
+import { KEPT_GRAMMARS_MAX } from "./limits.ts";
+
+type Outcome = Result<AnswerGrammar, ErrorValue>;
+
+const JSON_OBJECT: Grammar = { root: json.OBJECT, rules: JSON_RULES };
+
+export class AnswerGrammars {
+  /** By what they are made of; the one used longest ago first. */
+  readonly #kept = new Map<string, Outcome>();
+
+  /** The grammar that the request's response_format asks for; null for free text. */
+  of({ response_format: format }: ChatRequest): Result<AnswerGrammar | null, ErrorValue> {
+    if (!format || format.type === "text") return ok(null);
+    const param = "response_format";
+    if (format.type === "json_object") {
+      return this.make("json_object", { param, about: param, grammar: () => JSON_OBJECT });
+    }
+    const { name, schema = { type: "object" }, strict } = format.json_schema;
+    const isStrict = strict === true;
+    return this.make(`json_schema ${isStrict} ${JSON.stringify(schema)}`, {
+      param,
+      about: `${param} '${name}'`,
+      grammar: () => grammarOfSchema(schema, { isStrict }),
+    });
+  }
+
+  /** The grammar that `source` stands for, or why there is none. */
+  make(
+    source: string,
+    by: {
+      readonly param: string;
+      /** What errors say was wrong. */
+      readonly about: string;
+      readonly grammar: () => Grammar;
+    },
+  ): Outcome {
+    const outcome = this.#kept.get(source) ?? compiled(source, by);
+    this.#kept.delete(source);
+    const [oldest] = this.#kept.keys();
+    if (this.#kept.size >= KEPT_GRAMMARS_MAX && oldest !== undefined) this.#kept.delete(oldest);
+    this.#kept.set(source, outcome);
+    return outcome;
+  }
+}
+
+function compiled(
+  key: string,
+  by: { readonly param: string; readonly about: string; readonly grammar: () => Grammar },
+): Outcome {
+  const { param, about } = by;
+  try {
+    const grammar = by.grammar();
+    // Only whether it compiles: the engine's thread has its own.
+    new Automaton(grammar);
+    return ok({ key, grammar, param });
+  } catch (error) {
+    const message = `Invalid schema for ${about}: ${error instanceof Error ? error.message : ""}.`;
+    if (error instanceof SchemaError) return err({ code: "unsupported_schema", message, param });
+    if (error instanceof GrammarLimitError)
+      return err({ code: "schema_too_complex", message, param });
+    throw error;
+  }
+}
