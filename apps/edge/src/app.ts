@@ -5,6 +5,7 @@ import { notFound, onError } from "./errors/to-openai-error.ts";
 import { createApiKeyRoute, revokeApiKeyRoute } from "./http/admin-keys.ts";
 import { createTenantRoute, tenantUsageRoute } from "./http/admin-tenants.ts";
 import { chatCompletionsRoute } from "./http/chat-completions.ts";
+import { adminFairShareRoute, ownFairShareRoute } from "./http/fair-share.ts";
 import { healthRoute, readyRoute } from "./http/health.ts";
 import { methodNotAllowed } from "./http/method-not-allowed.ts";
 import { listModelsRoute, retrieveModelRoute } from "./http/models.ts";
@@ -12,6 +13,7 @@ import { responseHead } from "./http/response-head.ts";
 import { ownUsageRoute } from "./http/usage.ts";
 
 const ADMIN = "/v1/fairlane/admin/tenants";
+const ADMIN_FAIR_SHARE = "/v1/fairlane/admin/fair-share";
 
 /** The whole public API of the edge. */
 export function createApp(deps: EdgeDependencies): Hono<EdgeEnv> {
@@ -27,7 +29,9 @@ export function createApp(deps: EdgeDependencies): Hono<EdgeEnv> {
   app.get("/v1/models", listModelsRoute(deps));
   app.get("/v1/models/:model{.+}", retrieveModelRoute(deps));
   app.get("/v1/fairlane/usage", ownUsageRoute(deps));
+  app.get("/v1/fairlane/fair-share", ownFairShareRoute(deps));
 
+  app.get(ADMIN_FAIR_SHARE, adminFairShareRoute(deps));
   app.post(ADMIN, createTenantRoute(deps));
   app.get(`${ADMIN}/:tenant/usage`, tenantUsageRoute(deps));
   app.post(`${ADMIN}/:tenant/keys`, createApiKeyRoute(deps));
@@ -41,6 +45,9 @@ export function createApp(deps: EdgeDependencies): Hono<EdgeEnv> {
     app.all(path, methodNotAllowed("GET, HEAD"));
   }
   for (const path of ["/v1/fairlane/usage", `${ADMIN}/:tenant/usage`]) {
+    app.all(path, methodNotAllowed("GET, HEAD"));
+  }
+  for (const path of ["/v1/fairlane/fair-share", ADMIN_FAIR_SHARE]) {
     app.all(path, methodNotAllowed("GET, HEAD"));
   }
   app.all(`${ADMIN}/:tenant/keys/:key`, methodNotAllowed("DELETE"));

@@ -22,6 +22,14 @@ export const ADMIN_BODY_BYTES_MAX = 16 * 1024;
 /** Ledger entries in one answer: about 400 bytes each, so an answer stays near 40 KB. */
 export const LEDGER_ENTRIES_MAX = 100;
 
+/** Hours of fair share in an answer when the caller names no number, and the most: a month. */
+export const FAIR_SHARE_HOURS_DEFAULT = 24;
+export const FAIR_SHARE_HOURS_MAX = 744;
+/** Tenants in the operator's view of fair share. */
+export const FAIR_SHARE_TENANTS_MAX = 1_000;
+/** Wait for the hub to say where tenants stand. */
+export const FAIR_SHARE_TIMEOUT_MS = 5_000;
+
 /** Output tokens held for a request that names no bound: the default of the models. */
 export const OUTPUT_TOKENS_DEFAULT = 2_048;
 /** Tokens that a chat template may add around one message: role and turn markers take 5 to 8. */

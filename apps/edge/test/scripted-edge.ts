@@ -5,6 +5,7 @@ import type {
   AdmitInput,
   AdmitOutcome,
   CompleteOutcome,
+  FleetStanding,
   HubRequest,
   ModelCard,
   RateState,
@@ -50,6 +51,7 @@ export interface Script {
   readonly complete?: () => Promise<CompleteOutcome>;
   readonly stream?: () => Promise<Response>;
   readonly listModels?: () => Promise<readonly ModelCard[]>;
+  readonly fairShare?: (tenantId?: string) => Promise<FleetStanding | null>;
   readonly release?: () => Promise<void>;
   readonly configure?: () => Promise<void>;
   readonly putKey?: () => Promise<boolean>;
@@ -95,6 +97,7 @@ function scriptedHub(script: Script, asked: Asked): RegionHubStub {
       return script.complete?.() ?? Promise.reject(new Error("no script"));
     },
     listModels: () => script.listModels?.() ?? Promise.resolve([]),
+    fairShare: (tenantId) => script.fairShare?.(tenantId) ?? Promise.reject(new Error("no script")),
     fetch: async (_url, init) => {
       asked.hubRequests.push(await new Response(init.body).json<HubRequest>());
       return script.stream?.() ?? Promise.reject(new Error("no script"));

@@ -1,11 +1,18 @@
 // GET /v1/fairlane/usage: what the caller's own tenant is billed for, from the ledger: sums over all entries and
-// the newest ones. `?request_id=` lists the entries of one request. The administration's view is the same plus
+// the newest ones; and, apart from it, the service that fairness counted. `?request_id=` lists the entries of one request. The administration's view is the same plus
 // the node.
-import { ledgerOf, newestLedgerEntries, usageTotals, type LedgerRow } from "@fairlane/db";
+import {
+  fairTotals,
+  ledgerOf,
+  newestLedgerEntries,
+  usageTotals,
+  type LedgerRow,
+} from "@fairlane/db";
 import { admit } from "../admission/admit.ts";
 import { authenticate } from "../auth/authenticate.ts";
 import type { EdgeContext, EdgeDependencies } from "../edge-context.ts";
 import { LEDGER_ENTRIES_MAX } from "../limits.ts";
+import { serviceBody } from "./fair-share.ts";
 
 export function ownUsageRoute(deps: EdgeDependencies) {
   return async (context: EdgeContext): Promise<Response> => {
@@ -25,8 +32,9 @@ export async function usageAnswer(
   const ledger = ledgerOf(deps.ledgers, tenantId);
   const requestId = context.req.query("request_id");
   const entriesMax = LEDGER_ENTRIES_MAX;
-  const [totals, rows] = await Promise.all([
+  const [totals, [service], rows] = await Promise.all([
     usageTotals(ledger, tenantId),
+    fairTotals(deps.ledgers.fallback, [tenantId]),
     newestLedgerEntries(ledger, tenantId, {
       entriesMax,
       ...(requestId === undefined ? {} : { requestId }),
@@ -42,6 +50,7 @@ export async function usageAnswer(
       output_tokens: totals.outputTokens,
       cost_nano_usd: totals.costNanoUsd,
     },
+    service: serviceBody(service),
     entries: rows.map((row) =>
       showsNode ? { ...entryBody(row), ...nodeBody(row) } : entryBody(row),
     ),

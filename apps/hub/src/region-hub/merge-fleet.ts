@@ -40,7 +40,8 @@ export class FleetMerge {
   /** Of tenants that have cells. */
   readonly #weights = new Map<string, number>();
   readonly #nodes = new Map<string, NodeState>();
-  #state: "empty" | "loading" | "ready" = "empty";
+  #state: "empty" | "ready" = "empty";
+  #loading: Promise<void> | undefined;
   #lastPeriodMs = 0;
 
   constructor(intake: () => FleetIntake) {
@@ -77,15 +78,16 @@ export class FleetMerge {
   tick(nowMs: number): void {
     if (this.#nodes.size === 0 || nowMs - this.#lastPeriodMs < SERVICE_PERIOD_MS) return;
     this.#lastPeriodMs = nowMs;
-    if (this.#state === "empty") void this.#load();
+    void this.#loaded();
     if (this.#state !== "ready") return;
     const floorUnits = this.#counters.floor();
     for (const node of this.#nodes.values()) this.#tell(node, floorUnits);
     void this.#sync(floorUnits);
   }
 
-  /** Where tenants stand: the named one, or all; null before what is kept has been loaded. */
-  standing(region: string, tenantId?: string): FleetStanding | null {
+  /** Where tenants stand: the named one, or all; null while what is kept cannot be loaded. */
+  async standing(region: string, tenantId?: string): Promise<FleetStanding | null> {
+    await this.#loaded();
     if (this.#state !== "ready") return null;
     const ids = tenantId === undefined ? this.#cells.tenantIds : [tenantId];
     return {
@@ -153,8 +155,14 @@ export class FleetMerge {
     };
   }
 
+  /** Loads what is kept, unless that has been done; a call that fails leaves it to the next one. */
+  async #loaded(): Promise<void> {
+    if (this.#state === "ready") return;
+    this.#loading ??= this.#load().finally(() => (this.#loading = undefined));
+    return this.#loading;
+  }
+
   async #load(): Promise<void> {
-    this.#state = "loading";
     try {
       this.#restore(await this.#keep.load());
       this.#state = "ready";
@@ -162,7 +170,6 @@ export class FleetMerge {
         for (const tenantId of node.live) this.#setLive(node, tenantId);
       }
     } catch (error) {
-      this.#state = "empty";
       logEvent("warn", "fleet_load_failed", { reason: reasonOf(error) });
     }
   }

@@ -9,6 +9,7 @@ import {
   SSE_HEADERS,
   type CompleteOutcome,
   type ErrorValue,
+  type FleetStanding,
   type HeartbeatFrame,
   type HelloFrame,
   type HubRequest,
@@ -62,6 +63,10 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
 
   async listModels(): Promise<readonly ModelCard[]> {
     return this.#directory.models();
+  }
+
+  async fairShare(tenantId?: string): Promise<FleetStanding | null> {
+    return this.#fleet.standing(hubConfig(this.env).region, tenantId);
   }
 
   async cancelKey(key: { readonly tenantId: string; readonly keyId: string }): Promise<number> {

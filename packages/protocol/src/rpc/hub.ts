@@ -4,7 +4,7 @@ import type { ChatRequest } from "../openai/chat.ts";
 import type { chatCompletion } from "../openai/chat-response.ts";
 import type { ModelCard } from "../openai/model.ts";
 import type { UsageRecord } from "../wire/usage.ts";
-import type { FleetChange, FleetHead, FleetNews, FleetPage } from "./fleet.ts";
+import type { FleetChange, FleetHead, FleetNews, FleetPage, FleetStanding } from "./fleet.ts";
 
 /** One admitted request on its way to a node. */
 export interface HubRequest {
@@ -41,6 +41,11 @@ export type CompleteOutcome =
 export interface RegionHubRpc {
   complete(request: HubRequest): Promise<CompleteOutcome>;
   listModels(): Promise<readonly ModelCard[]>;
+  /**
+   * Where tenants stand in the region: the named one, or all that it knows. Shard 0 only. Null while what an earlier hub
+   * knew cannot be loaded.
+   */
+  fairShare(tenantId?: string): Promise<FleetStanding | null>;
 }
 
 export const HUB_STREAM_URL = "https://region-hub/stream";
