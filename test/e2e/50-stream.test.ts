@@ -47,6 +47,34 @@ describe("chat completions through edge, hub and node", () => {
     expect(pieces.join("")).toBe("The capital of France is");
   });
 
+  it("gives several answers by their index, streamed and whole alike, and bills their tokens once", async () => {
+    const request = { model, messages: capital, temperature: 1, seed: 5, max_tokens: 16, n: 3 };
+    const answer = await tenant.openai.chat.completions.create(request);
+    const texts = answer.choices.map(({ message }) => message.content);
+    expect(answer.choices.map(({ index }) => index)).toEqual([0, 1, 2]);
+    const alone = await tenant.openai.chat.completions.create({ ...request, n: 1 });
+    expect(texts[0]).toBe(alone.choices[0]?.message.content);
+    const stream = await tenant.openai.chat.completions.create({ ...request, stream: true });
+    const streamed = ["", "", ""];
+    const ends: unknown[] = [];
+    for await (const chunk of stream) {
+      for (const { index, delta, finish_reason: reason } of chunk.choices) {
+        streamed[index] += delta.content ?? "";
+        if (reason !== null) ends[index] = reason;
+      }
+    }
+    expect(streamed).toEqual(texts);
+    expect(ends).toEqual(answer.choices.map(({ finish_reason: reason }) => reason));
+    const row = await platform.ledgerRow(answer._request_id ?? "");
+    expect(row).toMatchObject({
+      prompt_tokens: 42,
+      computed_output_tokens: answer.usage?.completion_tokens,
+      billed_output_tokens: answer.usage?.completion_tokens,
+    });
+    // The prompt is counted once, however many answers share it.
+    expect(row.computed_prompt_tokens + row.computed_cached_tokens).toBe(42);
+  });
+
   it("gives log-probabilities through hub and edge, streamed and whole alike", async () => {
     const request = {
       ...{ model, messages: capital, temperature: 0, max_tokens: 32 },

@@ -113,7 +113,7 @@ export class TestNode {
   /** One step with one delta. */
   step(
     id: string,
-    delta: { from: number; text: string; n?: number; logprobs?: TokenLogprob[] },
+    delta: { from: number; text: string; n?: number; choice?: number; logprobs?: TokenLogprob[] },
   ): void {
     this.send({ type: "step", step: delta.from, deltas: [{ id, n: 1, ...delta }] });
   }

@@ -3,15 +3,16 @@
 import type { Clock, Random } from "@fairlane/base";
 import {
   AppError,
+  choiceCounts,
   parseChatRequest,
-  stopStrings,
   type ChatRequest,
   type ErrorValue,
 } from "@fairlane/protocol";
 import type { EngineRequest } from "../engine/worker-messages.ts";
 import { prepareRequest, type ServedModel } from "../request/prepare-request.ts";
+import { answerStreams } from "../stream/answer-streams.ts";
 import type { LiveStreams } from "../stream/live-streams.ts";
-import { TokenStream, type StreamSink } from "../stream/token-stream.ts";
+import type { AnswerSink } from "../stream/token-stream.ts";
 import type { Exchange } from "./exchange.ts";
 import { JsonSink } from "./json-sink.ts";
 import { REQUEST_LIFE_MS } from "./limits.ts";
@@ -60,20 +61,13 @@ export async function chatCompletions(exchange: Exchange, parts: ChatParts): Pro
   const refusal = parts.streams.refusalOf({
     tenantId: LOCAL_TENANT,
     promptTokens: promptTokens.length,
+    choices: 1 + (request.forks?.length ?? 0),
   });
   if (refusal) throw AppError.of(refusal);
   if (exchange.response.destroyed) return;
   // 5. the answer
   const sink = sinkOf({ exchange, body, request, model: model.id }, parts);
-  parts.streams.add(
-    new TokenStream({
-      request,
-      detokenizer: model.makeDetokenizer(),
-      tokenBytes: (token) => model.tokenBytes(token),
-      stopStrings: stopStrings(body),
-      sink,
-    }),
-  );
+  parts.streams.add(...answerStreams({ request, body, model, sink }));
   exchange.response.once("close", () => parts.streams.cancel([request.requestId]));
   parts.submitToEngine([request]);
 }
@@ -94,14 +88,16 @@ function sinkOf(
     readonly model: string;
   },
   parts: ChatParts,
-): StreamSink {
+): AnswerSink {
   const { exchange, body, request, model } = input;
   const { requestId, receivedAtMs } = request;
   const head = { requestId, model, createdSeconds: Math.floor(receivedAtMs / 1_000) };
-  if (body.stream !== true) return new JsonSink(exchange, head);
+  const choiceCount = choiceCounts(body).given;
+  if (body.stream !== true) return new JsonSink(exchange, head, choiceCount);
   return new SseSink({
     exchange,
     head,
+    choiceCount,
     includeUsage: body.stream_options?.include_usage === true,
     tooSlow: () => parts.streams.cancel([requestId]),
     ...(parts.keepAliveMs === undefined ? {} : { keepAliveMs: parts.keepAliveMs }),

@@ -1,36 +1,58 @@
 // Owns a non-streaming answer: collects a request's text and answers once, with the completion or with an error
 // status. The text is bounded by the model's context.
-import { chatCompletion, type ChatHead, type TokenLogprob } from "@fairlane/protocol";
-import type { StreamEnd, StreamSink, TokenDelta } from "../stream/token-stream.ts";
+import {
+  chatCompletion,
+  type ChatHead,
+  type FinishReason,
+  type TokenLogprob,
+} from "@fairlane/protocol";
+import type { AnswerSink, ChoiceEnd, StreamEnd, TokenDelta } from "../stream/token-stream.ts";
 import { sendError, sendJson, type Exchange } from "./exchange.ts";
 import { usageCounts } from "./sse-sink.ts";
 
-export class JsonSink implements StreamSink {
+interface Choice {
+  text: string;
+  logprobs: TokenLogprob[] | undefined;
+  finishReason: FinishReason | undefined;
+}
+
+export class JsonSink implements AnswerSink {
   readonly #exchange: Exchange;
   readonly #head: ChatHead;
-  #text = "";
-  #logprobs: TokenLogprob[] | undefined;
+  readonly #choices: readonly Choice[];
 
-  constructor(exchange: Exchange, head: ChatHead) {
+  constructor(exchange: Exchange, head: ChatHead, choiceCount: number) {
     this.#exchange = exchange;
     this.#head = head;
+    this.#choices = Array.from({ length: choiceCount }, () => {
+      return { text: "", logprobs: undefined, finishReason: undefined };
+    });
   }
 
   tokens(delta: TokenDelta): void {
-    this.#text += delta.text;
-    if (delta.logprobs) (this.#logprobs ??= []).push(...delta.logprobs);
+    const choice = this.#choices[delta.choice ?? 0];
+    if (choice === undefined) return;
+    choice.text += delta.text;
+    if (delta.logprobs) (choice.logprobs ??= []).push(...delta.logprobs);
+  }
+
+  choiceEnded({ choice, reason }: ChoiceEnd): void {
+    const ended = this.#choices[choice];
+    if (ended !== undefined) ended.finishReason = reason;
   }
 
   ended(end: StreamEnd): void {
     if (end.error) return sendError(this.#exchange, end.error);
     // Only a lost client's request is cancelled without an error.
-    if (end.reason === "cancelled" || end.reason === "error") return;
-    const answer = {
-      text: this.#text,
-      finishReason: end.reason,
-      counts: usageCounts(end),
-      ...(this.#logprobs ? { logprobs: this.#logprobs } : {}),
-    };
-    sendJson(this.#exchange, 200, chatCompletion(this.#head, answer));
+    const { reason } = end;
+    if (reason === "cancelled" || reason === "error") return;
+    const choices = this.#choices.map(({ text, logprobs, finishReason = reason }) => {
+      return { text, logprobs, finishReason };
+    });
+    sendJson(
+      this.#exchange,
+      200,
+      chatCompletion(this.#head, { choices, counts: usageCounts(end) }),
+    );
   }
 }

@@ -12,24 +12,26 @@ import {
   type ChunkPart,
   type ErrorValue,
 } from "@fairlane/protocol";
-import type { StreamEnd, StreamSink, TokenDelta } from "../stream/token-stream.ts";
+import type { AnswerSink, ChoiceEnd, StreamEnd, TokenDelta } from "../stream/token-stream.ts";
 import { sendError, type Exchange } from "./exchange.ts";
 import { STREAM_BUFFERED_BYTES_MAX, STREAM_KEEP_ALIVE_MS } from "./limits.ts";
 
 export interface SseSinkOptions {
   readonly exchange: Exchange;
   readonly head: ChatHead;
+  readonly choiceCount: number;
   readonly includeUsage: boolean;
   /** The client reads too slowly; the request is to be cancelled. */
   readonly tooSlow: () => void;
   readonly keepAliveMs?: number;
 }
 
-export class SseSink implements StreamSink {
+export class SseSink implements AnswerSink {
   readonly #options: SseSinkOptions;
   readonly #keepAlive: NodeJS.Timeout;
-  /** The role chunk is out. */
+  /** The role chunks are out. */
   #hasBegun = false;
+  #tokenCount = 0;
 
   constructor(options: SseSinkOptions) {
     this.#options = options;
@@ -39,20 +41,25 @@ export class SseSink implements StreamSink {
   }
 
   tokens(delta: TokenDelta): void {
-    const { text, logprobs } = delta;
+    const { text, logprobs, choice } = delta;
+    this.#tokenCount += delta.tokenCount;
     if (text === "" && !logprobs?.length) return;
-    // The id of an event is the index of the last token whose text it completes, as on the edge.
-    const id = delta.fromToken + delta.tokenCount - 1;
-    this.#writePart({ kind: "text", text, logprobs }, { id });
+    // The id of an event is the index of the last token whose text it completes, over all choices, as on the edge.
+    const id = this.#tokenCount - 1;
+    this.#writePart({ kind: "text", choice, text, logprobs }, { id });
+  }
+
+  choiceEnded({ choice, reason }: ChoiceEnd): void {
+    this.#writePart({ kind: "finish", choice, finishReason: reason });
   }
 
   ended(end: StreamEnd): void {
     clearInterval(this.#keepAlive);
-    const { exchange, includeUsage } = this.#options;
+    const { exchange, includeUsage, choiceCount } = this.#options;
     if (end.error && !exchange.response.headersSent) return sendError(exchange, end.error);
     if (end.reason === "cancelled") return void exchange.response.end();
     if (end.reason === "error") this.#writeError(end.error ?? UNKNOWN_ERROR);
-    else this.#writePart({ kind: "finish", finishReason: end.reason });
+    else if (choiceCount === 1) this.#writePart({ kind: "finish", finishReason: end.reason });
     if (includeUsage) this.#writePart({ kind: "usage", counts: usageCounts(end) });
     if (end.reason !== "error") this.#write(SSE_DONE);
     exchange.response.end();
@@ -71,8 +78,10 @@ export class SseSink implements StreamSink {
   #begin(): void {
     if (this.#hasBegun) return;
     this.#hasBegun = true;
-    const { head, includeUsage } = this.#options;
-    this.#write(sseEvent(chatChunk(head, { kind: "role" }, { includeUsage })));
+    const { head, includeUsage, choiceCount } = this.#options;
+    for (let choice = 0; choice < choiceCount; choice++) {
+      this.#write(sseEvent(chatChunk(head, { kind: "role", choice }, { includeUsage })));
+    }
   }
 
   #write(text: string): void {

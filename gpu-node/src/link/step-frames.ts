@@ -2,12 +2,13 @@
 // `done` for those that ended. Invariant: a request's `done` follows its last delta, and nothing follows `done`.
 import { assert } from "@fairlane/base";
 import { protocolLimits, type DoneFrame, type NodeFrame } from "@fairlane/protocol";
-import type { StreamEnd, StreamSink, TokenDelta } from "../stream/token-stream.ts";
+import type { AnswerSink, ChoiceEnd, StreamEnd, TokenDelta } from "../stream/token-stream.ts";
 
-export class StepFrames implements StreamSink {
+export class StepFrames implements AnswerSink {
   readonly #send: (frame: NodeFrame) => void;
   readonly #liveIds = new Set<string>();
   #deltas: TokenDelta[] = [];
+  #choiceEnds: ChoiceEnd[] = [];
   #ends: StreamEnd[] = [];
 
   constructor(send: (frame: NodeFrame) => void) {
@@ -29,6 +30,10 @@ export class StepFrames implements StreamSink {
     this.#deltas.push(delta);
   }
 
+  choiceEnded(end: ChoiceEnd): void {
+    this.#choiceEnds.push(end);
+  }
+
   ended(end: StreamEnd): void {
     this.#liveIds.delete(end.requestId);
     this.#ends.push(end);
@@ -36,11 +41,14 @@ export class StepFrames implements StreamSink {
 
   /** Sends what has been collected. A step that did nothing for this link sends nothing. */
   flush(stepId: number): void {
-    const [deltas, ends] = [this.#deltas, this.#ends];
-    if (deltas.length > 0) {
+    const [deltas, choiceEnds, ends] = [this.#deltas, this.#choiceEnds, this.#ends];
+    if (deltas.length + choiceEnds.length > 0) {
       assert(deltas.length <= protocolLimits.STEP_DELTAS_MAX, `${deltas.length} deltas in a step`);
       this.#deltas = [];
-      this.#send({ type: "step", step: stepId, deltas: deltas.map(wireDelta) });
+      const frame = { type: "step", step: stepId, deltas: deltas.map(wireDelta) } as const;
+      if (choiceEnds.length === 0) this.#send(frame);
+      else this.#send({ ...frame, ends: choiceEnds.map(wireEnd) });
+      if (choiceEnds.length > 0) this.#choiceEnds = [];
     }
     if (ends.length === 0) return;
     this.#ends = [];
@@ -51,11 +59,16 @@ export class StepFrames implements StreamSink {
 function wireDelta(delta: TokenDelta) {
   return {
     id: delta.requestId,
+    ...(delta.choice === undefined ? {} : { choice: delta.choice }),
     from: delta.fromToken,
     n: delta.tokenCount,
     text: delta.text,
     ...(delta.logprobs && delta.logprobs.length > 0 ? { logprobs: [...delta.logprobs] } : {}),
   };
+}
+
+function wireEnd({ requestId, choice, reason }: ChoiceEnd) {
+  return { id: requestId, choice, finish_reason: reason };
 }
 
 function doneFrame(end: StreamEnd): DoneFrame {

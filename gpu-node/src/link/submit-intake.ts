@@ -4,7 +4,6 @@
 import { assert, type Clock, type Random } from "@fairlane/base";
 import {
   errorSpec,
-  stopStrings,
   type ErrorValue,
   type RefuseFrame,
   type SubmitFrame,
@@ -13,8 +12,8 @@ import {
 import type { EngineRequest } from "../engine/worker-messages.ts";
 import { faultFields, type Log } from "../log.ts";
 import { prepareRequest, type ServedModel } from "../request/prepare-request.ts";
+import { answerStreams } from "../stream/answer-streams.ts";
 import type { LiveStreams } from "../stream/live-streams.ts";
-import { TokenStream } from "../stream/token-stream.ts";
 import type { BilledRequest } from "../usage/usage-record-row.ts";
 import type { HubLink } from "./hub-link.ts";
 import { INTAKE_SLICE_MS, PREPARING_REQUESTS_MAX } from "./limits.ts";
@@ -171,20 +170,15 @@ export class SubmitIntake {
       return false;
     }
     const { streams, model, refusal } = this.#options;
-    const error = refusal() ?? streams.refusalOf({ tenantId, promptTokens: promptTokens.length });
+    const choices = 1 + (request.forks?.length ?? 0);
+    const size = { tenantId, promptTokens: promptTokens.length, choices };
+    const error = refusal() ?? streams.refusalOf(size);
     if (error) {
       refuse(from, requestId, error);
       return false;
     }
-    streams.add(
-      new TokenStream({
-        request,
-        detokenizer: model.makeDetokenizer(),
-        tokenBytes: (token) => model.tokenBytes(token),
-        stopStrings: stopStrings(submitted.body),
-        sink: from.frames,
-      }),
-    );
+    const { body } = submitted;
+    streams.add(...answerStreams({ request, body, model, sink: from.frames }));
     from.frames.accepted(requestId);
     return true;
   }

@@ -4,6 +4,7 @@
 import { err, ok, type Random, type Result } from "@fairlane/base";
 import {
   AppError,
+  choiceCounts,
   messageText,
   requestedOutputTokens,
   type ChatMessage,
@@ -14,7 +15,7 @@ import type { EngineRequest } from "../engine/worker-messages.ts";
 import type { Detokenizer } from "../stream/token-stream.ts";
 import type { AnswerGrammars } from "./answer-grammar.ts";
 import { checkTokenIds } from "./check-token-ids.ts";
-import { samplingParams } from "./sampling-params.ts";
+import { choiceSeed, samplingParams } from "./sampling-params.ts";
 
 /** What a door needs of the model that the node serves. */
 export interface ServedModel {
@@ -27,6 +28,8 @@ export interface ServedModel {
   /** Token ids are below. */
   readonly vocabSize: number;
   readonly outputTokensDefault: number;
+  /** Answers to one request: all of them run at once. */
+  readonly choicesMax: number;
   /** Bytes of the longest token: a text of n bytes has at least n / tokenBytesMax tokens. */
   readonly tokenBytesMax: number;
   readonly stopTokenIds: readonly number[];
@@ -70,17 +73,44 @@ export async function prepareRequest(
   const room = outputRoom(prompt.value.length, requestedOutputTokens(body), model);
   if (!room.ok) return room;
   // 5. sampling
+  const { computed } = choiceCounts(body);
+  if (computed > model.choicesMax) return err(tooManyChoices(body, model));
   const request: EngineRequest = {
     ...rest,
     ...(body.cache_prompt === false ? {} : { tenantSalt }),
     promptTokens: prompt.value,
     maxOutputTokens: room.value,
     stopTokenIds: stopTokenIds(body, model),
-    sampling: samplingParams(body, parts.random),
+    ...answersOf(body, terms.requestId, parts.random),
     ...(grammar.value === null ? {} : { grammar: grammar.value }),
   };
   const stray = checkTokenIds(request, model.vocabSize);
   return stray === null ? ok(request) : err(stray);
+}
+
+/** How the answers are sampled: the first as one alone would be, the others by seeds of their own. */
+function answersOf(
+  body: ChatRequest,
+  requestId: string,
+  random: Random,
+): Pick<EngineRequest, "sampling" | "forks"> {
+  const params = samplingParams(body, random);
+  const { given, computed } = choiceCounts(body);
+  if (computed === 1) return { sampling: params };
+  const forks = Array.from({ length: computed - 1 }, (_, index) => ({
+    requestId: `${requestId}#${index + 1}`,
+    ...choiceSeed(params, index + 1),
+  }));
+  // The likeliest are found by their log-probabilities.
+  const sampling = given < computed ? { topLogprobs: 0, ...params } : params;
+  return { sampling, forks };
+}
+
+function tooManyChoices(body: ChatRequest, { choicesMax }: ServedModel): ErrorValue {
+  const { given, computed } = choiceCounts(body);
+  const param = given > choicesMax ? "n" : "best_of";
+  const message = `Invalid '${param}': this node computes at most ${choicesMax} answers at once, not ${computed}.`;
+  return { code: "invalid_value", message, param };
 }
 
 /** The model's end tokens, unless the client wants them ignored, and the client's own. */

@@ -40,6 +40,16 @@ export function samplingParams(fields: SamplingFields, random: Random): Sampling
   };
 }
 
+/** The seed of a further answer: choice 1 and up; the same for the same request seed. */
+export function choiceSeed(
+  { seedLow, seedHigh }: SamplingParams,
+  choice: number,
+): Pick<SamplingParams, "seedLow" | "seedHigh"> {
+  const bits = (BigInt(seedHigh) << 32n) | BigInt(seedLow);
+  const mixed = mixSeed(BigInt.asUintN(64, bits + BigInt(choice)));
+  return { seedLow: Number(mixed & 0xffff_ffffn), seedHigh: Number(mixed >> 32n) };
+}
+
 // Only what is on, so that most requests carry nothing of it.
 function optionalParams(fields: SamplingFields): Partial<SamplingParams> {
   const biases = Object.entries(fields.logit_bias ?? {});

@@ -47,6 +47,7 @@ export function serveModel(parts: {
     createdSeconds,
     contextTokens,
     vocabSize: info.vocabSize,
+    choicesMax: info.slotCount,
     outputTokensDefault: Math.min(OUTPUT_TOKENS_DEFAULT, contextTokens),
     tokenBytesMax: tokenizer.maxTokenBytes,
     stopTokenIds: eosTokenIds,

@@ -294,16 +294,18 @@ describe("LiveStreams", () => {
   it("bounds the live requests of one tenant and frees the room when they end", () => {
     for (let index = 0; index < LIVE_REQUESTS_PER_TENANT_MAX; index++) {
       const one = request(`r${index}`);
-      expect(streams.refusalOf({ tenantId: "ten_a", promptTokens: 3 })).toBeNull();
+      expect(streams.refusalOf({ tenantId: "ten_a", promptTokens: 3, choices: 1 })).toBeNull();
       add(one);
       engine.submit([one]);
     }
-    expect(streams.refusalOf({ tenantId: "ten_a", promptTokens: 3 })?.code).toBe("overloaded");
-    expect(streams.refusalOf({ tenantId: "ten_b", promptTokens: 3 })).toBeNull();
-    expect(streams.refusalOf({ tenantId: "ten_b", promptTokens: 20_000_000 })?.code).toBe(
+    expect(streams.refusalOf({ tenantId: "ten_a", promptTokens: 3, choices: 1 })?.code).toBe(
       "overloaded",
     );
+    expect(streams.refusalOf({ tenantId: "ten_b", promptTokens: 3, choices: 1 })).toBeNull();
+    expect(
+      streams.refusalOf({ tenantId: "ten_b", promptTokens: 20_000_000, choices: 1 })?.code,
+    ).toBe("overloaded");
     engine.end("r0", "stop");
-    expect(streams.refusalOf({ tenantId: "ten_a", promptTokens: 3 })).toBeNull();
+    expect(streams.refusalOf({ tenantId: "ten_a", promptTokens: 3, choices: 1 })).toBeNull();
   });
 });

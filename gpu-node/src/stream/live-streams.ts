@@ -12,6 +12,7 @@ import {
   LIVE_REQUESTS_PER_TENANT_MAX,
   RETRY_AFTER_FULL_MS,
 } from "./limits.ts";
+import type { ChoiceGroup } from "./choice-group.ts";
 import type { Advance, StreamEnd, TokenStream } from "./token-stream.ts";
 
 /** What the streams need of the usage journal. */
@@ -66,7 +67,10 @@ type WorkerStep = Extract<FromWorker, { type: "step" }>;
 
 export class LiveStreams {
   readonly #options: LiveStreamsOptions;
+  /** By the engine's id: that of the request, or of one of its further answers. */
   readonly #byId = new Map<string, TokenStream>();
+  /** Requests with several answers, until the last has ended. */
+  readonly #groups = new Map<string, ChoiceGroup>();
   readonly #countOfTenant = new Map<string, number>();
   readonly #lastTokenMs = new WeakMap<TokenStream, number>();
   #promptTokens = 0;
@@ -81,29 +85,38 @@ export class LiveStreams {
   }
 
   has(requestId: string): boolean {
-    return this.#byId.has(requestId);
+    return this.#byId.has(requestId) || this.#groups.has(requestId);
   }
 
   /** The error of a request that would pass a bound, or null. */
   refusalOf(request: {
     readonly tenantId: string;
     readonly promptTokens: number;
+    /** Answers to it, each of which counts as a request. */
+    readonly choices: number;
   }): ErrorValue | null {
+    const { promptTokens, choices } = request;
     const ofTenant = this.#countOfTenant.get(request.tenantId) ?? 0;
-    if (ofTenant >= LIVE_REQUESTS_PER_TENANT_MAX) {
+    if (ofTenant + choices > LIVE_REQUESTS_PER_TENANT_MAX) {
       return full(`the tenant has ${ofTenant} requests here, ${LIVE_REQUESTS_PER_TENANT_MAX} may`);
     }
-    if (this.#byId.size >= LIVE_REQUESTS_MAX) {
-      return full(`${this.#byId.size} requests are here, as many as may`);
+    if (this.#byId.size + choices > LIVE_REQUESTS_MAX) {
+      return full(`${this.#byId.size} requests are here, ${LIVE_REQUESTS_MAX} may`);
     }
-    if (this.#promptTokens + request.promptTokens > LIVE_PROMPT_TOKENS_MAX) {
+    if (this.#promptTokens + promptTokens * choices > LIVE_PROMPT_TOKENS_MAX) {
       return full(`${this.#promptTokens} prompt tokens are here, ${LIVE_PROMPT_TOKENS_MAX} may`);
     }
     return null;
   }
 
-  /** Adds an accepted request, before it is submitted to the engine. */
-  add(stream: TokenStream): void {
+  /** Adds the streams of an accepted request, before it is submitted to the engine. */
+  add(...answers: readonly TokenStream[]): void {
+    for (const stream of answers) this.#add(stream);
+    const group = answers[0]?.group;
+    if (group) this.#groups.set(group.requestId, group);
+  }
+
+  #add(stream: TokenStream): void {
     const { requestId, tenantId, promptTokens } = stream.request;
     assert(!this.#byId.has(requestId), `${requestId} is live already`);
     this.#byId.set(requestId, stream);
@@ -115,21 +128,24 @@ export class LiveStreams {
 
   /** Notes the journal key of an added request that is billed. */
   bill(requestId: string, journalKey: number): void {
-    const stream = this.#byId.get(requestId);
-    assert(stream !== undefined && stream.journalKey === null, `${requestId} cannot be billed`);
-    stream.journalKey = journalKey;
+    const billed = this.#groups.get(requestId) ?? this.#byId.get(requestId);
+    assert(billed !== undefined && billed.journalKey === null, `${requestId} cannot be billed`);
+    billed.journalKey = journalKey;
   }
 
   /** Stops requests: their sinks hear nothing but the end. Ids that are not live are ignored. */
   cancel(ids: readonly string[], error: ErrorValue | null = null): void {
-    const live = ids.filter((id) => this.#byId.has(id));
+    const live = ids.flatMap((id) => this.#answersOf(id)).filter((id) => this.#byId.has(id));
     for (const id of live) this.#byId.get(id)?.silence(error);
     if (live.length > 0) this.#options.cancelAtEngine(live);
   }
 
   /** Stops everything. */
   cancelAll(error: ErrorValue | null): void {
-    this.cancel([...this.#byId.keys()], error);
+    const ids = [...this.#byId.values()].map(
+      ({ group, requestId }) => group?.requestId ?? requestId,
+    );
+    this.cancel([...new Set(ids)], error);
   }
 
   /** Takes a step of the engine. Throws when the journal cannot be written: then nothing may leave. */
@@ -142,9 +158,18 @@ export class LiveStreams {
 
   /** Takes the scheduler's refusal of a request. */
   refused(requestId: string, error: ErrorValue): void {
-    const stream = this.#byId.get(requestId);
-    if (!stream) return;
-    this.#settle([{ stream, before: stream.counts, advance: stream.fail(error) }], []);
+    const refused = this.#answersOf(requestId).flatMap((id) => this.#byId.get(id) ?? []);
+    if (refused.length === 0) return;
+    const advanced = refused.map((stream) => {
+      return { stream, before: stream.counts, advance: stream.fail(error) };
+    });
+    this.#settle(advanced, []);
+  }
+
+  /** The engine's ids of a request's answers. */
+  #answersOf(requestId: string): readonly string[] {
+    const group = this.#groups.get(requestId);
+    return group === undefined ? [requestId] : group.streams.map((stream) => stream.requestId);
   }
 
   #advance(progress: RequestProgress, nowMs: number): Advanced[] {
@@ -168,19 +193,32 @@ export class LiveStreams {
   }
 
   #settle(advanced: readonly Advanced[], tokenGapsMs: readonly number[]): void {
-    this.#options.journal.commitStep(advanced.flatMap(billedProgress));
+    for (const { stream, advance } of advanced) {
+      if (advance.end) stream.group?.noteEnd(advance.end);
+    }
+    this.#options.journal.commitStep(billedProgress(advanced));
     const service = this.#options.service?.() ?? null;
     for (const { stream, before, advance } of advanced) {
-      if (stream.journalKey !== null) service?.grew(stream.request, before, stream.counts);
+      if (keyOf(stream) !== null) service?.grew(stream.request, before, stream.counts);
       if (advance.end) this.#remove(stream);
       stream.deliver(advance);
-      if (advance.end) this.#options.observer.streamEnded(stream, advance.end);
+      if (advance.end) this.#observeEnd(stream, advance.end);
     }
     this.#options.observer.stepDelivered(this.#lastStepId, { ...growthOf(advanced), tokenGapsMs });
     // Last, since an engine may answer at once.
     const stopped = advanced.filter(({ advance }) => advance.endsAtEngine);
     if (stopped.length === 0) return;
     this.#options.cancelAtEngine(stopped.map(({ stream }) => stream.requestId));
+  }
+
+  /** A request with several answers ends with the last of them. */
+  #observeEnd(stream: TokenStream, end: StreamEnd): void {
+    const { observer } = this.#options;
+    const { group } = stream;
+    if (group === null) return observer.streamEnded(stream, end);
+    if (!group.isOver || group.end === null) return;
+    this.#groups.delete(group.requestId);
+    observer.streamEnded(group.streams[0] ?? stream, group.end);
   }
 
   #remove(stream: TokenStream): void {
@@ -197,10 +235,22 @@ export class LiveStreams {
   }
 }
 
-function billedProgress({ stream, advance }: Advanced): BilledProgress[] {
-  const key = stream.journalKey;
-  if (key === null) return [];
-  return [{ key, counts: stream.counts, finishReason: advance.end?.reason ?? null }];
+/** What a step means for the journal: one account per request, whatever its answers. */
+function billedProgress(advanced: readonly Advanced[]): BilledProgress[] {
+  const progress = new Map<number, BilledProgress>();
+  for (const { stream, advance } of advanced) {
+    const { group } = stream;
+    const key = keyOf(stream);
+    if (key === null) continue;
+    const { counts } = group ?? stream;
+    const end = group === null ? advance.end : group.end;
+    progress.set(key, { key, counts, finishReason: end?.reason ?? null });
+  }
+  return [...progress.values()];
+}
+
+function keyOf({ group, journalKey }: TokenStream): number | null {
+  return group === null ? journalKey : group.journalKey;
 }
 
 function growthOf(advanced: readonly Advanced[]): TokenGrowth {

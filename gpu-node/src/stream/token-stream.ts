@@ -6,6 +6,7 @@ import { assert } from "@fairlane/base";
 import type { ErrorValue, TokenLogprob } from "@fairlane/protocol";
 import type { EndReason, EngineRequest, RequestProgress } from "../engine/worker-messages.ts";
 import { NO_COUNTS, type LiveCounts } from "../usage/live-counts.ts";
+import type { ChoiceGroup } from "./choice-group.ts";
 import { HeldLogprobs } from "./held-logprobs.ts";
 import { StopMatcher } from "./stop-matcher.ts";
 
@@ -19,7 +20,9 @@ export interface Detokenizer {
 /** The output tokens that one step made for one request. */
 export interface TokenDelta {
   readonly requestId: string;
-  /** Index of the first of them among the request's output tokens, from 0. */
+  /** Which of several answers they belong to; absent: there is one. */
+  readonly choice?: number;
+  /** Index of the first of them among the answer's output tokens, from 0. */
   readonly fromToken: number;
   readonly tokenCount: number;
   /** Empty while a character is incomplete or a stop string may have begun, and for a stop token. */
@@ -38,16 +41,31 @@ export interface StreamEnd {
   readonly counts: LiveCounts;
 }
 
-/** Where a stream's tokens go: a hub link, an SSE response, a JSON response. Must not throw. */
+/** One of several answers is complete. */
+export interface ChoiceEnd {
+  readonly requestId: string;
+  readonly choice: number;
+  readonly reason: "stop" | "length";
+}
+
+/** Where a stream's tokens go. Must not throw. */
 export interface StreamSink {
   tokens(delta: TokenDelta): void;
   ended(end: StreamEnd): void;
+}
+
+/** Where an answer goes, or several to one request: a hub link, an SSE response, a JSON response. Must not throw. */
+export interface AnswerSink extends StreamSink {
+  /** Called before `ended` for each of several; an answer alone only ends. */
+  choiceEnded(end: ChoiceEnd): void;
 }
 
 export interface TokenStreamOptions {
   readonly request: EngineRequest;
   readonly detokenizer: Detokenizer;
   readonly sink: StreamSink;
+  /** Of one of several answers. */
+  readonly group?: ChoiceGroup;
   /** Texts that end the answer and are no part of it. */
   readonly stopStrings?: readonly string[];
   readonly tokenBytes: (token: number) => Uint8Array;
@@ -62,7 +80,9 @@ export interface Advance {
 }
 
 export class TokenStream {
+  /** As the engine has it; of one of several answers with an id of its own. */
   readonly request: EngineRequest;
+  readonly group: ChoiceGroup | null;
   /** The request's key in the usage journal; null for what is not billed. Set once, before the first step. */
   journalKey: number | null = null;
   readonly #detokenizer: Detokenizer;
@@ -78,6 +98,7 @@ export class TokenStream {
 
   constructor(options: TokenStreamOptions) {
     this.request = options.request;
+    this.group = options.group ?? null;
     this.#detokenizer = options.detokenizer;
     this.#sink = options.sink;
     this.#stop = new StopMatcher(options.stopStrings ?? []);
@@ -109,9 +130,11 @@ export class TokenStream {
       `${this.requestId}: ${progress.newTokens.length} tokens listed, ${tokenCount} counted`,
     );
     const { receivedAtMs } = this.request;
+    // Further answers have their prompt from the first, with which it is counted.
+    const ownsPrompt = this.group === null || this.group.streams[0] === this;
     this.#counts = {
-      cachedTokens,
-      computedPromptTokens,
+      cachedTokens: ownsPrompt ? cachedTokens : 0,
+      computedPromptTokens: ownsPrompt ? computedPromptTokens : 0,
       outputTokens,
       queueMs: spanMs(receivedAtMs, progress.scheduledAtMs),
       ttftMs: this.#counts.ttftMs ?? spanMs(receivedAtMs, tokenCount > 0 ? nowMs : null),

@@ -16,7 +16,14 @@ export {
 } from "./openai/chat.ts";
 export type { ChatMessage, ChatRequest } from "./openai/chat.ts";
 export { chatChunk, chatCompletion, usageBody } from "./openai/chat-response.ts";
-export type { ChatHead, ChunkPart, FinishReason, TokenCounts } from "./openai/chat-response.ts";
+export type {
+  AnswerChoice,
+  ChatHead,
+  ChunkPart,
+  FinishReason,
+  TokenCounts,
+} from "./openai/chat-response.ts";
+export { choiceCounts } from "./openai/choices.ts";
 export { errorOfIssues } from "./openai/issues.ts";
 export type { TokenLogprob } from "./openai/logprobs.ts";
 export { modelBody, modelList } from "./openai/model.ts";

@@ -18,6 +18,8 @@ export const FUNCTION_NAME_CHARS_MAX = 64;
 export const OUTPUT_TOKENS_MAX = 1_000_000;
 /** Stop strings of a request, as in OpenAI's API. */
 export const STOP_STRINGS_MAX = 4;
+/** Answers to one request, `n` and `best_of`, as in OpenAI's API; a node computes as many at once as it has slots. */
+export const CHOICES_MAX = 128;
 /** UTF-16 units of a stop string: that much text may be held back, and is searched again with each token. */
 export const STOP_CHARS_MAX = 256;
 /** `stop_token_ids` of a request; leaves room for the model's own among the node's 64. */

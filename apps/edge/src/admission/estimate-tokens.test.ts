@@ -24,5 +24,7 @@ describe("estimateTokens", () => {
     expect(estimateTokens({ messages, max_tokens: 10 })).toBe(95);
     expect(estimateTokens({ messages, max_tokens: 10, max_completion_tokens: 20 })).toBe(105);
     expect(estimateTokens({ messages, max_tokens: null })).toBe(85 + 2_048);
+    expect(estimateTokens({ messages, max_tokens: 10, n: 3 })).toBe(85 + 30);
+    expect(estimateTokens({ messages, max_tokens: 10, n: 2, best_of: 4 })).toBe(85 + 40);
   });
 });

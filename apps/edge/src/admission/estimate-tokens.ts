@@ -1,6 +1,11 @@
 // Owns the bound of what a request may take, before a tokeniser is at hand: never below the true count, so that
 // a hold covers it. Settling replaces it by what was computed.
-import { messageText, requestedOutputTokens, type ChatRequest } from "@fairlane/protocol";
+import {
+  choiceCounts,
+  messageText,
+  requestedOutputTokens,
+  type ChatRequest,
+} from "@fairlane/protocol";
 import {
   OUTPUT_TOKENS_DEFAULT,
   TEMPLATE_TOKENS_PER_MESSAGE,
@@ -19,7 +24,8 @@ export function promptTokensMax(request: ChatRequest): number {
   return tokens;
 }
 
-/** Upper bound of prompt and output together. */
+/** Upper bound of the prompt and all answers together. */
 export function estimateTokens(request: ChatRequest): number {
-  return promptTokensMax(request) + (requestedOutputTokens(request) ?? OUTPUT_TOKENS_DEFAULT);
+  const outputTokens = requestedOutputTokens(request) ?? OUTPUT_TOKENS_DEFAULT;
+  return promptTokensMax(request) + outputTokens * choiceCounts(request).computed;
 }

@@ -174,7 +174,12 @@ describe("bad input", () => {
     ["an array as the body", "[]", 400, "invalid_type"],
     ["a wrong type", json({ messages: "hi" }), 400, "invalid_type"],
     ["an unknown field", json({ messages: MESSAGES, tempreature: 1 }), 400, "unknown_parameter"],
-    ["a field not served yet", json({ messages: MESSAGES, n: 2 }), 400, "unsupported_parameter"],
+    [
+      "a field not served yet",
+      json({ messages: MESSAGES, store: true }),
+      400,
+      "unsupported_parameter",
+    ],
     ["no messages field", "{}", 400, "missing_required_parameter"],
     ["empty messages", json({ messages: [] }), 400, "empty_array"],
     ["max_tokens 0", json({ messages: MESSAGES, max_tokens: 0 }), 400, "integer_below_min_value"],

@@ -17,11 +17,15 @@ export interface AnswerSink {
   /** Text up to and with the token of this index. */
   write(delta: {
     readonly text: string;
+    /** Which of several answers; absent: the only one, or the first. */
+    readonly choice?: number | undefined;
     /** Of the tokens whose text this is, when the request asked. */
     readonly logprobs?: readonly TokenLogprob[] | undefined;
     readonly tokenIndex: number;
     readonly nowMs: number;
   }): SinkState;
+  /** One of several answers is complete; the request is not before `finish`. */
+  finishChoice(choice: number, finishReason: FinishReason, nowMs: number): SinkState;
   finish(finishReason: FinishReason, counts: TokenCounts): void;
   /** The request cannot go on; before or after it was accepted. `counts` = what was served so far. */
   fail(error: ErrorValue, counts: TokenCounts): void;

@@ -28,6 +28,28 @@ describe("an answer in one body", () => {
     });
   });
 
+  it("has every answer of several with its own end, or the end of all", async () => {
+    const hub = freshHub();
+    const node = await TestNode.link(hub, "node-a");
+    const outcome = hub.complete(hubRequest({ body: { ...BODY, n: 2 } }));
+    const id = await node.accept();
+    node.step(id, { from: 0, choice: 1, text: "B" });
+    node.step(id, { from: 0, choice: 0, text: "A" });
+    const ends = [{ id, choice: 1, finish_reason: "length" as const }];
+    node.send({ type: "step", step: 2, deltas: [], ends });
+    node.step(id, { from: 1, choice: 0, text: "a" });
+    node.done(id, 3);
+    const choice = (index: number, content: string, finish_reason: string) => {
+      return { index, message: { content }, finish_reason };
+    };
+    expect(await outcome).toMatchObject({
+      completion: {
+        choices: [choice(0, "Aa", "stop"), choice(1, "B", "length")],
+        usage: { completion_tokens: 3 },
+      },
+    });
+  });
+
   it("is the whole text with its usage", async () => {
     const hub = freshHub();
     const node = await TestNode.link(hub, "node-a");

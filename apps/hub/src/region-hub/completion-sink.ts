@@ -12,16 +12,24 @@ import {
 import { ANSWER_CHARS_MAX } from "../limits.ts";
 import type { AnswerSink, SinkState } from "./answer-sink.ts";
 
+interface Choice {
+  readonly texts: string[];
+  logprobs: TokenLogprob[] | undefined;
+  finishReason: FinishReason | undefined;
+}
+
 export class CompletionSink implements AnswerSink {
   /** Resolves when the request is done or failed. Never rejects. */
   readonly outcome: Promise<CompleteOutcome>;
   #resolve: (outcome: CompleteOutcome) => void = () => {};
   #head: ChatHead | undefined;
-  readonly #texts: string[] = [];
-  #logprobs: TokenLogprob[] | undefined;
+  readonly #choices: readonly Choice[];
   #chars = 0;
 
-  constructor() {
+  constructor(choiceCount: number) {
+    this.#choices = Array.from({ length: choiceCount }, () => {
+      return { texts: [], logprobs: undefined, finishReason: undefined };
+    });
     this.outcome = new Promise((resolve) => (this.#resolve = resolve));
   }
 
@@ -36,12 +44,15 @@ export class CompletionSink implements AnswerSink {
 
   write(delta: {
     readonly text: string;
+    readonly choice?: number | undefined;
     readonly logprobs?: readonly TokenLogprob[] | undefined;
   }): SinkState {
-    this.#texts.push(delta.text);
+    const choice = this.#choices[delta.choice ?? 0];
+    if (choice === undefined) return "open";
+    choice.texts.push(delta.text);
     this.#chars += delta.text.length;
     if (delta.logprobs) {
-      (this.#logprobs ??= []).push(...delta.logprobs);
+      (choice.logprobs ??= []).push(...delta.logprobs);
       this.#chars += JSON.stringify(delta.logprobs).length;
     }
     if (this.#chars <= ANSWER_CHARS_MAX) return "open";
@@ -50,12 +61,19 @@ export class CompletionSink implements AnswerSink {
     return "gone";
   }
 
+  finishChoice(choice: number, finishReason: FinishReason): SinkState {
+    const finished = this.#choices[choice];
+    if (finished !== undefined) finished.finishReason = finishReason;
+    return "open";
+  }
+
   finish(finishReason: FinishReason, counts: TokenCounts): void {
     if (!this.#head) return;
-    const text = this.#texts.join("");
-    const logprobs = this.#logprobs ? { logprobs: this.#logprobs } : {};
-    const completion = chatCompletion(this.#head, { text, finishReason, counts, ...logprobs });
-    this.#resolve({ ok: true, completion });
+    const choices = this.#choices.map((choice) => {
+      const { texts, logprobs } = choice;
+      return { text: texts.join(""), logprobs, finishReason: choice.finishReason ?? finishReason };
+    });
+    this.#resolve({ ok: true, completion: chatCompletion(this.#head, { choices, counts }) });
   }
 
   fail(error: ErrorValue): void {

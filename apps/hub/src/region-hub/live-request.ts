@@ -13,8 +13,10 @@ export type Placement =
       readonly state: "answering";
       readonly link: NodeLink;
       readonly promptTokens: number;
-      /** Output tokens received so far. */
+      /** Output tokens received so far, of all answers. */
       outputTokens: number;
+      /** The same of each answer, by choice. */
+      readonly choiceTokens: number[];
     };
 
 export interface LiveRequest {

@@ -20,6 +20,9 @@ class NotingSink implements AnswerSink {
   write() {
     return "open" as const;
   }
+  finishChoice() {
+    return "open" as const;
+  }
   finish(): void {
     throw new Error("nothing finishes here");
   }

@@ -1,14 +1,15 @@
 // Owns every request between its arrival at the hub and the end of its answer: bounds, placement, the node's
 // frames, deadlines, keep-alives and slow readers. Invariant: a request leaves the table before its sink is ended,
 // so each ends exactly once; token offsets have no gap and no overlap, or the answer ends with an error.
-import type {
-  AcceptFrame,
-  DoneFrame,
-  ErrorValue,
-  HubRequest,
-  RefuseFrame,
-  StepFrame,
-  TokenCounts,
+import {
+  choiceCounts,
+  type AcceptFrame,
+  type DoneFrame,
+  type ErrorValue,
+  type HubRequest,
+  type RefuseFrame,
+  type StepFrame,
+  type TokenCounts,
 } from "@fairlane/protocol";
 import {
   LINK_WAIT_MS,
@@ -28,6 +29,7 @@ import { doneError, mayGoElsewhere, refusalError, upstreamError } from "./node-e
 import { placeRequest } from "./place-request.ts";
 
 type Delta = StepFrame["deltas"][number];
+type ChoiceEnd = NonNullable<StepFrame["ends"]>[number];
 
 export class LiveRequests {
   readonly #directory: NodeDirectory;
@@ -114,11 +116,13 @@ export class LiveRequests {
     if (live.placement.state !== "submitted") {
       return this.#fail(live, upstreamError("The node accepted the request twice."));
     }
+    const choiceCount = live.work === undefined ? 1 : choiceCounts(live.work.request.body).given;
     live.placement = {
       state: "answering",
       link,
       promptTokens: frame.prompt_tokens,
       outputTokens: 0,
+      choiceTokens: Array.from({ length: choiceCount }, () => 0),
     };
     this.#dropWork(live);
     const createdSeconds = Math.floor(live.createdMs / 1_000);
@@ -144,6 +148,10 @@ export class LiveRequests {
       // Late frames of what was cancelled; for an id that was not, the node is told now.
       if (live) this.#delta(live, delta, nowMs);
       else link.cancel(delta.id);
+    }
+    for (const end of frame.ends ?? []) {
+      const live = this.#at(link, end.id);
+      if (live) this.#choiceEnd(live, end, nowMs);
     }
   }
 
@@ -187,15 +195,28 @@ export class LiveRequests {
 
   #delta(live: LiveRequest, delta: Delta, nowMs: number): void {
     const { placement } = live;
-    if (placement.state !== "answering" || delta.from !== placement.outputTokens) {
+    const { text, logprobs, choice = 0 } = delta;
+    const isAnswering = placement.state === "answering";
+    if (!isAnswering || delta.from !== placement.choiceTokens[choice]) {
       return this.#fail(live, upstreamError("The node's tokens came out of order."));
     }
     placement.outputTokens += delta.n;
-    const { text, logprobs } = delta;
+    placement.choiceTokens[choice] = delta.from + delta.n;
     if (text === "" && !logprobs) return;
     const tokenIndex = placement.outputTokens - 1;
-    if (live.sink.write({ text, logprobs, tokenIndex, nowMs }) === "open") return;
-    logEvent("info", "reader_gone", { requestId: live.id, outputTokens: placement.outputTokens });
+    const state = live.sink.write({ text, choice, logprobs, tokenIndex, nowMs });
+    if (state === "gone") this.#readerGone(live, placement.outputTokens);
+  }
+
+  #choiceEnd(live: LiveRequest, end: ChoiceEnd, nowMs: number): void {
+    const { placement, sink } = live;
+    if (placement.state !== "answering") return;
+    const state = sink.finishChoice(end.choice, end.finish_reason, nowMs);
+    if (state === "gone") this.#readerGone(live, placement.outputTokens);
+  }
+
+  #readerGone(live: LiveRequest, outputTokens: number): void {
+    logEvent("info", "reader_gone", { requestId: live.id, outputTokens });
     this.cancel(live.id);
   }
 

@@ -2,6 +2,7 @@
 // hold every stream back behind the output gate, and nothing here outlives the object anyway.
 import { DurableObject } from "cloudflare:workers";
 import {
+  choiceCounts,
   errorBody,
   errorHead,
   HUB_ACCEPTED_HEADER,
@@ -48,7 +49,7 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
 
   async complete(request: HubRequest): Promise<CompleteOutcome> {
     try {
-      const sink = new CompletionSink();
+      const sink = new CompletionSink(choiceCounts(request.body).given);
       this.#open(request, sink);
       return await sink.outcome;
     } catch (error) {
@@ -78,6 +79,7 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
     const request = await incoming.json<HubRequest>();
     const { requestId } = request;
     const sink = new StreamSink({
+      choiceCount: choiceCounts(request.body).given,
       includeUsage: request.body.stream_options?.include_usage === true,
       readerGone: () => this.#live.cancel(requestId),
     });

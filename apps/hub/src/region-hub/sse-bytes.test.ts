@@ -10,9 +10,13 @@ describe("SseBytes", () => {
     const name = fc.oneof(fc.string(), fc.constantFrom("\u0000", '"\u0000"', '"\\u0000"'));
     fc.assert(
       fc.property(name, name, fc.nat(), fc.boolean(), (text, model, tokenIndex, includeUsage) => {
+        const choice = tokenIndex % 2;
         const head = { requestId: "req_a", model, createdSeconds: 1 };
-        const bytes = new SseBytes(head, { includeUsage }).text(text, tokenIndex);
-        const chunk = chatChunk(head, { kind: "text", text }, { includeUsage });
+        const bytes = new SseBytes(head, { includeUsage, choiceCount: 2 }).text(
+          { text, choice },
+          tokenIndex,
+        );
+        const chunk = chatChunk(head, { kind: "text", choice, text }, { includeUsage });
         expect(decode(bytes)).toBe(sseEvent(chunk, { id: tokenIndex }));
       }),
     );

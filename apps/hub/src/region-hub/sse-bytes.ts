@@ -8,6 +8,7 @@ import {
   SSE_KEEP_ALIVE,
   sseEvent,
   type ChatHead,
+  type ChunkPart,
   type ErrorValue,
   type FinishReason,
   type TokenCounts,
@@ -24,48 +25,65 @@ export function keepAliveBytes(): Uint8Array {
 // Stands for the text in the template; JSON escapes it, so it cannot occur unescaped anywhere else.
 const MARK = "\u0000";
 
+/** A text chunk, cut at its text. */
+interface Cut {
+  readonly before: string;
+  readonly after: string;
+}
+
 export class SseBytes {
   readonly #head: ChatHead;
-  readonly #includeUsage: boolean;
-  readonly #beforeText: string;
-  readonly #afterText: string;
+  readonly #options: { readonly includeUsage: boolean };
+  /** By choice. */
+  readonly #cuts: readonly Cut[];
 
-  constructor(head: ChatHead, options: { readonly includeUsage: boolean }) {
+  constructor(
+    head: ChatHead,
+    options: { readonly includeUsage: boolean; readonly choiceCount: number },
+  ) {
+    const { includeUsage, choiceCount } = options;
     this.#head = head;
-    this.#includeUsage = options.includeUsage;
-    const template = sseEvent(chatChunk(head, { kind: "text", text: MARK }, options));
-    const mark = JSON.stringify(MARK);
-    // The text is the last thing in a chunk that a client or a model's name could have a say in.
-    const at = template.lastIndexOf(mark);
-    this.#beforeText = template.slice(0, at);
-    this.#afterText = template.slice(at + mark.length);
+    this.#options = { includeUsage };
+    this.#cuts = Array.from({ length: choiceCount }, (_, choice) => this.#cutOf(choice));
   }
 
-  /** The first chunk. */
-  role(): Uint8Array {
-    return encoder.encode(sseEvent(chatChunk(this.#head, { kind: "role" }, this.#options())));
+  /** The first chunk of each choice. */
+  roles(): Uint8Array {
+    const chunks = this.#cuts.map((_, choice) => this.#event({ kind: "role", choice }));
+    return encoder.encode(chunks.join(""));
   }
 
   /** Text up to and with the token of this index. */
-  text(text: string, tokenIndex: number): Uint8Array {
-    const json = JSON.stringify(text);
-    return encoder.encode(`id: ${tokenIndex}\n${this.#beforeText}${json}${this.#afterText}`);
+  text(
+    part: { readonly text: string; readonly choice?: number | undefined },
+    tokenIndex: number,
+  ): Uint8Array {
+    const json = JSON.stringify(part.text);
+    const cut = this.#cuts[part.choice ?? 0];
+    return encoder.encode(`id: ${tokenIndex}\n${cut?.before ?? ""}${json}${cut?.after ?? ""}`);
   }
 
   /** The same with log-probabilities; built whole, since few ask for them. */
   scoredText(
-    part: { readonly text: string; readonly logprobs: readonly TokenLogprob[] },
+    part: {
+      readonly text: string;
+      readonly choice?: number | undefined;
+      readonly logprobs: readonly TokenLogprob[];
+    },
     tokenIndex: number,
   ): Uint8Array {
-    const chunk = chatChunk(this.#head, { kind: "text", ...part }, this.#options());
+    const chunk = chatChunk(this.#head, { kind: "text", ...part }, this.#options);
     return encoder.encode(sseEvent(chunk, { id: tokenIndex }));
   }
 
-  /** Everything after the last text: the finish reason, the usage when it was asked for, [DONE]. */
+  /** The end of one of several choices. */
+  choiceEnd(choice: number, finishReason: FinishReason): Uint8Array {
+    return encoder.encode(this.#event({ kind: "finish", choice, finishReason }));
+  }
+
+  /** Everything after the last text: the finish reason of a choice alone, the usage when it was asked for, [DONE]. */
   end(finishReason: FinishReason, counts: TokenCounts): Uint8Array {
-    const finish = sseEvent(
-      chatChunk(this.#head, { kind: "finish", finishReason }, this.#options()),
-    );
+    const finish = this.#cuts.length === 1 ? this.#event({ kind: "finish", finishReason }) : "";
     return encoder.encode(finish + this.#usage(counts) + SSE_DONE);
   }
 
@@ -76,11 +94,18 @@ export class SseBytes {
   }
 
   #usage(counts: TokenCounts): string {
-    if (!this.#includeUsage) return "";
-    return sseEvent(chatChunk(this.#head, { kind: "usage", counts }, this.#options()));
+    return this.#options.includeUsage ? this.#event({ kind: "usage", counts }) : "";
   }
 
-  #options(): { readonly includeUsage: boolean } {
-    return { includeUsage: this.#includeUsage };
+  #event(part: ChunkPart): string {
+    return sseEvent(chatChunk(this.#head, part, this.#options));
+  }
+
+  #cutOf(choice: number): Cut {
+    const template = this.#event({ kind: "text", choice, text: MARK });
+    const mark = JSON.stringify(MARK);
+    // The text is the last thing in a chunk that a client or a model's name could have a say in.
+    const at = template.lastIndexOf(mark);
+    return { before: template.slice(0, at), after: template.slice(at + mark.length) };
   }
 }

@@ -17,17 +17,23 @@ export type StreamAnswer =
   | { readonly ok: true; readonly stream: ReadableStream<Uint8Array> }
   | { readonly ok: false; readonly error: ErrorValue };
 
+export interface StreamSinkOptions {
+  readonly includeUsage: boolean;
+  readonly choiceCount: number;
+  /** Called when the reader cancels the open stream. */
+  readonly readerGone: () => void;
+}
+
 export class StreamSink implements AnswerSink {
   /** Resolves when a node accepted or the request failed before that. Never rejects. */
   readonly answer: Promise<StreamAnswer>;
-  readonly #options: { readonly includeUsage: boolean; readonly readerGone: () => void };
+  readonly #options: StreamSinkOptions;
   #answered: (answer: StreamAnswer) => void = () => {};
   #open:
     { readonly bytes: SseBytes; readonly controller: ReadableByteStreamController } | undefined;
   #lastWriteMs = 0;
 
-  /** @param options.readerGone called when the reader cancels the open stream */
-  constructor(options: { readonly includeUsage: boolean; readonly readerGone: () => void }) {
+  constructor(options: StreamSinkOptions) {
     this.#options = options;
     this.answer = new Promise((resolve) => (this.#answered = resolve));
   }
@@ -38,8 +44,8 @@ export class StreamSink implements AnswerSink {
   }
 
   accept(head: ChatHead, nowMs: number): void {
-    const { includeUsage, readerGone } = this.#options;
-    const bytes = new SseBytes(head, { includeUsage });
+    const { includeUsage, choiceCount, readerGone } = this.#options;
+    const bytes = new SseBytes(head, { includeUsage, choiceCount });
     const stream = new ReadableStream(
       {
         type: "bytes",
@@ -54,23 +60,29 @@ export class StreamSink implements AnswerSink {
       },
       { highWaterMark: STREAM_BUFFER_BYTES_MAX },
     );
-    this.#enqueue(bytes.role(), nowMs);
+    this.#enqueue(bytes.roles(), nowMs);
     this.#answered({ ok: true, stream });
   }
 
   write(delta: {
     readonly text: string;
+    readonly choice?: number | undefined;
     readonly logprobs?: readonly TokenLogprob[] | undefined;
     readonly tokenIndex: number;
     readonly nowMs: number;
   }): SinkState {
     if (!this.#open) return "gone";
-    const { text, logprobs, tokenIndex } = delta;
+    const { text, choice, logprobs, tokenIndex } = delta;
     const { bytes } = this.#open;
     const chunk = logprobs
-      ? bytes.scoredText({ text, logprobs }, tokenIndex)
-      : bytes.text(text, tokenIndex);
+      ? bytes.scoredText({ text, choice, logprobs }, tokenIndex)
+      : bytes.text({ text, choice }, tokenIndex);
     return this.#enqueue(chunk, delta.nowMs);
+  }
+
+  finishChoice(choice: number, finishReason: FinishReason, nowMs: number): SinkState {
+    if (!this.#open) return "gone";
+    return this.#enqueue(this.#open.bytes.choiceEnd(choice, finishReason), nowMs);
   }
 
   finish(finishReason: FinishReason, counts: TokenCounts): void {

@@ -36,6 +36,51 @@ describe("a streamed answer", () => {
     );
   });
 
+  it("carries several answers by their index, each with a role and an end, then the end of all", async () => {
+    const hub = freshHub();
+    const node = await TestNode.link(hub, "node-a");
+    const messages = [{ role: "user" as const, content: "Hi" }];
+    const answer = openStream(hub, hubRequest({ body: { messages, n: 2, stream: true } }));
+    const id = await node.accept();
+    node.step(id, { from: 0, choice: 0, text: "A" });
+    node.step(id, { from: 0, choice: 1, text: "B", n: 2 });
+    const ends = [{ id, choice: 1, finish_reason: "stop" as const }];
+    const deltas = [{ id, from: 1, n: 1, text: "a" }];
+    node.send({ type: "step", step: 3, deltas, ends });
+    node.send({
+      type: "step",
+      step: 4,
+      deltas: [],
+      ends: [{ id, choice: 0, finish_reason: "length" }],
+    });
+    node.done(id, 4);
+    const events = (await (await answer).text()).split("\n\n").map((event) => {
+      return event.replace(/^data: .*"choices":/, "").replace(/\ndata: .*"choices":/, " ");
+    });
+    const choice = (index: number, delta: string, finish = "null") =>
+      `[{"index":${index},"delta":${delta},"logprobs":null,"finish_reason":${finish}}]}`;
+    expect(events).toEqual([
+      choice(0, '{"role":"assistant","content":""}'),
+      choice(1, '{"role":"assistant","content":""}'),
+      `id: 0 ${choice(0, '{"content":"A"}')}`,
+      `id: 2 ${choice(1, '{"content":"B"}')}`,
+      `id: 3 ${choice(0, '{"content":"a"}')}`,
+      choice(1, "{}", '"stop"'),
+      choice(0, "{}", '"length"'),
+      "data: [DONE]",
+      "",
+    ]);
+  });
+
+  it("ends with an error when a node speaks of an answer that was not asked for", async () => {
+    const hub = freshHub();
+    const node = await TestNode.link(hub, "node-a");
+    const answer = openStream(hub, hubRequest());
+    const id = await node.accept();
+    node.step(id, { from: 0, choice: 1, text: "B" });
+    expect(await (await answer).text()).toContain("out of order");
+  });
+
   it("carries log-probabilities with the text they belong to", async () => {
     const hub = freshHub();
     const node = await TestNode.link(hub, "node-a");

@@ -9,6 +9,7 @@ export const LETTER_MODEL: ServedModel = {
   createdSeconds: 1_700_000_000,
   contextTokens: 64,
   vocabSize: 1_000,
+  choicesMax: 4,
   outputTokensDefault: 16,
   tokenBytesMax: 1,
   stopTokenIds: [0],

@@ -27,6 +27,9 @@ export class ScriptedEngine {
     for (const request of requests) {
       this.submitted.push(request);
       this.#live.set(request.requestId, { request, outputTokens: 0 });
+      for (const { requestId } of request.forks ?? []) {
+        this.#live.set(requestId, { request: { ...request, requestId }, outputTokens: 0 });
+      }
     }
   };
 

@@ -20,7 +20,9 @@ const CHUNK = {
 
 describe("chatCompletion", () => {
   it("has OpenAI's shape", () => {
-    expect(chatCompletion(HEAD, { text: "Hi.", finishReason: "stop", counts: COUNTS })).toEqual({
+    expect(
+      chatCompletion(HEAD, { choices: [{ text: "Hi.", finishReason: "stop" }], counts: COUNTS }),
+    ).toEqual({
       id: "chatcmpl-req_1",
       object: "chat.completion",
       created: 1_700_000_000,
@@ -47,8 +49,9 @@ describe("log-probabilities", () => {
   };
 
   it("stand in the choice of a completion and of a text chunk", () => {
-    const answer = { text: "Hi", finishReason: "stop", counts: COUNTS, logprobs: [entry] } as const;
-    expect(chatCompletion(HEAD, answer).choices[0].logprobs).toEqual({
+    const answer = { text: "Hi", finishReason: "stop", logprobs: [entry] } as const;
+    const body = chatCompletion(HEAD, { choices: [answer], counts: COUNTS });
+    expect(body.choices[0]?.logprobs).toEqual({
       content: [entry],
       refusal: null,
     });

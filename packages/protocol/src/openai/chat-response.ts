@@ -37,60 +37,73 @@ export function usageBody(counts: TokenCounts): UsageBody {
   };
 }
 
+/** One of the answers to a request. */
+export interface AnswerChoice {
+  readonly text: string;
+  readonly finishReason: FinishReason;
+  /** Absent when none were asked for. */
+  readonly logprobs?: readonly TokenLogprob[] | undefined;
+}
+
 /** The body of a non-streaming answer. */
 export function chatCompletion(
   head: ChatHead,
-  answer: {
-    readonly text: string;
-    readonly finishReason: FinishReason;
-    readonly counts: TokenCounts;
-    /** Absent when none were asked for. */
-    readonly logprobs?: readonly TokenLogprob[];
-  },
+  answer: { readonly choices: readonly AnswerChoice[]; readonly counts: TokenCounts },
 ) {
+  const choices: readonly ReturnType<typeof completionChoice>[] =
+    answer.choices.map(completionChoice);
   return {
     id: `chatcmpl-${head.requestId}`,
     object: "chat.completion",
     created: head.createdSeconds,
     model: head.model,
-    choices: [
-      {
-        index: 0,
-        message: { role: "assistant", content: answer.text, refusal: null },
-        logprobs: choiceLogprobs(answer.logprobs),
-        finish_reason: answer.finishReason,
-      },
-    ],
+    choices,
     usage: usageBody(answer.counts),
   } as const;
 }
 
-/** What one chunk of a stream carries. */
+function completionChoice({ text, finishReason, logprobs }: AnswerChoice, index: number) {
+  return {
+    index,
+    message: { role: "assistant", content: text, refusal: null },
+    logprobs: choiceLogprobs(logprobs),
+    finish_reason: finishReason,
+  } as const;
+}
+
+/** What one chunk of a stream carries; `choice` counts from 0, which it is when absent. */
 export type ChunkPart =
-  | { readonly kind: "role" }
+  | { readonly kind: "role"; readonly choice?: number | undefined }
   | {
       readonly kind: "text";
+      readonly choice?: number | undefined;
       readonly text: string;
       readonly logprobs?: readonly TokenLogprob[] | undefined;
     }
-  | { readonly kind: "finish"; readonly finishReason: FinishReason }
+  | {
+      readonly kind: "finish";
+      readonly choice?: number | undefined;
+      readonly finishReason: FinishReason;
+    }
   | { readonly kind: "usage"; readonly counts: TokenCounts };
 
 function choicesOf(part: ChunkPart): readonly unknown[] {
   switch (part.kind) {
     case "role":
-      return [choice({ role: "assistant", content: "" }, null)];
-    case "text":
-      return [{ ...choice({ content: part.text }, null), logprobs: choiceLogprobs(part.logprobs) }];
+      return [choice(part.choice, { role: "assistant", content: "" }, null)];
+    case "text": {
+      const text = choice(part.choice, { content: part.text }, null);
+      return [{ ...text, logprobs: choiceLogprobs(part.logprobs) }];
+    }
     case "finish":
-      return [choice({}, part.finishReason)];
+      return [choice(part.choice, {}, part.finishReason)];
     case "usage":
       return [];
   }
 }
 
-function choice(delta: object, finishReason: FinishReason | null) {
-  return { index: 0, delta, logprobs: null, finish_reason: finishReason };
+function choice(index: number | undefined, delta: object, finishReason: FinishReason | null) {
+  return { index: index ?? 0, delta, logprobs: null, finish_reason: finishReason };
 }
 
 /** One chunk object. With `includeUsage`, chunks before the usage one carry `usage: null` as OpenAI's do. */

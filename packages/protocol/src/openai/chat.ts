@@ -5,6 +5,7 @@ import { err, ok, type Result } from "@fairlane/base";
 import { z } from "zod";
 import type { ErrorValue } from "../app-error.ts";
 import {
+  CHOICES_MAX,
   CONTENT_PARTS_MAX,
   LOGIT_BIAS_ENTRIES_MAX,
   MESSAGES_MAX,
@@ -19,6 +20,7 @@ import {
   TOKEN_ID_MAX,
   TOP_LOGPROBS_MAX,
 } from "../limits.ts";
+import { checkBestOf } from "./choices.ts";
 import { errorOfIssues } from "./issues.ts";
 import { responseFormat } from "./response-format.ts";
 
@@ -73,6 +75,9 @@ export const chatRequestSchema = z.strictObject({
   logprobs: z.boolean().nullish(),
   top_logprobs: z.int().min(0).max(TOP_LOGPROBS_MAX).nullish(),
   min_tokens: z.int().min(0).max(OUTPUT_TOKENS_MAX).nullish(),
+  n: z.int().min(1).max(CHOICES_MAX).nullish(),
+  // OpenAI's completions have it, its chats do not: of so many answers the n likeliest are given.
+  best_of: z.int().min(1).max(CHOICES_MAX).nullish(),
   stop: z.union([stopString, z.array(stopString).max(STOP_STRINGS_MAX)]).nullish(),
   stop_token_ids: z.array(z.int().min(0).max(TOKEN_ID_MAX)).max(STOP_TOKEN_IDS_MAX).nullish(),
   ignore_eos: z.boolean().nullish(),
@@ -99,7 +104,6 @@ const OFF_VALUES: Readonly<Record<string, readonly unknown[]>> = {
   function_call: [null, "none"],
   functions: [null],
   modalities: [null],
-  n: [null, 1],
   parallel_tool_calls: [null, true, false],
   prediction: [null],
   prompt_cache_key: [null],
@@ -152,6 +156,8 @@ export function parseChatRequest(body: unknown): Result<ChatRequest, ErrorValue>
     const message = "The 'top_logprobs' parameter is only allowed when 'logprobs' is enabled.";
     return err({ code: "invalid_value", message, param: "top_logprobs" });
   }
+  const choicesError = checkBestOf(parsed.data);
+  if (choicesError !== null) return err(choicesError);
   const outputTokens = requestedOutputTokens(parsed.data);
   const minTokens = parsed.data.min_tokens ?? 0;
   if (outputTokens !== undefined && minTokens > outputTokens) {

@@ -68,7 +68,14 @@ const nodeFrames = {
     step: count,
     deltas: fc.array(
       fc.record(
-        { id, from: count, n: positive, text, logprobs: fc.array(logprob, { maxLength: 3 }) },
+        {
+          id,
+          choice: fc.nat(127),
+          from: count,
+          n: positive,
+          text,
+          logprobs: fc.array(logprob, { maxLength: 3 }),
+        },
         { requiredKeys: ["id", "from", "n", "text"], noNullPrototype: true },
       ),
       { maxLength: 8 },

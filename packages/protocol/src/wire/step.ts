@@ -1,7 +1,13 @@
 // Owns the one frame per engine step that carries the new tokens of all live requests.
 import { z } from "zod";
-import { NAME_CHARS_MAX, STEP_DELTAS_MAX } from "../limits.ts";
+import { CHOICES_MAX, NAME_CHARS_MAX, STEP_DELTAS_MAX } from "../limits.ts";
 import { tokenLogprobs } from "../openai/logprobs.ts";
+
+const id = z.string().min(1).max(NAME_CHARS_MAX);
+const choice = z
+  .int()
+  .min(0)
+  .max(CHOICES_MAX - 1);
 
 export const stepFrame = z.object({
   type: z.literal("step"),
@@ -9,8 +15,10 @@ export const stepFrame = z.object({
   deltas: z
     .array(
       z.object({
-        id: z.string().min(1).max(NAME_CHARS_MAX),
-        /** Index of the first token of this delta among the request's output tokens, from 0. */
+        id,
+        /** Which of several answers it belongs to; absent: the only one, or the first. */
+        choice: choice.optional(),
+        /** Index of the first token of this delta among the answer's output tokens, from 0. */
         from: z.int().nonnegative(),
         /** Output tokens in this delta; their text may be empty while a character is incomplete. */
         n: z.int().positive(),
@@ -20,6 +28,11 @@ export const stepFrame = z.object({
       }),
     )
     .max(STEP_DELTAS_MAX),
+  /** Answers of requests with several that are complete with this step; `done` follows the last. */
+  ends: z
+    .array(z.object({ id, choice, finish_reason: z.enum(["stop", "length"]) }))
+    .max(STEP_DELTAS_MAX)
+    .optional(),
 });
 
 export type StepFrame = z.infer<typeof stepFrame>;
