@@ -25,6 +25,7 @@ import type { Log } from "./log.ts";
 import type { ServedModel } from "./request/prepare-request.ts";
 import { serveModel, type ServedModelHandle } from "./request/serve-model.ts";
 import { LiveStreams } from "./stream/live-streams.ts";
+import { TTFT_DEADLINE_MS } from "./stream/limits.ts";
 import { UsageJournal } from "./usage/usage-journal.ts";
 import { UsageReport } from "./usage/usage-report.ts";
 
@@ -89,8 +90,13 @@ class NodeRuntime {
       service: () => this.#fleet ?? null,
       clock: parts.clock,
       cancelAtEngine: (ids) => this.#engine.cancel(ids),
+      deadlines: {
+        prefillDeadlineUs: TTFT_DEADLINE_MS * 1_000,
+        decodeDeadlineUs: Math.round(parts.config.tbtTargetMs * 1_000),
+      },
       observer: {
-        streamEnded: (stream, end) => this.#metrics.streamEnded(stream, end),
+        streamEnded: ({ counts }, { reason }, fluidity) =>
+          this.#metrics.streamEnded({ reason, counts }, fluidity),
         stepDelivered: (stepId, growth) => {
           this.#links?.stepDelivered(stepId);
           this.#usage?.recordsAdded();

@@ -131,6 +131,20 @@ export interface WorkerLoad {
   readonly pagesTotal: number;
 }
 
+/** Who has the pages of the pool, and what the prefix cache holds. */
+export interface PoolUse {
+  /** In use by running requests. */
+  readonly kvPages: number;
+  /** Kept by the prefix cache for nobody in particular. */
+  readonly cachedIdlePages: number;
+  /** Free once steps in flight are done. */
+  readonly quarantinedPages: number;
+  readonly freePages: number;
+  readonly cachedBlocks: number;
+  /** Since the start. */
+  readonly evictedBlocks: number;
+}
+
 /** Computed for nobody, since the start: the request had ended while the step was in flight. Charged to none. */
 export interface DiscardedTokens {
   readonly promptTokens: number;
@@ -151,6 +165,8 @@ export interface StepFacts {
   readonly decodeTokens: number;
   /** Most tokens that a step takes. */
   readonly budgetTokens: number;
+  /** Measured over predicted time of late steps; absent when the budget is fixed. */
+  readonly timeCorrection?: number;
   /** Spent since the facts of the step before: planned and submitted, waited for the engine, settled. */
   readonly phasesUs: { readonly plan: number; readonly wait: number; readonly settle: number };
 }
@@ -178,6 +194,8 @@ export type FromWorker =
       /** Absent: as the message before said, or none. */
       readonly preemptions?: PreemptionTotals;
       readonly load: WorkerLoad;
+      /** Absent: as the message before said. */
+      readonly pool?: PoolUse;
     }
   /** The running step passed its time bound (stuck = true) or came back (false). */
   | { readonly type: "stuck"; readonly stuck: boolean }

@@ -98,7 +98,7 @@ describe("NodeMetrics", () => {
         "fairlane_node_running_requests 2",
         "fairlane_node_waiting_requests 5",
         "fairlane_node_pages_free 10",
-        "fairlane_node_pages_total 64",
+        "fairlane_node_pool_pages 64",
         "fairlane_node_live_requests 3",
         "fairlane_node_links_open 1",
         "fairlane_node_ready 1",

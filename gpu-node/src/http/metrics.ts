@@ -3,11 +3,12 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom
 import type {
   DiscardedTokens,
   FromWorker,
+  PoolUse,
   PreemptionTotals,
   WorkerLoad,
 } from "../engine/worker-messages.ts";
 import type { StepGrowth } from "../stream/live-streams.ts";
-import type { StreamEnd, TokenStream } from "../stream/token-stream.ts";
+import type { StreamEnd } from "../stream/token-stream.ts";
 import { sendText, type Exchange } from "./exchange.ts";
 
 /** Numbers that are read when somebody asks. */
@@ -26,12 +27,17 @@ const TBT_BUCKETS_S = [
 ];
 const PHASE_BUCKETS_S = [0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.01, 0.1, 1];
 const SHARE_BUCKETS = [0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1];
+const FLUIDITY_BUCKETS = [0.1, 0.25, 0.5, 0.75, 0.8, 0.85, 0.9, 0.95, 0.99, 0.999];
+/** [Metron] Sec. 3: a request with fewer misses than a tenth is fluid. */
+const FLUID_MIN = 0.9;
 const STEP_BUCKETS_S = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
 
 type StepReport = Pick<
   Extract<FromWorker, { readonly type: "step" }>,
-  "computeUs" | "facts" | "discarded" | "preemptions"
+  "computeUs" | "facts" | "discarded" | "preemptions" | "pool"
 >;
+
+type EndedStream = Pick<StreamEnd, "reason" | "counts">;
 
 export class NodeMetrics {
   readonly #registry = new Registry();
@@ -57,6 +63,16 @@ export class NodeMetrics {
     "recomputed_tokens_total",
     "Tokens computed a second time after preemptions.",
   );
+  readonly #cacheTokens = this.#counter(
+    "cache_tokens_total",
+    "Prompt tokens that a cache had or lacked, by its layer.",
+    ["layer", "result"],
+  );
+  readonly #cacheBlocks = this.#gauge("cache_blocks", "Blocks that the prefix cache keeps.");
+  readonly #evicted = this.#counter(
+    "cache_evicted_blocks_total",
+    "Blocks that the prefix cache gave up for others.",
+  );
   readonly #budgetUse = this.#histogram(
     "step_budget_use",
     "Tokens of a step over its budget.",
@@ -71,12 +87,31 @@ export class NodeMetrics {
   readonly #ttft = this.#histogram("ttft_seconds", "Receipt to first token.", TTFT_BUCKETS_S);
   readonly #queue = this.#histogram("queue_seconds", "Receipt to first chunk.", TTFT_BUCKETS_S);
   readonly #step = this.#histogram("step_seconds", "Compute time of a step.", STEP_BUCKETS_S);
+  readonly #fluidity = this.#histogram(
+    "fluidity",
+    "Share of its token deadlines that a request met.",
+    FLUIDITY_BUCKETS,
+  );
+  readonly #fluid = this.#counter(
+    "fluid_requests_total",
+    "Requests with tokens, by whether they met nine in ten deadlines.",
+    ["fluid"],
+  );
+  readonly #correction = this.#gauge(
+    "step_time_correction",
+    "Measured over predicted time of late steps.",
+  );
+  readonly #pages = new Gauge({
+    ...this.#base("pages", "Pages of the pool, by who has them."),
+    labelNames: ["owner"],
+  });
   readonly #running = this.#gauge("running_requests", "Requests in the running set.");
   readonly #waiting = this.#gauge("waiting_requests", "Requests that wait to join it.");
   readonly #pagesFree = this.#gauge("pages_free", "Free pages of the pool.");
-  readonly #pagesTotal = this.#gauge("pages_total", "Pages of the pool.");
+  readonly #pagesTotal = this.#gauge("pool_pages", "Pages of the pool.");
 
   #discardedBefore: DiscardedTokens = { promptTokens: 0, outputTokens: 0 };
+  #evictedBefore = 0;
   #preemptionsBefore: PreemptionTotals = { recomputeCount: 0, recomputedTokens: 0 };
 
   constructor(readings: MetricReadings) {
@@ -100,8 +135,9 @@ export class NodeMetrics {
   }
 
   /** Notes a report of the engine. */
-  step({ computeUs, facts, discarded, preemptions }: StepReport): void {
+  step({ computeUs, facts, discarded, preemptions, pool }: StepReport): void {
     if (preemptions !== undefined) this.#preempted(preemptions);
+    if (pool !== undefined) this.#pool(pool);
     const before = this.#discardedBefore;
     this.#discardedBefore = discarded;
     this.#discarded.inc({ kind: "prompt" }, discarded.promptTokens - before.promptTokens);
@@ -111,7 +147,8 @@ export class NodeMetrics {
     this.#steps.inc();
     this.#step.observe(computeUs / 1e6);
     if (facts === undefined) return;
-    const { prefillTokens, decodeTokens, budgetTokens, phasesUs } = facts;
+    const { prefillTokens, decodeTokens, budgetTokens, phasesUs, timeCorrection } = facts;
+    if (timeCorrection !== undefined) this.#correction.set(timeCorrection);
     this.#stepTokens.inc({ kind: "prefill" }, prefillTokens);
     this.#stepTokens.inc({ kind: "decode" }, decodeTokens);
     this.#budgetUse.observe((prefillTokens + decodeTokens) / budgetTokens);
@@ -127,12 +164,24 @@ export class NodeMetrics {
     this.#recomputed.inc(totals.recomputedTokens - before.recomputedTokens);
   }
 
+  #pool(use: PoolUse): void {
+    this.#pages.set({ owner: "kv" }, use.kvPages);
+    this.#pages.set({ owner: "cache_idle" }, use.cachedIdlePages);
+    this.#pages.set({ owner: "quarantine" }, use.quarantinedPages);
+    this.#pages.set({ owner: "free" }, use.freePages);
+    this.#cacheBlocks.set(use.cachedBlocks);
+    this.#evicted.inc(use.evictedBlocks - this.#evictedBefore);
+    this.#evictedBefore = use.evictedBlocks;
+  }
+
   /** Notes the tokens of a step. */
   grew(growth: StepGrowth): void {
     for (const gapMs of growth.tokenGapsMs) this.#tbt.observe(gapMs / 1e3);
     this.#tokens.inc({ kind: "cached_prompt" }, growth.cachedTokens);
     this.#tokens.inc({ kind: "computed_prompt" }, growth.computedPromptTokens);
     this.#tokens.inc({ kind: "output" }, growth.outputTokens);
+    this.#cacheTokens.inc({ layer: "prefix", result: "hit" }, growth.cachedTokens);
+    this.#cacheTokens.inc({ layer: "prefix", result: "miss" }, growth.computedPromptTokens);
   }
 
   /** Notes the engine's load. */
@@ -143,12 +192,15 @@ export class NodeMetrics {
     this.#pagesTotal.set(load.pagesTotal);
   }
 
-  /** Notes the end of a request. */
-  streamEnded(stream: TokenStream, end: StreamEnd): void {
-    const { queueMs, ttftMs } = stream.counts;
-    this.#requests.inc({ reason: end.reason });
+  /** Notes the end of a request; its fluidity is null when it had no token. */
+  streamEnded({ reason, counts }: EndedStream, fluidity: number | null): void {
+    const { queueMs, ttftMs } = counts;
+    this.#requests.inc({ reason });
     if (queueMs !== null) this.#queue.observe(queueMs / 1e3);
     if (ttftMs !== null) this.#ttft.observe(ttftMs / 1e3);
+    if (fluidity === null) return;
+    this.#fluidity.observe(fluidity);
+    this.#fluid.inc({ fluid: String(fluidity >= FLUID_MIN) });
   }
 
   /** All of them in Prometheus's text form. */

@@ -177,7 +177,7 @@ describe.skipIf(!HAS_NATIVE_CORE)("the official SDK against a real node", () => 
       const [live, free, total] = [
         await metric("live_requests"),
         await metric("pages_free"),
-        await metric("pages_total"),
+        await metric("pool_pages"),
       ];
       isFreed = live === 0 && free === total;
     }

@@ -34,6 +34,7 @@ export class PrefixIndex implements CachedPageWatcher {
   readonly #byPage: (KeptBlock | undefined)[];
   readonly #evictor: Evictor<Block>;
   readonly #roots = new Map<string, string>();
+  #evictedCount = 0;
 
   constructor(options: PrefixIndexOptions) {
     this.#options = options;
@@ -50,6 +51,11 @@ export class PrefixIndex implements CachedPageWatcher {
 
   get blockCount(): number {
     return this.#byKey.size;
+  }
+
+  /** Blocks evicted since the start. */
+  get evictedCount(): number {
+    return this.#evictedCount;
   }
 
   /** The pages that the index holds a reference of, in the shape of a block table. */
@@ -179,6 +185,7 @@ export class PrefixIndex implements CachedPageWatcher {
   }
 
   #forget(victim: Block): void {
+    this.#evictedCount += 1;
     this.#byKey.delete(victim.key);
     this.#byPage[victim.page] = undefined;
     this.#options.pool.evict(victim.page);

@@ -123,12 +123,14 @@ export class SchedulerLoop {
 
   #takeFacts(): StepFacts {
     const { prefillTokenCount, decodeCount } = this.#steps.settledBatch;
+    const { budget } = this.#scheduler.parts;
     const phasesUs = this.#phasesUs;
     this.#phasesUs = { plan: 0, wait: 0, settle: 0 };
     return {
       prefillTokens: prefillTokenCount,
       decodeTokens: decodeCount,
-      budgetTokens: this.#scheduler.parts.budget.tokens,
+      budgetTokens: budget.tokens,
+      ...(budget.target === null ? {} : { timeCorrection: budget.target.predictor.correction }),
       phasesUs,
     };
   }
@@ -179,8 +181,8 @@ export class SchedulerLoop {
     this.#reportCount += 1;
     const stepId = this.#reportCount;
     const { discarded } = this.#steps;
-    const { load, preemptions } = this.#scheduler;
-    const summary = { stepId, computeUs, discarded, preemptions, load };
+    const { load, preemptions, poolUse: pool } = this.#scheduler;
+    const summary = { stepId, computeUs, discarded, preemptions, load, pool };
     this.#report.post(facts === undefined ? summary : { ...summary, facts });
   }
 

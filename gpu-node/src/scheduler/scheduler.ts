@@ -4,6 +4,7 @@
 import type { ErrorValue } from "@fairlane/protocol";
 import type {
   EngineRequest,
+  PoolUse,
   PreemptionTotals,
   RequestProgress,
   WorkerLoad,
@@ -56,6 +57,19 @@ export class Scheduler {
       // What the cache keeps for nobody in particular is free to whoever needs it.
       pagesFree: pool.freeCount + pool.idleCachedCount,
       pagesTotal: pool.pageCount,
+    };
+  }
+
+  /** Who has the pages. */
+  get poolUse(): PoolUse {
+    const { pool, prefixes } = this.parts;
+    return {
+      kvPages: pool.usedCount - pool.idleCachedCount,
+      cachedIdlePages: pool.idleCachedCount,
+      quarantinedPages: pool.quarantinedCount,
+      freePages: pool.freeCount,
+      cachedBlocks: prefixes?.blockCount ?? 0,
+      evictedBlocks: prefixes?.evictedCount ?? 0,
     };
   }
 

@@ -16,3 +16,6 @@ export const LIVE_REQUESTS_PER_TENANT_MAX = WAITING_REQUESTS_PER_TENANT_MAX;
 export const LIVE_PROMPT_TOKENS_MAX = WAITING_PROMPT_TOKENS_MAX;
 /** What a client is told to wait when the node is full: long enough for some request to end. */
 export const RETRY_AFTER_FULL_MS = 1_000;
+
+/** From receipt to the first token, for the fluidity index: what a person who waits for an answer hardly notices. */
+export const TTFT_DEADLINE_MS = 1_000;

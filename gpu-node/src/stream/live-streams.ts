@@ -3,6 +3,7 @@
 // delivered, and nothing that the journal does not know leaves the node.
 import { assert, type Clock } from "@fairlane/base";
 import type { ErrorValue } from "@fairlane/protocol";
+import type { FluidityDeadlines } from "@fairlane/slo";
 import type { EngineRequest, FromWorker, RequestProgress } from "../engine/worker-messages.ts";
 import type { LiveCounts } from "../usage/live-counts.ts";
 import type { BilledProgress } from "../usage/usage-journal.ts";
@@ -11,8 +12,10 @@ import {
   LIVE_REQUESTS_MAX,
   LIVE_REQUESTS_PER_TENANT_MAX,
   RETRY_AFTER_FULL_MS,
+  TTFT_DEADLINE_MS,
 } from "./limits.ts";
 import type { ChoiceGroup } from "./choice-group.ts";
+import { TokenGaps } from "./token-gaps.ts";
 import type { Advance, StreamEnd, TokenStream } from "./token-stream.ts";
 
 /** What the streams need of the usage journal. */
@@ -35,7 +38,8 @@ export interface StepGrowth extends TokenGrowth {
 
 /** Hears of what happened, for metrics, frames of a whole step, and usage reports. */
 export interface StreamObserver {
-  streamEnded(stream: TokenStream, end: StreamEnd): void;
+  /** @param fluidity share of its deadlines that it met; null when it had no token */
+  streamEnded(stream: TokenStream, end: StreamEnd, fluidity: number | null): void;
   /** All sinks have heard of this step. */
   stepDelivered(stepId: number, growth: StepGrowth): void;
 }
@@ -55,7 +59,14 @@ export interface LiveStreamsOptions {
   readonly observer: StreamObserver;
   /** Null on a node that serves alone. */
   readonly service?: () => ServiceObserver | null;
+  /** By which fluidity is measured; a bound of limits.ts and 100 ms a token when absent. */
+  readonly deadlines?: FluidityDeadlines;
 }
+
+const DEADLINES: FluidityDeadlines = {
+  prefillDeadlineUs: TTFT_DEADLINE_MS * 1_000,
+  decodeDeadlineUs: 100_000,
+};
 
 interface Advanced {
   readonly stream: TokenStream;
@@ -72,12 +83,13 @@ export class LiveStreams {
   /** Requests with several answers, until the last has ended. */
   readonly #groups = new Map<string, ChoiceGroup>();
   readonly #countOfTenant = new Map<string, number>();
-  readonly #lastTokenMs = new WeakMap<TokenStream, number>();
+  readonly #gaps: TokenGaps;
   #promptTokens = 0;
   #lastStepId = 0;
 
   constructor(options: LiveStreamsOptions) {
     this.#options = options;
+    this.#gaps = new TokenGaps(options.deadlines ?? DEADLINES);
   }
 
   get count(): number {
@@ -183,11 +195,7 @@ export class LiveStreams {
     const gapsMs: number[] = [];
     for (const { stream, before } of advanced) {
       const tokenCount = stream.counts.outputTokens - before.outputTokens;
-      const lastMs = this.#lastTokenMs.get(stream);
-      for (let token = lastMs === undefined ? 1 : 0; token < tokenCount; token++) {
-        gapsMs.push(token === 0 ? Math.max(0, nowMs - (lastMs ?? nowMs)) : 0);
-      }
-      if (tokenCount > 0) this.#lastTokenMs.set(stream, nowMs);
+      this.#gaps.note(stream, { tokenCount, nowMs }, gapsMs);
     }
     return gapsMs;
   }
@@ -215,10 +223,11 @@ export class LiveStreams {
   #observeEnd(stream: TokenStream, end: StreamEnd): void {
     const { observer } = this.#options;
     const { group } = stream;
-    if (group === null) return observer.streamEnded(stream, end);
+    if (group === null) return observer.streamEnded(stream, end, this.#gaps.fluidityOf(stream));
     if (!group.isOver || group.end === null) return;
     this.#groups.delete(group.requestId);
-    observer.streamEnded(group.streams[0] ?? stream, group.end);
+    const first = group.streams[0] ?? stream;
+    observer.streamEnded(first, group.end, this.#gaps.fluidityOf(first));
   }
 
   #remove(stream: TokenStream): void {

@@ -43,7 +43,8 @@ export class ScriptedNode implements AsyncDisposable {
       clock,
       cancelAtEngine: (ids) => this.engine.cancel(ids),
       observer: {
-        streamEnded: (stream, end) => metrics.streamEnded(stream, end),
+        streamEnded: ({ counts }, { reason }, fluidity) =>
+          metrics.streamEnded({ reason, counts }, fluidity),
         stepDelivered: (_, growth) => metrics.grew(growth),
       },
     });
