@@ -256,8 +256,10 @@ class Trial {
 
   #start(): boolean {
     const decodable = this.#scheduler.parts.table.running.filter(
-      ({ plannedOutputTokens, outputTokensMax, isCancelRequested }) =>
-        plannedOutputTokens > 0 && plannedOutputTokens < outputTokensMax && !isCancelRequested,
+      (request) =>
+        request.plannedPrefillTokens === request.prefillTokens.length &&
+        request.plannedOutputTokens < request.outputTokensMax &&
+        !request.isCancelRequested,
     );
     const hadNoneInFlight = this.#steps.inFlightCount === 0;
     const hasStarted = this.#steps.start();
