@@ -183,6 +183,15 @@ export class FairQueue<T> implements AdmissionOrder<T> {
     this.#tenants.addForeign(tenantId, weightedUnits);
   }
 
+  /**
+   * While no tenant waits here, one that comes back is lifted at least to the fleet's floor: it saves no credit by being
+   * idle while other nodes serve. In weighted units since this queue was new.
+   */
+  raiseFloor(weightedUnits: number): void {
+    assert(Number.isSafeInteger(weightedUnits), `a floor of ${weightedUnits} units`);
+    this.#tenants.raiseFloor(weightedUnits);
+  }
+
   #wait(ticket: Ticket<T>): void {
     const { path: ids, weight } = ticket.turn;
     const path: Client<T>[] = [];

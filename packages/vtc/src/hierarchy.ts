@@ -66,6 +66,8 @@ export class ClientGroup<T> {
   #lastDeparted: Client<T> | null = null;
   /** The counter of the client that left last before a restart. */
   #savedFloor: number | null = null;
+  /** What a fleet of which this is a part says the floor is, at least; as if no counter had been lowered. */
+  #fleetFloor = Number.NEGATIVE_INFINITY;
   /** By how much counters were lowered alike: what zero has become. */
   #rebasedUnits = 0;
   #eventCount = 0;
@@ -94,11 +96,21 @@ export class ClientGroup<T> {
     return this.#clients.values();
   }
 
-  /** What a client that comes back is lifted to: the lowest waiting one's counter, else the last departed one's. */
+  /** What a client that comes back is lifted to: the lowest waiting one's counter, else the last departed one's, or the
+   * fleet's floor where that is higher. */
   get floor(): number | null {
     const min = this.#queued.min();
     if (min !== undefined) return min.counter.key;
-    return this.#lastDeparted?.counter.key ?? this.#savedFloor;
+    const own = this.#lastDeparted?.counter.key ?? this.#savedFloor;
+    const fleet = this.#fleetFloor - this.#rebasedUnits;
+    return own === null && fleet === Number.NEGATIVE_INFINITY
+      ? null
+      : Math.max(own ?? Number.NEGATIVE_INFINITY, fleet);
+  }
+
+  /** While nobody waits here, who comes back is lifted at least to this, in weighted units since the start. */
+  raiseFloor(units: number): void {
+    this.#fleetFloor = Math.max(this.#fleetFloor, units);
   }
 
   get(id: string): Client<T> | undefined {
