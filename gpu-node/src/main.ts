@@ -14,6 +14,7 @@ import { cacheFolder } from "./model/cache-folder.ts";
 import { FetchError } from "./model/fetch-error.ts";
 import { fetchModel } from "./model/fetch-model.ts";
 import { progressBar } from "./model/progress-bar.ts";
+import { stepBudgetLine } from "./scheduler/step-budget-facts.ts";
 import { startNode, type RunningNode } from "./start-node.ts";
 
 /** The same Ctrl-C may arrive twice, from the terminal and from a wrapper such as npm; a later one is meant. */
@@ -121,7 +122,7 @@ function warnOpenNode({ host, apiKey }: NodeConfig, warnLog: Log): void {
   warnLog.warn("api_open_to_the_network", { host, hint });
 }
 
-function printFacts({ url, model, info }: RunningNode): void {
+function printFacts({ url, model, info, stepBudget }: RunningNode): void {
   const { backend, numericsClass, threadCount, pageCount, pageTokens, pageBytes } = info;
   const poolSize = formatBytes(pageCount * pageBytes);
   const lines = [
@@ -130,6 +131,7 @@ function printFacts({ url, model, info }: RunningNode): void {
     `  numerics  ${numericsClass}`,
     `  pages     ${pageCount} of ${pageTokens} tokens, ${poolSize}; ${model.contextTokens} tokens a request`,
   ];
+  if (stepBudget !== null) lines.push(`  steps     ${stepBudgetLine(stepBudget)}`);
   process.stdout.write(`${lines.join("\n")}\n`);
 }
 

@@ -7,7 +7,7 @@ import { linearCost } from "@fairlane/vtc";
 import type { NodeConfig } from "./config.ts";
 import { EngineHost } from "./engine/engine-host.ts";
 import type { EngineInfo } from "./engine/engine.ts";
-import type { FromWorker, WorkerLoad } from "./engine/worker-messages.ts";
+import type { FromWorker, StepBudgetFacts, WorkerLoad } from "./engine/worker-messages.ts";
 import { drainRequests } from "./fleet/drain.ts";
 import { FleetShare } from "./fleet/fleet-share.ts";
 import { workerOptions, type Machine } from "./fleet/engine-options.ts";
@@ -44,6 +44,7 @@ export interface RunningNode {
   readonly url: string;
   readonly model: ServedModel;
   readonly info: EngineInfo;
+  readonly stepBudget: StepBudgetFacts | null;
   /** Finishes what runs within the drain timeout, then stops everything. Idempotent. */
   drain(): Promise<void>;
 }
@@ -136,7 +137,8 @@ class NodeRuntime {
     this.#readiness.opened();
     // 5. work from the hub
     if (this.#journal) this.#dialHub({ model, info, journal: this.#journal });
-    return { url, model, info, drain: () => (this.#drained ??= this.#drain()) };
+    const { stepBudget } = this.#engine;
+    return { url, model, info, stepBudget, drain: () => (this.#drained ??= this.#drain()) };
   }
 
   async #openJournal(hub: NonNullable<NodeConfig["hub"]>): Promise<void> {

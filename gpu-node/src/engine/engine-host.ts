@@ -18,6 +18,7 @@ import type {
   EngineRequest,
   FromWorker,
   RequestProgress,
+  StepBudgetFacts,
   ToWorker,
   WorkerOptions,
 } from "./worker-messages.ts";
@@ -36,10 +37,16 @@ export class EngineHost implements AsyncDisposable {
   #lastStepId = 0;
   #discarded: DiscardedTokens = { promptTokens: 0, outputTokens: 0 };
   #hasEnded = false;
+  #stepBudget: StepBudgetFacts | null = null;
 
   /** @param entry the worker's module; only tests and other engines give one */
   constructor(entry: URL = new URL("./engine-worker.ts", import.meta.url)) {
     this.#entry = entry;
+  }
+
+  /** How large steps may be; null before the engine is open. */
+  get stepBudget(): StepBudgetFacts | null {
+    return this.#stepBudget;
   }
 
   /** Requests handed over that have neither been refused nor ended. */
@@ -58,7 +65,10 @@ export class EngineHost implements AsyncDisposable {
     const reader = new ColumnReader();
     worker.on("message", (packed: FromWorker | PackedStep) => {
       const message = packed.type === "packed-step" ? reader.read(packed) : packed;
-      if (message.type === "opened") opened.resolve(message.info);
+      if (message.type === "opened") {
+        this.#stepBudget = message.stepBudget ?? null;
+        opened.resolve(message.info);
+      }
       if (message.type === "failed") opened.reject(new Error(message.message));
       this.#receive(message);
     });

@@ -8,6 +8,7 @@ import type { Clock } from "@fairlane/base";
 import { STEP_STUCK_AFTER_MS } from "../limits.ts";
 import { Scheduler } from "../scheduler/scheduler.ts";
 import { SchedulerLoop } from "../scheduler/scheduler-loop.ts";
+import { stepBudgetFacts } from "../scheduler/step-budget-facts.ts";
 import { stepTargetOf } from "../scheduler/step-target.ts";
 import type { Engine, EngineOptions } from "./engine.ts";
 import { ColumnReport } from "./step-columns.ts";
@@ -50,15 +51,16 @@ async function serve(
     stepStuckAfterMs = STEP_STUCK_AFTER_MS,
   } = options;
   const stepTarget = await stepTargetOf(engine, options, clock);
+  const scheduler = new Scheduler({
+    info: engine.info,
+    clock,
+    stepBudgetTokens,
+    stepTarget,
+    admission,
+    prefixCache: cacheModel && { model: cacheModel, sha256 },
+  });
   const loop = new SchedulerLoop({
-    scheduler: new Scheduler({
-      info: engine.info,
-      clock,
-      stepBudgetTokens,
-      stepTarget,
-      admission,
-      prefixCache: cacheModel && { model: cacheModel, sha256 },
-    }),
+    scheduler,
     engine,
     post,
     report: new ColumnReport(engine.info.slotCount, (message) => port.postMessage(message)),
@@ -68,7 +70,8 @@ async function serve(
     stuckAfterMs: stepStuckAfterMs,
     nowUs: () => performance.now() * 1_000,
   });
-  post({ type: "opened", info: engine.info });
+  const stepBudget = stepBudgetFacts(scheduler.parts.budget, engine.info.contextTokens);
+  post({ type: "opened", info: engine.info, stepBudget });
   port.on("message", (message: ToWorker) => loop.handle(message));
   await loop.run();
 }

@@ -167,12 +167,28 @@ export interface StepFacts {
   readonly budgetTokens: number;
   /** Measured over predicted time of late steps; absent when the budget is fixed. */
   readonly timeCorrection?: number;
+  /** Time that the step was to take at most by prediction; absent likewise. */
+  readonly targetUs?: number;
   /** Spent since the facts of the step before: planned and submitted, waited for the engine, settled. */
   readonly phasesUs: { readonly plan: number; readonly wait: number; readonly settle: number };
 }
 
+/** How large steps may be, as derived at the start. */
+export interface StepBudgetFacts {
+  /** Most tokens of a step. */
+  readonly tokens: number;
+  /** Predicted time that a step may take; null when the budget is fixed. */
+  readonly targetMs: number | null;
+  /** The largest chunks of a prompt that is computed alone. */
+  readonly chunks: readonly {
+    readonly firstPosition: number;
+    readonly tokens: number;
+    readonly predictedMs: number;
+  }[];
+}
+
 export type FromWorker =
-  | { readonly type: "opened"; readonly info: EngineInfo }
+  | { readonly type: "opened"; readonly info: EngineInfo; readonly stepBudget?: StepBudgetFacts }
   /** The engine could not be opened or broke; the node is of no use any more. */
   | { readonly type: "failed"; readonly message: string }
   /** The scheduler takes no such request (queue full, cannot ever fit, draining). Nothing was computed. */

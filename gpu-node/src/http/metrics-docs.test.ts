@@ -40,6 +40,7 @@ function exercise(all: NodeMetrics): void {
       decodeTokens: 28,
       budgetTokens: 256,
       timeCorrection: 1.1,
+      targetUs: 3_000,
       phasesUs: { plan: 20, wait: 3_000, settle: 40 },
     },
     discarded: { promptTokens: 1, outputTokens: 2 },

@@ -46,6 +46,10 @@ export class NodeMetrics {
     "kind",
   ]);
   readonly #steps = this.#counter("steps_total", "Engine steps.");
+  readonly #overTarget = this.#counter(
+    "steps_over_target_total",
+    "Steps that took longer than was meant by prediction.",
+  );
   readonly #stepTokens = this.#counter("step_tokens_total", "Tokens that steps computed.", [
     "kind",
   ]);
@@ -147,8 +151,9 @@ export class NodeMetrics {
     this.#steps.inc();
     this.#step.observe(computeUs / 1e6);
     if (facts === undefined) return;
-    const { prefillTokens, decodeTokens, budgetTokens, phasesUs, timeCorrection } = facts;
-    if (timeCorrection !== undefined) this.#correction.set(timeCorrection);
+    const { prefillTokens, decodeTokens, budgetTokens, phasesUs } = facts;
+    if (facts.timeCorrection !== undefined) this.#correction.set(facts.timeCorrection);
+    if (computeUs > (facts.targetUs ?? Infinity)) this.#overTarget.inc();
     this.#stepTokens.inc({ kind: "prefill" }, prefillTokens);
     this.#stepTokens.inc({ kind: "decode" }, decodeTokens);
     this.#budgetUse.observe((prefillTokens + decodeTokens) / budgetTokens);

@@ -33,6 +33,8 @@ const CALIBRATION_POINTS: readonly ProbePoint[] = [
 
 const GRID_POINTS: readonly ProbePoint[] = [
   ...[1, 2, 4, 8, 16, 32, 64].flatMap((count) => [16, 256, 1_024].map((at) => decodes(count, at))),
+  ...[1, 8].map((count) => decodes(count, 4_096)),
+  ...[16, 64].map((tokens) => chunk(tokens, 6_144)),
   ...[16, 32, 64, 128, 256, 512].flatMap((tokens) =>
     [0, 512, 2_048].map((at) => chunk(tokens, at)),
   ),
@@ -41,7 +43,7 @@ const GRID_POINTS: readonly ProbePoint[] = [
     { ...decodes(count, 1_024), chunkTokens: 128, chunkPosition: 0 },
   ]),
 ];
-const GRID_REPETITIONS = 4;
+const GRID_TURNS = 5;
 
 /** Measures a few steps and fits them; null when the engine is too small to tell. */
 export async function calibrateStepCost(engine: Engine, clock: Clock): Promise<StepCostFit | null> {
@@ -58,19 +60,28 @@ export async function calibrateStepCost(engine: Engine, clock: Clock): Promise<S
   return fitStepCost(samples);
 }
 
-/** Measures the whole grid, the least time of its repetitions each. */
+/**
+ * Measures the whole grid, several times over, and takes a low time of each point. A machine is faster or slower for
+ * seconds on end, so a point's times lie a turn apart; its least one may be of a moment at a higher clock rate than the
+ * other points saw, its middle one of a busy moment.
+ */
 export async function profileSteps(engine: Engine): Promise<StepProfile> {
   const probe = new StepProbe(engine);
-  const samples: StepSample[] = [];
-  for (const point of GRID_POINTS) {
-    if (!probe.fits(point)) continue;
-    const repeated: StepSample[] = [];
-    for (let turn = 0; turn < GRID_REPETITIONS; turn++) repeated.push(await probe.measure(point));
-    // What else runs on the machine can only add.
-    const least = repeated.reduce((best, sample) => (sample.us < best.us ? sample : best));
-    samples.push(least);
+  const points = GRID_POINTS.filter((point) => probe.fits(point));
+  const turns: StepSample[][] = [];
+  await probe.measure(WARM_UP);
+  for (let turn = 0; turn < GRID_TURNS; turn++) {
+    const samples: StepSample[] = [];
+    for (const point of points) samples.push(await probe.measure(point));
+    turns.push(samples);
   }
+  const samples = points.flatMap((_, index) => lowOf(turns.flatMap((turn) => turn[index] ?? [])));
   return { ...fitStepCost(samples), samples };
+}
+
+/** The second least of repeated samples. */
+function lowOf(repeated: readonly StepSample[]): StepSample[] {
+  return repeated.toSorted((one, other) => one.us - other.us).slice(1, 2);
 }
 
 function decodes(count: number, position: number): ProbePoint {

@@ -123,14 +123,14 @@ export class SchedulerLoop {
 
   #takeFacts(): StepFacts {
     const { prefillTokenCount, decodeCount } = this.#steps.settledBatch;
-    const { budget } = this.#scheduler.parts;
+    const { tokens: budgetTokens, target } = this.#scheduler.parts.budget;
     const phasesUs = this.#phasesUs;
     this.#phasesUs = { plan: 0, wait: 0, settle: 0 };
     return {
       prefillTokens: prefillTokenCount,
       decodeTokens: decodeCount,
-      budgetTokens: budget.tokens,
-      ...(budget.target === null ? {} : { timeCorrection: budget.target.predictor.correction }),
+      budgetTokens,
+      ...(target && { timeCorrection: target.predictor.correction, targetUs: target.us }),
       phasesUs,
     };
   }

@@ -82,6 +82,19 @@ describe("fitStepCost", () => {
     );
   });
 
+  it("is not led astray by steps of busy moments", () => {
+    const truth = { ...YI_34B, kneeTokens: 0, kneeUs: 0 };
+    const samples = profileShapes().map((shape, index) => ({
+      ...shape,
+      us: predictStepUs(truth, shape) * (index % 9 === 4 ? 1.8 : 1),
+    }));
+    const { model } = fitStepCost(samples);
+    for (const shape of profileShapes()) {
+      const ratio = predictStepUs(model, shape) / predictStepUs(truth, shape);
+      expect(Math.abs(ratio - 1)).toBeLessThan(0.03);
+    }
+  });
+
   it("gives no share to what the samples do not tell apart", () => {
     const samples = [1, 2, 4, 8, 16, 32].map((tokens) => ({
       ...NONE,

@@ -57,8 +57,9 @@ export function predictStepUs(model: StepCostModel, shape: StepShape): number {
 export const FIT_SAMPLES_MIN = 6;
 
 /**
- * Fits a model to measured steps by least squares of the relative error. The floor's end is searched among the
- * measured token counts; there is no knee in a fitted model.
+ * Fits a model to measured steps by least squares of the relative error, in which a sample that is far off counts less:
+ * a moment of a busy machine. The floor's end is searched among the measured token counts; there is no knee in a fitted
+ * model.
  */
 export function fitStepCost(samples: readonly StepSample[]): StepCostFit {
   assert(samples.length >= FIT_SAMPLES_MIN, `${samples.length} samples, needs ${FIT_SAMPLES_MIN}`);
@@ -69,7 +70,7 @@ export function fitStepCost(samples: readonly StepSample[]): StepCostFit {
   const flatTokens = new Set([0, ...samples.map(({ tokens }) => tokens)]);
   let best: StepCostFit | null = null;
   for (const flat of flatTokens) {
-    const model = fitWithFloor(samples, flat);
+    const model = fitRobustly(samples, flat);
     const errorPct = errorPctOf(model, samples);
     if (best === null || errorPct < best.errorPct) best = { model, errorPct };
   }
@@ -77,12 +78,36 @@ export function fitStepCost(samples: readonly StepSample[]): StepCostFit {
   return best;
 }
 
-/** Least squares where the first `flat` tokens cost the floor. */
-function fitWithFloor(samples: readonly StepSample[], flat: number): StepCostModel {
-  const rows = samples.map(({ us, tokens, decodes, decodeContextTokens, chunkPairs }) =>
-    // Divided by the time, so that short steps count as much as long ones.
-    [1, Math.max(0, tokens - flat), decodes, decodeContextTokens, chunkPairs].map((x) => x / us),
-  );
+/** Rounds after which the weights hardly move any more. */
+const WEIGHT_ROUNDS = 4;
+/** Relative error from which on a sample counts less, as its inverse (Huber's weights). */
+const USUAL_ERROR = 0.05;
+
+function fitRobustly(samples: readonly StepSample[], flat: number): StepCostModel {
+  let model = fitWithFloor(samples, flat);
+  for (let round = 0; round < WEIGHT_ROUNDS; round++) {
+    const of = model;
+    const weights = samples.map((sample) => {
+      const error = Math.abs(predictStepUs(of, sample) / sample.us - 1);
+      return Math.min(1, USUAL_ERROR / error);
+    });
+    model = fitWithFloor(samples, flat, weights);
+  }
+  return model;
+}
+
+/** Least squares where the first `flat` tokens cost the floor; all samples weigh 1 unless `weights` says otherwise. */
+function fitWithFloor(
+  samples: readonly StepSample[],
+  flat: number,
+  weights: readonly number[] = [],
+): StepCostModel {
+  const rows = samples.map(({ us, tokens, decodes, decodeContextTokens, chunkPairs }, index) => {
+    const root = Math.sqrt(weights[index] ?? 1);
+    const terms = [1, Math.max(0, tokens - flat), decodes, decodeContextTokens, chunkPairs];
+    // Divided by the time, so that short steps count as much as long ones. The last column is what they add up to.
+    return [...terms.map((term) => (root * term) / us), root];
+  });
   const [floorUs = 0, tokenUs = 0, decodeUs = 0, contextUs = 0, pairUs = 0] =
     solveNonNegative(rows);
   const baseUs = floorUs - tokenUs * flat;
@@ -94,9 +119,9 @@ function errorPctOf(model: StepCostModel, samples: readonly StepSample[]): numbe
   return (errors.reduce((sum, error) => sum + error, 0) / errors.length) * 100;
 }
 
-/** x >= 0 that brings every row . x near 1: solves, fixes the most negative coefficient at 0, and solves again. */
+/** x >= 0 that brings every row . x near the row's last column: solves, fixes the most negative coefficient at 0, and solves again. */
 function solveNonNegative(rows: readonly (readonly number[])[]): number[] {
-  const width = rows[0]?.length ?? 0;
+  const width = (rows[0]?.length ?? 1) - 1;
   const solution = new Array<number>(width).fill(0);
   let free = Array.from({ length: width }, (_, index) => index);
   while (free.length > 0) {
@@ -111,14 +136,14 @@ function solveNonNegative(rows: readonly (readonly number[])[]): number[] {
   return solution;
 }
 
-/** Normal equations of the chosen columns against 1, each column scaled to length 1. */
+/** Normal equations of the chosen columns against the last one, each column scaled to length 1. */
 function solveLeastSquares(rows: readonly (readonly number[])[], columns: readonly number[]) {
   const lengths = columns.map((column) => Math.hypot(...rows.map((row) => row[column] ?? 0)) || 1);
   const entry = (row: readonly number[], index: number): number =>
     (row[columns[index] ?? 0] ?? 0) / (lengths[index] ?? 1);
   const matrix = columns.map((_, i) => [
     ...columns.map((__, j) => rows.reduce((sum, row) => sum + entry(row, i) * entry(row, j), 0)),
-    rows.reduce((sum, row) => sum + entry(row, i), 0),
+    rows.reduce((sum, row) => sum + entry(row, i) * (row.at(-1) ?? 0), 0),
   ]);
   return eliminate(matrix).map((value, index) => value / (lengths[index] ?? 1));
 }
