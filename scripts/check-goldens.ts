@@ -11,6 +11,8 @@ const CHECKS = [
   ["make_tiny_rope_goldens.py", "--check"],
   ["make_tiny_qwen.py", "--check"],
   ["make_tiny_qwen_goldens.py", "--check"],
+  ["make_tiny_mistral.py", "--check"],
+  ["make_tiny_mistral_goldens.py", "--check"],
   ["make_tokenizer_goldens.py", "--check", "50"],
   ["make_logit_goldens.py", "--check", "2"],
 ] as const;
@@ -18,9 +20,11 @@ const CHECKS = [
 /** Runs the oracle's checks, or counts them as skipped and says why. */
 export async function checkGoldens(): Promise<TestCounts> {
   const python = process.env["FAIRLANE_GOLDEN_PYTHON"] ?? "python3";
-  const probe = await runQuietly(python, ["-c", "import torch, transformers, gguf"]);
+  const probe = await runQuietly(python, ["-c", "import torch, transformers, gguf, sentencepiece"]);
   if (probe.exitCode !== 0) {
-    process.stdout.write(`SKIPPED: ${CHECKS.length} golden checks (${python} has no torch)\n`);
+    process.stdout.write(
+      `SKIPPED: ${CHECKS.length} golden checks (${python} lacks torch or sentencepiece)\n`,
+    );
     return { passed: 0, failed: 0, skipped: CHECKS.length };
   }
   let passed = 0;

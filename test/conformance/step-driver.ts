@@ -225,10 +225,14 @@ export class StepDriver {
 
   /** The pages that a fork begins with, and their copies. */
   #writeFork(plan: PlanViews, slot: number, { pages, nextPosition, copies = [] }: SlotState): void {
-    const { pageTokens } = this.engine.info;
-    pages.forEach((page, entry) => {
-      const nValid = Math.min(pageTokens, nextPosition - entry * pageTokens);
-      this.#writePage(plan, slot, { entry, page, nValid });
+    const { pageTokens, kvGroups } = this.engine.info;
+    pages.forEach((page, index) => {
+      const firstPosition = Math.floor(index / kvGroups.length) * pageTokens;
+      this.#writePage(plan, slot, {
+        index,
+        page,
+        nValid: Math.min(pageTokens, nextPosition - firstPosition),
+      });
     });
     for (const [from, to] of copies) {
       const index = this.#next(plan.header, PLAN_HEADER.pageCopies);
@@ -238,12 +242,13 @@ export class StepDriver {
   }
 
   #writePages(plan: PlanViews, slot: number, endPosition: number): void {
-    const { pageTokens } = this.engine.info;
+    const { pageTokens, kvGroups } = this.engine.info;
     const pages = this.#slots.get(slot)?.pages ?? [];
-    while (pages.length * pageTokens < endPosition) {
+    const pageCount = Math.ceil(endPosition / pageTokens) * kvGroups.length;
+    while (pages.length < pageCount) {
       const page = this.#freePages.shift();
       assert(page !== undefined, "the driver is out of pages");
-      this.#writePage(plan, slot, { entry: pages.length, page, nValid: 0 });
+      this.#writePage(plan, slot, { index: pages.length, page, nValid: 0 });
       pages.push(page);
     }
   }
@@ -251,14 +256,16 @@ export class StepDriver {
   #writePage(
     plan: PlanViews,
     slot: number,
-    { entry, page, nValid }: { entry: number; page: number; nValid: number },
+    { index: place, page, nValid }: { index: number; page: number; nValid: number },
   ): void {
+    const { kvGroups, pageTokens } = this.engine.info;
+    const entry = Math.floor(place / kvGroups.length);
     const index = this.#next(plan.header, PLAN_HEADER.pageUpdates);
     plan.page_slot[index] = slot;
     plan.page_entry[index] = entry;
-    plan.page_kv_group[index] = 0;
+    plan.page_kv_group[index] = place % kvGroups.length;
     plan.page_id[index] = page;
-    plan.page_first_pos[index] = entry * this.engine.info.pageTokens;
+    plan.page_first_pos[index] = entry * pageTokens;
     plan.page_n_valid[index] = nValid;
   }
 

@@ -55,6 +55,24 @@ export function tinyQwenTexts(): readonly {
   return [...tokens, ...chats];
 }
 
+interface TokenisedText {
+  readonly text: string;
+  readonly ids: readonly number[];
+}
+
+/** SentencePiece's ids and texts of the tiny Mistral; what tokenizer.json gives where control tokens are spelled; chats. */
+export function tinyMistralTexts(): {
+  readonly tokens: readonly (TokenisedText & { readonly decoded: string })[];
+  readonly marked: readonly (TokenisedText & { readonly metaspaceIds: readonly number[] })[];
+  readonly chats: readonly (TokenisedText & {
+    readonly messages: readonly { readonly role: string; readonly content: string }[];
+    /** Greedy, at most 40 tokens. */
+    readonly answer: string;
+  })[];
+} {
+  return readJson("tiny-mistral.json") as ReturnType<typeof tinyMistralTexts>;
+}
+
 /** What is fed to compute a logit row for every golden position: the prompt and all generated tokens but the last. */
 export function teacherForced(run: GoldenRun): readonly number[] {
   return [...run.promptIds, ...run.generatedIds.slice(0, -1)];

@@ -2,6 +2,7 @@
 import type { EngineOptions } from "../engine/engine.ts";
 import type { WorkerOptions } from "../engine/worker-messages.ts";
 import type { NodeConfig } from "../config.ts";
+import { kvGroupLayers } from "../model/llama-config.ts";
 import type { OpenedModel } from "../model/open-model.ts";
 import { stepCapacityFor } from "../scheduler/scheduler-parts.ts";
 import { PAGE_TOKENS, STEP_ADAPTIVE_TOKENS_MAX } from "../limits.ts";
@@ -26,8 +27,12 @@ export function workerOptions(parts: {
   readonly stepProfile?: StepProfileFile | undefined;
 }): WorkerOptions {
   const { config, opened, manifestPath, machine, stepProfile } = parts;
-  const { layerCount, kvHeadCount, headDim } = opened.config;
-  const kvBytesPerToken = layerCount * 2 * kvHeadCount * headDim * KV_VALUE_BYTES[config.numerics];
+  const { kvHeadCount, headDim } = opened.config;
+  const groupLayers = kvGroupLayers(opened.config);
+  const kvGroupCount = groupLayers.length;
+  // All pages are as large as the largest group's need.
+  const layerBytes = 2 * kvHeadCount * headDim * KV_VALUE_BYTES[config.numerics];
+  const kvBytesPerToken = kvGroupCount * Math.max(...groupLayers) * layerBytes;
   const slotCount = config.runningRequestsMax;
   const isFixed = config.stepBudgetTokens !== undefined;
   const { stepBudgetTokens = STEP_ADAPTIVE_TOKENS_MAX } = config;
@@ -37,17 +42,23 @@ export function workerOptions(parts: {
     numerics: config.numerics,
     pageCount:
       config.pageCount ??
-      poolPageCount({
-        kvBytesPerToken,
-        pageTokens: PAGE_TOKENS,
-        contextTokens: opened.contextTokens,
-        runningRequestsMax: slotCount,
-        availableBytes: machine.availableBytes,
-        kvMemoryBytes: config.kvMemoryBytes,
-      }),
+      kvGroupCount *
+        poolPageCount({
+          kvBytesPerToken,
+          pageTokens: PAGE_TOKENS,
+          contextTokens: opened.contextTokens,
+          runningRequestsMax: slotCount,
+          availableBytes: machine.availableBytes,
+          kvMemoryBytes: config.kvMemoryBytes,
+        }),
     slotCount,
     threadCount: config.threadCount ?? machine.coreCount,
-    capacity: stepCapacityFor({ slotCount, stepBudgetTokens, pageTokens: PAGE_TOKENS }),
+    capacity: stepCapacityFor({
+      slotCount,
+      stepBudgetTokens,
+      pageTokens: PAGE_TOKENS,
+      kvGroupCount,
+    }),
   };
   return {
     engine,

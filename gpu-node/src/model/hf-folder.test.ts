@@ -29,7 +29,7 @@ describe("readHfFolder", () => {
 
   it("refuses other architectures and variants that are not computed", async () => {
     const config = (changes: Record<string, unknown>) => verdictAfter("config.json", changes);
-    expect(await config({ architectures: ["MistralForCausalLM"] })).toBe("architectures");
+    expect(await config({ architectures: ["MixtralForCausalLM"] })).toBe("architectures");
     expect(await config({ architectures: [] })).toBe("architectures");
     expect(await config({ architectures: undefined })).toBe("architectures");
     expect(await config({ rope_scaling: { rope_type: "yarn", factor: 8 } })).toBe("rope_scaling");

@@ -10,6 +10,8 @@ import {
 } from "./llama-config.ts";
 import { ModelError } from "./model-error.ts";
 
+const WINDOW_KEY = "attention.sliding_window";
+
 /**
  * Reads the configuration of a GGUF file.
  * @param embeddingRows rows of token_embd.weight, or undefined when the tensor is missing
@@ -49,6 +51,7 @@ export function llamaConfigOfGguf(
     contextTokens: needed("context_length"),
     ropeBase: number("rope.freq_base") ?? 10_000,
     rmsEps: needed("attention.layer_norm_rms_epsilon"),
+    ...readWindow(metadata, architecture),
     ...readRopeScaling(file, { metadata, keyOf, hasDivisors: tensors.hasRopeDivisors }),
     isQkInterleaved: architecture === "llama",
     isTied: !tensors.hasOutput,
@@ -69,6 +72,15 @@ function readArchitecture(file: string, metadata: GgufMetadata): LlamaArchitectu
   if (name === "llama" || name === "qwen2" || name === "qwen3") return name;
   const problem = `architecture ${name.slice(0, 64)} is not supported; ${SUPPORTED_ARCHITECTURES}`;
   throw new ModelError(file, key, problem);
+}
+
+/** Mistral's files call themselves llama; the window is in all layers. */
+function readWindow(
+  metadata: GgufMetadata,
+  architecture: LlamaArchitecture,
+): Pick<LlamaConfig, "window"> {
+  const tokens = metadata.number(`${architecture}.${WINDOW_KEY}`) ?? 0;
+  return tokens === 0 ? {} : { window: { tokens, firstLayer: 0 } };
 }
 
 /** Linear scaling by a factor, or a table of divisors; both at once, or any other kind, is refused. */
@@ -104,14 +116,15 @@ function refuseGgufVariants(
   const refuse = (key: string, problem: string): never => {
     throw new ModelError(file, key, `${problem}; this variant of ${architecture} is not supported`);
   };
-  const refusals = [
-    ["expert_count", "the model is a mixture of experts"],
-    ["attention.sliding_window", "attention has a sliding window"],
-  ] as const;
-  for (const [name, problem] of refusals) {
-    const key = `${architecture}.${name}`;
-    if ((metadata.number(key) ?? 0) !== 0) refuse(key, problem);
-  }
+  const isSet = (key: string): boolean => (metadata.number(key) ?? 0) !== 0;
+  const keyOf = (name: string) => `${architecture}.${name}`;
+  const experts = keyOf("expert_count");
+  const window = keyOf(WINDOW_KEY);
+  const pattern = `${window}_pattern`;
+  if (isSet(experts)) refuse(experts, "the model is a mixture of experts");
+  // Which layers have it, files of Qwen do not say.
+  if (architecture !== "llama" && isSet(window)) refuse(window, "attention has a sliding window");
+  if (metadata.has(pattern)) refuse(pattern, "some layers have a sliding window");
 }
 
 function keysOf(keyOf: (key: string) => string): ConfigKeys {
@@ -127,5 +140,6 @@ function keysOf(keyOf: (key: string) => string): ConfigKeys {
     ropeBase: keyOf("rope.freq_base"),
     ropeScaling: keyOf("rope.scaling.factor"),
     rmsEps: keyOf("attention.layer_norm_rms_epsilon"),
+    window: keyOf(WINDOW_KEY),
   };
 }

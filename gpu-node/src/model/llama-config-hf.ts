@@ -13,6 +13,8 @@ import { parseWith } from "./read-json.ts";
 
 const ARCHITECTURES: ReadonlyMap<string, LlamaArchitecture> = new Map([
   ["LlamaForCausalLM", "llama"],
+  // The same computation, with a window in its first versions.
+  ["MistralForCausalLM", "llama"],
   ["Qwen2ForCausalLM", "qwen2"],
   ["Qwen3ForCausalLM", "qwen3"],
 ]);
@@ -46,7 +48,9 @@ const configSchema = z.looseObject({
   partial_rotary_factor: z.number().nullish(),
   rms_norm_eps: z.number(),
   hidden_act: z.string().nullish(),
+  sliding_window: size.nullish(),
   use_sliding_window: z.boolean().nullish(),
+  max_window_layers: size.nullish(),
   layer_types: z.array(z.string()).nullish(),
   attention_bias: z.boolean().nullish(),
   mlp_bias: z.boolean().nullish(),
@@ -74,6 +78,7 @@ export function llamaConfigOfHf(file: string, json: Record<string, unknown>): Ll
     ropeBase: hf.rope_parameters?.rope_theta ?? hf.rope_theta ?? 10_000,
     ...readRopeScaling(file, hf),
     rmsEps: hf.rms_norm_eps,
+    ...readWindow(file, hf),
     isQkInterleaved: false,
     isTied: hf.tie_word_embeddings ?? false,
   };
@@ -93,8 +98,6 @@ function refuseHfVariants(file: string, hf: HfConfig, architecture: LlamaArchite
   const refusals: readonly (readonly [key: string, isRefused: boolean])[] = [
     ["partial_rotary_factor", (hf.partial_rotary_factor ?? 1) !== 1],
     ["hidden_act", (hf.hidden_act ?? "silu") !== "silu"],
-    ["use_sliding_window", hf.use_sliding_window ?? false],
-    ["layer_types", (hf.layer_types ?? []).some((type) => type !== "full_attention")],
     // Qwen2 has its bias whatever the configuration says.
     ["attention_bias", architecture !== "qwen2" && (hf.attention_bias ?? false)],
     ["mlp_bias", hf.mlp_bias ?? false],
@@ -104,6 +107,37 @@ function refuseHfVariants(file: string, hf: HfConfig, architecture: LlamaArchite
   if (refused === undefined) return;
   const problem = `is set; this variant of ${architecture} is not supported`;
   throw new ModelError(file, refused, problem);
+}
+
+/** What transformers assumes where a configuration of Qwen does not say from which layer on the window holds. */
+const QWEN_MAX_WINDOW_LAYERS = 28;
+
+/** Mistral's is in all layers; Qwen's, where it is used, in those from max_window_layers on, or as layer_types says. */
+function readWindow(file: string, hf: HfConfig): Pick<LlamaConfig, "window"> {
+  const isMistral = hf.architectures[0] === "MistralForCausalLM";
+  const isUsed = isMistral || (hf.use_sliding_window ?? false);
+  const tokens = isUsed ? (hf.sliding_window ?? null) : null;
+  const isAll = isMistral && (hf.layer_types ?? null) === null;
+  const firstLayer = isAll ? 0 : firstWindowedLayer(file, hf);
+  const hasTypes = hf.layer_types?.some((type) => type !== "full_attention") ?? false;
+  if (tokens === null && hasTypes) {
+    throw new ModelError(file, "layer_types", "names windowed layers, but no window is in use");
+  }
+  if (tokens === null || firstLayer >= hf.num_hidden_layers) return {};
+  return { window: { tokens, firstLayer } };
+}
+
+function firstWindowedLayer(file: string, hf: HfConfig): number {
+  const types = hf.layer_types ?? null;
+  if (types === null) return hf.max_window_layers ?? QWEN_MAX_WINDOW_LAYERS;
+  const first = types.indexOf("sliding_attention");
+  const from = first < 0 ? hf.num_hidden_layers : first;
+  const isSplit =
+    types.length === hf.num_hidden_layers &&
+    types.every((type, layer) => type === (layer < from ? "full_attention" : "sliding_attention"));
+  if (isSplit) return from;
+  const problem = "is not full_attention up to a layer and sliding_attention from there on";
+  throw new ModelError(file, "layer_types", problem);
 }
 
 function readRopeScaling(file: string, hf: HfConfig): Pick<LlamaConfig, "ropeScaling"> {
@@ -144,4 +178,5 @@ const HF_KEYS: ConfigKeys = {
   ropeBase: "rope_theta",
   ropeScaling: "rope_scaling",
   rmsEps: "rms_norm_eps",
+  window: "sliding_window",
 };

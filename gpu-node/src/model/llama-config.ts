@@ -25,6 +25,14 @@ export type RopeScaling =
   /** The file carries a divisor for each frequency (GGUF). */
   | { readonly kind: "divisors" };
 
+/** Attention that sees only the latest positions. */
+export interface AttentionWindow {
+  /** Positions that a token sees, its own included. */
+  readonly tokens: number;
+  /** This layer and those above have the window, those below see all. */
+  readonly firstLayer: number;
+}
+
 export interface LlamaConfig {
   readonly architecture: LlamaArchitecture;
   /** Values of a token's state. */
@@ -40,13 +48,21 @@ export interface LlamaConfig {
   readonly ropeBase: number;
   readonly ropeScaling?: RopeScaling;
   readonly rmsEps: number;
+  /** Absent: every layer sees all positions. */
+  readonly window?: AttentionWindow;
   /** q and k rows of each head are stored for interleaved rotary pairs (GGUF llama files). */
   readonly isQkInterleaved: boolean;
   /** The output projection is the embedding. */
   readonly isTied: boolean;
 }
 
-export const SUPPORTED_ARCHITECTURES = "supported: llama, qwen2, qwen3";
+export const SUPPORTED_ARCHITECTURES = "supported: llama, mistral, qwen2, qwen3";
+
+/** Layers of each KV group, in the engine's order: layers with the same window share pages. */
+export function kvGroupLayers({ layerCount, window }: LlamaConfig): readonly number[] {
+  if (window === undefined || window.firstLayer === 0) return [layerCount];
+  return [window.firstLayer, layerCount - window.firstLayer];
+}
 
 /** How a file calls the fields, for errors that a reader can look up. */
 export type ConfigKeys = Readonly<Partial<Record<keyof LlamaConfig, string>>>;
@@ -80,6 +96,15 @@ export function checkConfig(file: string, config: LlamaConfig, keys: ConfigKeys)
   }
   if (config.ropeScaling && !isSound(config.ropeScaling)) {
     fail("ropeScaling", "has numbers that do not fit together");
+  }
+  const { window, layerCount } = config;
+  if (window !== undefined) {
+    const { tokens, firstLayer } = window;
+    const isWindow = Number.isInteger(tokens) && tokens >= 1 && tokens <= CONTEXT_TOKENS_MAX;
+    if (!isWindow) fail("window", `${tokens} is not an integer from 1 to ${CONTEXT_TOKENS_MAX}`);
+    if (!(Number.isInteger(firstLayer) && firstLayer >= 0 && firstLayer < layerCount)) {
+      fail("window", `begins in layer ${firstLayer} of ${layerCount}`);
+    }
   }
   if (!(config.rmsEps > 0 && config.rmsEps <= 0.01)) {
     fail("rmsEps", `${config.rmsEps} is not between 0 and 0.01`);

@@ -30,6 +30,7 @@ export function manifestText(model: ManifestModel): string {
     ["rope_base", config.ropeBase],
     ...ropeScalingParams(config),
     ["rms_eps", config.rmsEps],
+    ...windowParams(config),
     ["qk_interleaved", config.isQkInterleaved ? 1 : 0],
   ];
   const lines = ["fairlane-manifest 1", `arch ${config.architecture}`];
@@ -58,6 +59,12 @@ function ropeScalingParams({ ropeScaling }: LlamaConfig): readonly Param[] {
     ["rope_high_frequency", ropeScaling.highFrequency],
     ["rope_original_context", ropeScaling.originalContextTokens],
   ];
+}
+
+function windowParams({ window }: LlamaConfig): readonly Param[] {
+  if (window === undefined) return [];
+  const tokens: Param = ["window", window.tokens];
+  return window.firstLayer === 0 ? [tokens] : [tokens, ["window_first_layer", window.firstLayer]];
 }
 
 /** Writes the manifest; a reader sees the old file or the whole new one. */

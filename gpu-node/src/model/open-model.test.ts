@@ -103,7 +103,7 @@ describe("openModel", () => {
   it("refuses another architecture by its name", async () => {
     const opened = openModel(join(FIXTURES, "bad-models/bert-header.gguf"), NO_CACHE);
     await expect(opened).rejects.toThrow(
-      "architecture bert is not supported; supported: llama, qwen2, qwen3",
+      "architecture bert is not supported; supported: llama, mistral, qwen2, qwen3",
     );
     await expect(opened).rejects.toMatchObject({
       name: "ModelError",

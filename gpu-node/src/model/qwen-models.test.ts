@@ -49,9 +49,10 @@ describe("openModel on Qwen", () => {
   });
 
   it("refuses what the core does not compute, by its key", async () => {
-    expect(await refusalOf("qwen2-hf", { use_sliding_window: true })).toBe("use_sliding_window");
     const layerTypes = { layer_types: ["full_attention", "sliding_attention"] };
     expect(await refusalOf("qwen3-hf", layerTypes)).toBe("layer_types");
+    const mixed = { use_sliding_window: true, layer_types: layerTypes.layer_types.toReversed() };
+    expect(await refusalOf("qwen2-hf", mixed)).toBe("layer_types");
     expect(await refusalOf("qwen3-hf", { attention_bias: true })).toBe("attention_bias");
     expect(await refusalOf("qwen2-hf", { rope_scaling: { rope_type: "yarn" } })).toBe(
       "rope_scaling",

@@ -5,6 +5,8 @@ import type { Tokenizer } from "./tokenizer.ts";
 export class Detokenizer {
   private readonly tokenizer: Tokenizer;
   private readonly decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  /** A token with text has come. */
+  private hasBegun = false;
 
   constructor(tokenizer: Tokenizer) {
     this.tokenizer = tokenizer;
@@ -13,7 +15,10 @@ export class Detokenizer {
   /** The text that the token completes, often empty within a multi-byte character. Control tokens have none. */
   push(tokenId: number): string {
     if (this.tokenizer.specialIds.has(tokenId)) return "";
-    return this.decoder.decode(this.tokenizer.tokenBytes(tokenId), { stream: true });
+    const whole = this.tokenizer.tokenBytes(tokenId);
+    const bytes = this.hasBegun ? whole : this.tokenizer.withoutFirstSpace(whole);
+    this.hasBegun = true;
+    return this.decoder.decode(bytes, { stream: true });
   }
 
   /** The text of several tokens at once. */

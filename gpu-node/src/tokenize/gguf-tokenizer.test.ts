@@ -69,12 +69,12 @@ describe("tokenizerOfGguf", () => {
   });
 
   it("refuses kinds that it would split wrongly", async () => {
-    expect(await refusal({ "tokenizer.ggml.model": "llama" })).toBe("tokenizer.ggml.model");
+    expect(await refusal({ "tokenizer.ggml.model": "t5" })).toBe("tokenizer.ggml.model");
     expect(await refusal({ "tokenizer.ggml.pre": "tekken" })).toBe("tokenizer.ggml.pre");
     expect(await refusal({ "tokenizer.ggml.pre": "default" })).toBe("tokenizer.ggml.pre");
     expect(await refusal({ "tokenizer.ggml.pre": undefined })).toBe("tokenizer.ggml.pre");
-    expect(() => sourceOf({ "tokenizer.ggml.model": "llama" })).toThrow(
-      "llama is not supported; supported: gpt2 (byte-level BPE)",
+    expect(() => sourceOf({ "tokenizer.ggml.model": "t5" })).toThrow(
+      "t5 is not supported; supported: gpt2 (byte-level BPE), llama (SentencePiece)",
     );
   });
 

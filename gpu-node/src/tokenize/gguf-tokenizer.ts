@@ -1,13 +1,13 @@
 // Owns turning the tokenizer of a GGUF file's metadata into a tokenizer definition. The kinds of
 // `tokenizer.ggml.pre` listed here are those whose split is known; guessing it would tokenise wrongly in silence.
 import type { GgufMetadata } from "../model/gguf.ts";
-import { TOKEN_CHARS_MAX } from "../model/limits.ts";
 import { ModelError } from "../model/model-error.ts";
+import { spmTokenizerOfGguf } from "./gguf-spm-tokenizer.ts";
+import { readAddedTokens, readTypes, readVocab, VOCABULARY_KEYS } from "./gguf-vocabulary.ts";
 import {
   byteLevelSteps,
   checkDefinition,
   splitBy,
-  type AddedToken,
   type TokenizerDefinition,
   type TokenizerSource,
 } from "./tokenizer-source.ts";
@@ -55,15 +55,6 @@ const PRE_TOKENIZERS: ReadonlyMap<string, PreTokenizer> = new Map([
   ["llama3", LLAMA3],
 ]);
 
-// tokenizer.ggml.token_type
-const NORMAL = 1;
-const UNKNOWN = 2;
-const CONTROL = 3;
-const USER_DEFINED = 4;
-const UNUSED = 5;
-
-const TOKENS_KEY = "tokenizer.ggml.tokens";
-const TYPES_KEY = "tokenizer.ggml.token_type";
 const MERGES_KEY = "tokenizer.ggml.merges";
 
 /**
@@ -76,12 +67,13 @@ export function tokenizerOfGguf(
   rowCount: number,
 ): TokenizerSource {
   const kind = metadata.required("tokenizer.ggml.model", metadata.text("tokenizer.ggml.model"));
+  if (kind === "llama") return spmTokenizerOfGguf(file, metadata, rowCount);
   if (kind !== "gpt2") {
-    const problem = `${kind.slice(0, 64)} is not supported; supported: gpt2 (byte-level BPE)`;
+    const problem = `${kind.slice(0, 64)} is not supported; supported: gpt2 (byte-level BPE), llama (SentencePiece)`;
     throw new ModelError(file, "tokenizer.ggml.model", problem);
   }
   const pre = readPreTokenizer(file, metadata);
-  const tokens = metadata.required(TOKENS_KEY, metadata.texts(TOKENS_KEY));
+  const tokens = metadata.required(VOCABULARY_KEYS.tokens, metadata.texts(VOCABULARY_KEYS.tokens));
   const merges = metadata.required(MERGES_KEY, metadata.texts(MERGES_KEY));
   const definition: TokenizerDefinition = {
     model: {
@@ -91,14 +83,18 @@ export function tokenizerOfGguf(
       unk_token: null,
       ignore_merges: pre.ignoreMerges,
     },
-    added_tokens: readAddedTokens(file, metadata, tokens),
+    added_tokens: readAddedTokens(file, readTypes(file, metadata, tokens.length), tokens),
     normalizer: pre.normalizer ?? null,
     pre_tokenizer: { type: "Sequence", pretokenizers: pre.steps },
     post_processor: postProcessor(metadata, { tokens, addsBos: pre.addsBos }),
     decoder: { type: "ByteLevel" },
   };
   const source = { file, definition };
-  const names = { vocab: TOKENS_KEY, merges: MERGES_KEY, addedTokens: TYPES_KEY };
+  const names = {
+    vocab: VOCABULARY_KEYS.tokens,
+    merges: MERGES_KEY,
+    addedTokens: VOCABULARY_KEYS.types,
+  };
   checkDefinition(source, { names, rowCount });
   return source;
 }
@@ -110,48 +106,6 @@ function readPreTokenizer(file: string, metadata: GgufMetadata): PreTokenizer {
   if (pre) return pre;
   const supported = [...PRE_TOKENIZERS.keys()].join(", ");
   throw new ModelError(file, key, `${name.slice(0, 64)} is not supported; supported: ${supported}`);
-}
-
-function readVocab(file: string, tokens: readonly string[]): Readonly<Record<string, number>> {
-  const idOf = new Map<string, number>();
-  for (const [id, token] of tokens.entries()) {
-    const first = idOf.get(token);
-    if (first !== undefined) {
-      throw new ModelError(file, `${TOKENS_KEY}[${id}]`, `has the text of token ${first}`);
-    }
-    idOf.set(token, id);
-  }
-  return Object.fromEntries(idOf);
-}
-
-function readAddedTokens(
-  file: string,
-  metadata: GgufMetadata,
-  tokens: readonly string[],
-): readonly AddedToken[] {
-  const types = metadata.required(TYPES_KEY, metadata.numbers(TYPES_KEY));
-  if (types.length !== tokens.length) {
-    const problem = `has ${types.length} elements for ${tokens.length} tokens`;
-    throw new ModelError(file, TYPES_KEY, problem);
-  }
-  const added: AddedToken[] = [];
-  for (const [id, type] of types.entries()) {
-    if (type === NORMAL || type === UNUSED) continue;
-    const content = tokens[id] ?? "";
-    if (![UNKNOWN, CONTROL, USER_DEFINED].includes(type) || content.length > TOKEN_CHARS_MAX) {
-      throw new ModelError(file, `${TYPES_KEY}[${id}]`, `${type} is not a type of such a token`);
-    }
-    added.push({
-      id,
-      content,
-      special: type !== USER_DEFINED,
-      normalized: false,
-      lstrip: false,
-      rstrip: false,
-      single_word: false,
-    });
-  }
-  return added;
 }
 
 function postProcessor(

@@ -25,7 +25,7 @@ describe("tokenizerOfHf", () => {
   it("refuses what is not byte-level BPE", async () => {
     expect(await refusal({}, { type: "Unigram" })).toBe("model.type");
     expect(await refusal({}, { type: undefined })).toBe("model.type");
-    expect(await refusal({}, { byte_fallback: true })).toBe("model.byte_fallback");
+    expect(await refusal({}, { byte_fallback: "yes" })).toBe("model.byte_fallback");
     expect(await refusal({ model: null })).toBe("model");
     expect(await refusal({ pre_tokenizer: null })).toBe("pre_tokenizer");
     expect(await refusal({ pre_tokenizer: { type: "Metaspace" } })).toBe("pre_tokenizer");

@@ -1,8 +1,10 @@
-// Owns turning a Hugging Face tokenizer.json into a checked tokenizer definition. Only byte-level BPE passes:
-// the bytes of every token must be known, so that streamed text never breaks inside a character.
+// Owns turning a Hugging Face tokenizer.json into a checked tokenizer definition. Only byte-level BPE and BPE with byte
+// fallback (hf-spm-tokenizer.ts) pass: the bytes of every token must be known, so that streamed text never breaks inside
+// a character.
 import { z } from "zod";
 import { ModelError } from "../model/model-error.ts";
 import { isRecord } from "../model/read-json.ts";
+import { spmTokenizerOfHf } from "./hf-spm-tokenizer.ts";
 import {
   addedTokenSchema,
   checkDefinition,
@@ -19,7 +21,7 @@ const schema = z.object({
     merges: z.custom<(string | [string, string])[]>(isMergeList, "is not a list of merges"),
     unk_token: z.string().nullish(),
     ignore_merges: z.boolean().nullish(),
-    byte_fallback: z.literal(false).nullish(),
+    byte_fallback: z.boolean().nullish(),
     continuing_subword_prefix: z.literal("").nullish(),
     end_of_word_suffix: z.literal("").nullish(),
     dropout: z.null().optional(),
@@ -58,7 +60,16 @@ export function tokenizerOfHf(
     const problem = `${issue?.message ?? "is not as expected"}; supported: byte-level BPE`;
     throw new ModelError(file, subject, problem);
   }
-  const { model, added_tokens, normalizer, post_processor, decoder } = parsed.data;
+  const { added_tokens, normalizer, post_processor, decoder } = parsed.data;
+  const { byte_fallback, ...read } = parsed.data.model;
+  const model: TokenizerDefinition["model"] = {
+    type: "BPE",
+    vocab: read.vocab,
+    merges: read.merges,
+    unk_token: read.unk_token ?? null,
+    ignore_merges: read.ignore_merges ?? false,
+  };
+  if (byte_fallback === true) return spmTokenizerOfHf(file, { ...parsed.data, model }, rowCount);
   const steps = rewritePreTokenizer(file, parsed.data.pre_tokenizer);
   if (steps.at(-1)?.["type"] !== "ByteLevel") {
     throw new ModelError(
@@ -68,13 +79,7 @@ export function tokenizerOfHf(
     );
   }
   const definition: TokenizerDefinition = {
-    model: {
-      type: "BPE",
-      vocab: model.vocab,
-      merges: model.merges,
-      unk_token: model.unk_token ?? null,
-      ignore_merges: model.ignore_merges ?? false,
-    },
+    model,
     added_tokens,
     normalizer: normalizer ?? null,
     pre_tokenizer: { type: "Sequence", pretokenizers: steps },

@@ -1,5 +1,5 @@
 // Owns the definition that a tokenizer is built from, whatever file it came from: the shape of tokenizer.json,
-// limited to byte-level BPE. A checked definition has each id once, merges that stay within the vocabulary, and
+// limited to byte-level BPE and to SentencePiece BPE with byte fallback. A checked definition has each id once, merges that stay within the vocabulary, and
 // no id that the model has no embedding for. It is plain data and can be sent to a worker thread.
 import { z } from "zod";
 import { ADDED_TOKENS_MAX, TOKEN_CHARS_MAX, VOCAB_TOKENS_MAX } from "../model/limits.ts";
@@ -20,7 +20,20 @@ export interface AddedToken {
 
 type Merge = string | readonly [left: string, right: string];
 
-/** tokenizer.json of a byte-level BPE tokenizer. */
+/** What SentencePiece vocabularies need beside the definition, in place of its normalizer and its other steps. */
+export interface SpmRules {
+  /** By id: pieces of a higher score are merged first. Null: the definition's merges say the order. */
+  readonly scores: readonly number[] | null;
+  /** A space before every section between control tokens, before the first word of a text only, or never. */
+  readonly spacePrefix: "always" | "first" | "never";
+  /** The space before the first word of an output is no part of its text. */
+  readonly stripsFirstSpace: boolean;
+  /** Put before and behind a prompt. */
+  readonly prefixIds: readonly number[];
+  readonly suffixIds: readonly number[];
+}
+
+/** tokenizer.json of a byte-level BPE tokenizer; with `spm`, of a SentencePiece one. */
 export interface TokenizerDefinition {
   readonly model: {
     readonly type: "BPE";
@@ -34,6 +47,7 @@ export interface TokenizerDefinition {
   readonly pre_tokenizer: unknown;
   readonly post_processor: unknown;
   readonly decoder: unknown;
+  readonly spm?: SpmRules;
 }
 
 export interface TokenizerSource {

@@ -1,10 +1,13 @@
-// Owns text to token ids and token ids to bytes, with @huggingface/tokenizers doing the splitting and merging.
+// Owns text to token ids and token ids to bytes, over either kind of vocabulary (text-encoder.ts).
 // Control tokens come only from text that the caller says may hold them; plain text never yields one.
 import { assert } from "@fairlane/base";
-import { Tokenizer as Library } from "@huggingface/tokenizers";
 import { errorText, ModelError } from "../model/model-error.ts";
 import { byteLevelBytes } from "./byte-level.ts";
-import type { AddedToken, TokenizerSource } from "./tokenizer-source.ts";
+import { LibraryEncoder } from "./library-encoder.ts";
+import { anyOf, SpmEncoder } from "./spm-encoder.ts";
+import { spmBytes } from "./spm-pieces.ts";
+import type { TextEncoder } from "./text-encoder.ts";
+import type { AddedToken, TokenizerDefinition, TokenizerSource } from "./tokenizer-source.ts";
 
 export interface EncodeOptions {
   /**
@@ -16,7 +19,7 @@ export interface EncodeOptions {
   readonly addsPromptTokens?: boolean;
 }
 
-const LIBRARY_CONFIG = { clean_up_tokenization_spaces: false };
+const SPACE_BYTE = 0x20;
 const PROBE = "Hello, wörld 123!\n  ok";
 
 export class Tokenizer {
@@ -26,8 +29,10 @@ export class Tokenizer {
   readonly specialIds: ReadonlySet<number>;
   /** Bytes of the longest token: a text of n bytes has at least n / maxTokenBytes tokens. */
   readonly maxTokenBytes: number;
-  private readonly parsing: Library;
-  private readonly plain: Library;
+  /** The space before the first word of an output is no part of its text. */
+  readonly stripsFirstSpace: boolean;
+  private readonly encoder: TextEncoder;
+  private readonly idOfText: ReadonlyMap<string, number>;
   private readonly specialOfText: ReadonlyMap<string, AddedToken>;
   private readonly specialPattern: RegExp | undefined;
   private readonly bytes: Uint8Array;
@@ -37,11 +42,11 @@ export class Tokenizer {
     const { definition } = source;
     const special = definition.added_tokens.filter((token) => token.special);
     try {
-      this.parsing = new Library(definition, LIBRARY_CONFIG);
-      this.plain = plainLibrary(source, this.parsing);
+      this.encoder = encoderOf(definition);
       // What the library cannot run shows here, not at the first request.
-      this.parsing.encode(PROBE);
-      this.plain.encode(PROBE);
+      const probe = { addsPromptTokens: true, isFirst: true };
+      this.encoder.encode(PROBE, { ...probe, parsesSpecial: true });
+      this.encoder.encode(PROBE, { ...probe, parsesSpecial: false });
     } catch (thrown) {
       throw new ModelError(source.file, "tokenizer", errorText(thrown));
     }
@@ -50,7 +55,9 @@ export class Tokenizer {
     this.specialPattern = anyOf(special.map((token) => token.content));
     const texts = textsById(source);
     this.idCount = texts.length;
-    const table = byteTable(texts, definition.added_tokens);
+    this.idOfText = new Map(texts.map((text, id) => [text ?? "", id]));
+    this.stripsFirstSpace = definition.spm?.stripsFirstSpace ?? false;
+    const table = byteTable(texts, definition);
     this.bytes = table.bytes;
     this.byteStarts = table.starts;
     this.maxTokenBytes = table.longest;
@@ -58,9 +65,13 @@ export class Tokenizer {
 
   /** The ids of `text`. Bytes that no token covers are left out. */
   encode(text: string, options: EncodeOptions): Int32Array {
-    const library = options.specialTokens === "parse" ? this.parsing : this.plain;
-    const add_special_tokens = options.addsPromptTokens ?? false;
-    return Int32Array.from(library.encode(text, { add_special_tokens }).ids);
+    return Int32Array.from(
+      this.encoder.encode(text, {
+        parsesSpecial: options.specialTokens === "parse",
+        addsPromptTokens: options.addsPromptTokens ?? false,
+        isFirst: true,
+      }),
+    );
   }
 
   /**
@@ -72,33 +83,57 @@ export class Tokenizer {
       return this.encode(text, { specialTokens: "parse" });
     }
     const ids: number[] = [];
+    // Text up to the next control token, marked ones included: it is encoded as one piece.
+    let section = "";
+    let before: AddedToken | undefined;
+    const flush = (after: AddedToken | undefined): void => {
+      let text = section.replaceAll(mark, "");
+      if (before?.rstrip) text = text.trimStart();
+      if (after?.lstrip) text = text.trimEnd();
+      this.pushPlain(text, ids);
+      section = "";
+      before = after;
+    };
     // With a capturing group, split() alternates text and control tokens: even and odd places.
     const pieces = text.split(this.specialPattern);
     for (const [index, piece] of pieces.entries()) {
       const special = index % 2 === 1 ? this.specialOfText.get(piece) : undefined;
       // A mark cannot stand inside a single character: it stands behind it.
-      if (special && !pieces[index + 1]?.startsWith(mark)) {
-        ids.push(special.id);
+      if (special === undefined || pieces[index + 1]?.startsWith(mark)) {
+        section += piece;
         continue;
       }
-      const before = this.specialOfText.get(pieces[index - 1] ?? "");
-      const after = this.specialOfText.get(pieces[index + 1] ?? "");
-      let section = piece.replaceAll(mark, "");
-      if (before?.rstrip) section = section.trimStart();
-      if (after?.lstrip) section = section.trimEnd();
-      // Not ids.push(...): a section may have more tokens than a call takes arguments.
-      for (const id of this.plain.encode(section, { add_special_tokens: false }).ids) {
-        if (!this.specialIds.has(id)) ids.push(id);
-      }
+      flush(special);
+      ids.push(special.id);
     }
+    flush(undefined);
     return Int32Array.from(ids);
+  }
+
+  /** Appends the ids of text that holds no control token, whatever it spells. */
+  private pushPlain(text: string, ids: number[]): void {
+    if (text === "") return;
+    const options = { parsesSpecial: false, addsPromptTokens: false, isFirst: ids.length === 0 };
+    // Not ids.push(...): a section may have more tokens than a call takes arguments.
+    for (const id of this.encoder.encode(text, options)) {
+      if (!this.specialIds.has(id)) ids.push(id);
+    }
   }
 
   /** The whole text of `ids` without control tokens; bytes that are no UTF-8 become U+FFFD. */
   decode(ids: Iterable<number>): string {
     const parts: Uint8Array[] = [];
-    for (const id of ids) if (!this.specialIds.has(id)) parts.push(this.tokenBytes(id));
+    for (const id of ids) {
+      if (this.specialIds.has(id)) continue;
+      const bytes = this.tokenBytes(id);
+      parts.push(parts.length === 0 ? this.withoutFirstSpace(bytes) : bytes);
+    }
     return new TextDecoder("utf-8", { ignoreBOM: true }).decode(Buffer.concat(parts));
+  }
+
+  /** The bytes of an output's first token as they are part of its text. */
+  withoutFirstSpace(bytes: Uint8Array): Uint8Array {
+    return this.stripsFirstSpace && bytes[0] === SPACE_BYTE ? bytes.subarray(1) : bytes;
   }
 
   /** The bytes that a token stands for; none for an id without a token (embeddings have spare rows). */
@@ -110,7 +145,7 @@ export class Tokenizer {
 
   /** The id of a token by its spelling in the vocabulary. */
   idOf(text: string): number | undefined {
-    return this.parsing.token_to_id(text);
+    return this.idOfText.get(text);
   }
 
   /** True when a control token is spelled in the text. */
@@ -124,27 +159,9 @@ export class Tokenizer {
   }
 }
 
-/** A second tokenizer that knows no control tokens and shares the first one's vocabulary and merges. */
-function plainLibrary(source: TokenizerSource, parsing: Library): Library {
-  const { definition } = source;
-  const plain = new Library(
-    {
-      ...definition,
-      model: { ...definition.model, vocab: {}, merges: [] },
-      added_tokens: definition.added_tokens.filter((token) => !token.special),
-    },
-    LIBRARY_CONFIG,
-  );
-  plain.model = parsing.model;
-  return plain;
-}
-
-/** Matches the longest of the texts first, as the library's own splitter does. */
-function anyOf(texts: readonly string[]): RegExp | undefined {
-  if (texts.length === 0) return undefined;
-  const longestFirst = texts.toSorted((a, b) => b.length - a.length);
-  const escaped = longestFirst.map((text) => text.replace(/[$()*+.?[\\\]^{|}]/g, "\\$&"));
-  return new RegExp(`(${escaped.join("|")})`);
+function encoderOf(definition: TokenizerDefinition): TextEncoder {
+  const { spm } = definition;
+  return spm === undefined ? new LibraryEncoder(definition) : new SpmEncoder(definition, spm);
 }
 
 function textsById(source: TokenizerSource): readonly (string | undefined)[] {
@@ -159,15 +176,16 @@ function textsById(source: TokenizerSource): readonly (string | undefined)[] {
 /** All tokens' bytes one after another; token i has bytes starts[i] to starts[i + 1]. */
 function byteTable(
   texts: readonly (string | undefined)[],
-  addedTokens: readonly AddedToken[],
+  { added_tokens, spm }: TokenizerDefinition,
 ): { bytes: Uint8Array; starts: Int32Array; longest: number } {
-  const addedIds = new Set(addedTokens.map((token) => token.id));
+  const addedIds = new Set(added_tokens.map((token) => token.id));
   const starts = new Int32Array(texts.length + 1);
   const parts: Uint8Array[] = [];
   let longest = 1;
   for (const [id, text = ""] of texts.entries()) {
     // Added tokens and entries outside the alphabet are spelled as they are.
-    const spelled = addedIds.has(id) ? undefined : byteLevelBytes(text);
+    const bytesOf = spm === undefined ? byteLevelBytes : spmBytes;
+    const spelled = addedIds.has(id) ? undefined : bytesOf(text);
     const bytes = spelled ?? Buffer.from(text);
     parts.push(bytes);
     starts[id + 1] = (starts[id] ?? 0) + bytes.length;
