@@ -41,6 +41,18 @@ describe("FleetShare", () => {
     expect(fleet.report().cells).toEqual([]);
   });
 
+  it("counts a further answer's outputs, and neither its prompt nor its wait", () => {
+    const fleet = share();
+    fleet.grew(request, NO_COUNTS, countsOf({ queueMs: 12, outputTokens: 2 }));
+    expect(fleet.report().cells[0]).toMatchObject({
+      input_tokens: 0,
+      output_tokens: 2,
+      service_units: 2 * UNITS_PER_TOKEN,
+      requests: 0,
+      queue_ms: 0,
+    });
+  });
+
   it("tells all cells again to a link that begins", () => {
     const fleet = share();
     fleet.grew(request, NO_COUNTS, countsOf({ computedPromptTokens: 8, queueMs: 0 }));

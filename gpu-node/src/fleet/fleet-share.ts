@@ -38,8 +38,9 @@ export class FleetShare {
   /** Counts what a step did for a request. */
   grew(request: EngineRequest, before: LiveCounts, after: LiveCounts): void {
     const { tenantId, weight, promptTokens } = request;
-    if (before.queueMs === null && after.queueMs !== null) {
-      this.#cells.scheduled(tenantId, after.queueMs);
+    // Of a request with several answers only the first has prompt and wait.
+    if (promptOf(before) === 0 && promptOf(after) > 0) {
+      this.#cells.scheduled(tenantId, after.queueMs ?? 0);
     }
     const costUnits =
       this.#costOf(promptTokens.length, after) - this.#costOf(promptTokens.length, before);
@@ -76,10 +77,14 @@ export class FleetShare {
   #costOf(promptTokens: number, counts: LiveCounts): number {
     const { cost } = this.#options;
     const { computedPromptTokens: computedTokens, cachedTokens, outputTokens } = counts;
-    if (computedTokens + cachedTokens === 0) return 0;
-    const prompt = cost.promptUnits({ computedTokens, cachedTokens });
+    const isCharged = promptOf(counts) > 0;
+    const prompt = isCharged ? cost.promptUnits({ computedTokens, cachedTokens }) : 0;
     return prompt + cost.outputUnits({ promptTokens, fromTokens: 0, toTokens: outputTokens });
   }
+}
+
+function promptOf({ computedPromptTokens, cachedTokens }: LiveCounts): number {
+  return computedPromptTokens + cachedTokens;
 }
 
 function wireCell(cell: OwnCell): CellReport["cells"][number] {
