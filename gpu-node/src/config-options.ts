@@ -3,7 +3,7 @@
 import { isNodeName } from "@fairlane/protocol";
 import { z } from "zod";
 import { parseBytes } from "./fleet/byte-size.ts";
-import { RUNNING_REQUESTS_MAX, STEP_BUDGET_TOKENS_MAX } from "./limits.ts";
+import { FAIR_CACHED_PERCENT, RUNNING_REQUESTS_MAX, STEP_BUDGET_TOKENS_MAX } from "./limits.ts";
 
 const PAGE_COUNT_MAX = 2 ** 24;
 /** The native core's bound on the pool. */
@@ -45,6 +45,9 @@ const DEFAULTS = {
   isa: "auto",
   numerics: "int8",
   admission: "optimistic",
+  admissionOrder: "vtc",
+  fairCost: "linear",
+  fairCachedPercent: String(FAIR_CACHED_PERCENT),
   maxRunning: "64",
   tbtTargetMs: "100",
   drainTimeoutMs: "20000",
@@ -129,6 +132,21 @@ export const OPTIONS = {
     value: "NAME",
     help: "optimistic (default: requests may pause when pages run out), or strict (pages for the whole answer first)",
     schema: z.enum(["optimistic", "strict"]).default(DEFAULTS.admission),
+  },
+  "admission-order": {
+    value: "NAME",
+    help: "vtc (default: tenants get equal service), or for comparison dlpm, fcfs, rpm, lcf, rr",
+    schema: z.enum(["vtc", "dlpm", "fcfs", "rpm", "lcf", "rr"]).default(DEFAULTS.admissionOrder),
+  },
+  "fair-cost": {
+    value: "NAME",
+    help: "service is counted linear (default: 1 a prompt token, 2 an output token), or profiled (grows with the context)",
+    schema: z.enum(["linear", "profiled"]).default(DEFAULTS.fairCost),
+  },
+  "fair-cached-percent": {
+    value: "N",
+    help: `what a cached prompt token counts for, in percent of a computed one (default ${DEFAULTS.fairCachedPercent})`,
+    schema: integer(0, 100).prefault(DEFAULTS.fairCachedPercent),
   },
   "max-running": {
     value: "N",

@@ -6,6 +6,7 @@ import { parseArgs } from "node:util";
 import { isNodeName } from "@fairlane/protocol";
 import { z } from "zod";
 import { OPTIONS } from "./config-options.ts";
+import type { FairnessOptions } from "./engine/worker-messages.ts";
 
 /** A configuration that cannot be used; the message is for the operator. */
 export class ConfigError extends Error {
@@ -28,6 +29,7 @@ export interface NodeConfig {
   readonly kvMemoryBytes: number | undefined;
   readonly pageCount: number | undefined;
   readonly admission: "optimistic" | "strict";
+  readonly fairness: FairnessOptions;
   readonly runningRequestsMax: number;
   /** Undefined: adaptive, within the target. */
   readonly stepBudgetTokens: number | undefined;
@@ -72,6 +74,11 @@ export function parseConfig(args: readonly string[], env: Env): NodeConfig | "he
     kvMemoryBytes: kvMemoryOf(values),
     pageCount: values["page-count"],
     admission: values.admission,
+    fairness: {
+      order: values["admission-order"],
+      cost: values["fair-cost"],
+      cachedPercent: values["fair-cached-percent"],
+    },
     runningRequestsMax: values["max-running"],
     stepBudgetTokens: values["step-budget-tokens"],
     tbtTargetMs: values["tbt-target-ms"],

@@ -28,6 +28,12 @@ export const STEP_ADAPTIVE_TOKENS_MAX = 512;
 export const CALIBRATION_MS_MAX = 250;
 /** Percent of the pool that must be free beside a new request's prompt under optimistic admission: decodes grow into it. */
 export const ADMISSION_SPARE_PERCENT = 1;
+/** Percent of a prompt token's cost that a cached one counts for in fairness: it takes a page and no computation. */
+export const FAIR_CACHED_PERCENT = 5;
+/** Uncached prompt tokens' worth that a tenant is served in one go by the deficit order: one long prompt. */
+export const FAIR_QUANTUM_TOKENS = 4_096;
+/** Requests of a tenant in a minute under the order "rpm": the limit that the paper finds to drift no more than VTC. */
+export const REQUESTS_PER_MINUTE = 20;
 /** Times that a request is preempted; then it joins with pages for its whole output and is left alone. */
 export const PREEMPTIONS_MAX = 3;
 /** Submitted steps that have not been settled: one computes while the next one is prepared; an engine has two plans. */

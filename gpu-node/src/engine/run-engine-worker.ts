@@ -46,6 +46,7 @@ async function serve(
 ): Promise<void> {
   const {
     admission,
+    fairness,
     stepBudgetTokens,
     cacheModel,
     stepStuckAfterMs = STEP_STUCK_AFTER_MS,
@@ -57,6 +58,7 @@ async function serve(
     stepBudgetTokens,
     stepTarget,
     admission,
+    fairness,
     prefixCache: cacheModel && { model: cacheModel, sha256 },
   });
   const loop = new SchedulerLoop({

@@ -37,6 +37,8 @@ export interface TokenBias {
 export interface EngineRequest {
   readonly requestId: string;
   readonly tenantId: string;
+  /** The tenant's key that it came with; absent where the door has none. Fairness counts it below the tenant. */
+  readonly keyId?: string;
   /** Part of the keys of the prefix cache; absent: the prompt is neither looked up there nor kept. */
   readonly tenantSalt?: string;
   readonly weight: number;
@@ -64,10 +66,22 @@ export interface RequestFork {
 /** Pages that a joining request must find: for prompt and whole output, or for the prompt and a few to spare. */
 export type AdmissionMode = "strict" | "optimistic";
 
+/** In which order waiting requests join, and what tokens count for their tenant. */
+export interface FairnessOptions {
+  /** vtc: virtual token counters. The others are for comparison. */
+  readonly order: "vtc" | "dlpm" | "fcfs" | "rpm" | "lcf" | "rr";
+  /** linear: 1 a prompt token, 2 an output token; profiled: by the paper's fit of measured times. */
+  readonly cost: "linear" | "profiled";
+  /** What a cached prompt token counts for, in percent of one that is computed. */
+  readonly cachedPercent: number;
+}
+
 export interface WorkerOptions {
   readonly engine: EngineOptions;
   /** Optimistic when absent. */
   readonly admission?: AdmissionMode;
+  /** By virtual token counters when absent. */
+  readonly fairness?: FairnessOptions;
   /** Most tokens of one step: decodes first, then prefill chunks. */
   readonly stepBudgetTokens: number;
   /** Time between tokens: chunks are no larger than what meets it by prediction. Null: every step takes its budget. */
@@ -129,6 +143,8 @@ export interface WorkerLoad {
   readonly waiting: number;
   readonly pagesFree: number;
   readonly pagesTotal: number;
+  /** Largest difference of waiting tenants' counters over U + Q + S; at most 1 under strict admission. */
+  readonly fairSpread?: number;
 }
 
 /** Who has the pages of the pool, and what the prefix cache holds. */

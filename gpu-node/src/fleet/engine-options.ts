@@ -63,6 +63,7 @@ export function workerOptions(parts: {
   return {
     engine,
     admission: config.admission,
+    fairness: config.fairness,
     stepBudgetTokens,
     tbtTargetMs: isFixed ? null : config.tbtTargetMs,
     stepProfile,

@@ -5,7 +5,7 @@ import { NodeMetrics } from "./metrics.ts";
 import { readExposition, type MetricFamily } from "./testing/exposition.ts";
 
 const DOCS = new URL("../../../docs/metrics.md", import.meta.url);
-const ROW = /^\| `(fairlane_node_\w+)`\s*\| (\w+)\s*\| ([^|]*?)\s*\| (.+?)\s*\|$/gm;
+const ROW = /^\| `(fairlane_\w+)`\s*\| (\w+)\s*\| ([^|]*?)\s*\| (.+?)\s*\|$/gm;
 
 /** Name, type, and each label with its values, of each row of the page: `layer`: `prefix`; `result`: `hit`, `miss`. */
 function documented(): string[] {

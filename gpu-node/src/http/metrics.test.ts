@@ -92,13 +92,14 @@ describe("NodeMetrics", () => {
 
   it("reads gauges when somebody asks", async () => {
     const all = metrics();
-    all.load({ running: 2, waiting: 5, pagesFree: 10, pagesTotal: 64 });
+    all.load({ running: 2, waiting: 5, pagesFree: 10, pagesTotal: 64, fairSpread: 0.25 });
     expect(await linesOf(all)).toEqual(
       expect.arrayContaining([
         "fairlane_node_running_requests 2",
         "fairlane_node_waiting_requests 5",
         "fairlane_node_pages_free 10",
         "fairlane_node_pool_pages 64",
+        "fairlane_vtc_spread 0.25",
         "fairlane_node_live_requests 3",
         "fairlane_node_links_open 1",
         "fairlane_node_ready 1",

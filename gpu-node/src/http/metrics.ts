@@ -114,6 +114,12 @@ export class NodeMetrics {
   readonly #pagesFree = this.#gauge("pages_free", "Free pages of the pool.");
   readonly #pagesTotal = this.#gauge("pool_pages", "Pages of the pool.");
 
+  readonly #fairSpread = new Gauge({
+    registers: [this.#registry],
+    name: "fairlane_vtc_spread",
+    help: "Largest difference of waiting tenants' virtual counters over its bound, U + Q + S.",
+  });
+
   #discardedBefore: DiscardedTokens = { promptTokens: 0, outputTokens: 0 };
   #evictedBefore = 0;
   #preemptionsBefore: PreemptionTotals = { recomputeCount: 0, recomputedTokens: 0 };
@@ -195,6 +201,7 @@ export class NodeMetrics {
     this.#waiting.set(load.waiting);
     this.#pagesFree.set(load.pagesFree);
     this.#pagesTotal.set(load.pagesTotal);
+    this.#fairSpread.set(load.fairSpread ?? 0);
   }
 
   /** Notes the end of a request; its fluidity is null when it had no token. */

@@ -99,6 +99,7 @@ export class SubmitIntake {
       const terms = {
         requestId: id,
         tenantId: submitted.tenant_id,
+        keyId: submitted.key_id,
         tenantSalt: submitted.tenant_salt,
         weight: submitted.weight,
         tier: submitted.tier,

@@ -45,6 +45,8 @@ export interface ServedModel {
 export interface RequestTerms {
   readonly requestId: string;
   readonly tenantId: string;
+  /** Absent where the door knows of no keys. */
+  readonly keyId?: string;
   /** Derived by the server from the tenant, never sent by a client. */
   readonly tenantSalt: string;
   readonly weight: number;

@@ -1,7 +1,7 @@
 // Owns admission to the running set. Strict: pages for prompt and whole output are held until the end, so no running
 // request ever lacks one. Optimistic: pages for the prompt and some to spare are enough, decodes take further ones and
 // preemption.ts chooses who pauses when there are none. What the prefix cache has of the prompt is found and pinned here,
-// in one go. Invariant: requests join in the order of the tier's queue; the one whose turn it is blocks those behind it.
+// in one go. Invariant: requests join in the order of the fair queue; when the one whose turn it is does not fit, nobody joins.
 import { readsHistory } from "../engine/sampling-columns.ts";
 import type { AdmissionMode } from "../engine/worker-messages.ts";
 import { ADMISSION_SPARE_PERCENT, PREEMPTIONS_MAX } from "../limits.ts";
@@ -34,8 +34,8 @@ export function joinNext(parts: SchedulerParts, ask: JoinAsk): RunningRequest | 
   const place = placed(parts, head, cached);
   if (place === null) return null;
   const { blocks, tokens } = place;
-  waiting.shift(ask.tier);
   const parent = table.join(head, { blocks, scheduledAtMs: clock.nowMs(), heldTokens });
+  waiting.joined(parent);
   if (head.state === "queued") joinForks(parts, head, { parent, tokens });
   return parent;
 }
@@ -47,7 +47,7 @@ function forkCountOf(request: WaitingRequest): number {
 
 /** What the cache has of the prefill; never its last token, whose logits are wanted. */
 export function cachedBlocks(
-  { prefixes, info }: SchedulerParts,
+  { prefixes, info }: Pick<SchedulerParts, "prefixes" | "info">,
   request: Pick<QueuedRequest, "chain" | "spec"> & { readonly outputTokens?: number },
   pagesMax: number,
 ): readonly KeptBlock[] {

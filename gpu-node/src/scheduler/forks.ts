@@ -32,7 +32,7 @@ export function forkPagesOf(
 
 /** Joins the forks of a request that joined just now; slots and pages were checked. `tokens`: positions of each. */
 export function joinForks(
-  { pool, table, info }: SchedulerParts,
+  { pool, table, info, waiting }: SchedulerParts,
   head: QueuedRequest,
   joined: { readonly parent: RunningRequest; readonly tokens: number },
 ): void {
@@ -48,7 +48,8 @@ export function joinForks(
     blocks.reserve(pool, tokens);
     const { scheduledAtMs } = parent;
     const place = { blocks, scheduledAtMs, heldTokens: sharedTokens };
-    table.join(fork, sharedTokens > 0 ? { ...place, forkOf: parent } : place);
+    const joined = table.join(fork, sharedTokens > 0 ? { ...place, forkOf: parent } : place);
+    waiting.forked(parent, { fork: joined, sharedTokens });
   }
 }
 

@@ -15,9 +15,6 @@ import type { SchedulerParts } from "./scheduler-parts.ts";
  */
 export type VictimOrder = (candidates: readonly RunningRequest[]) => RunningRequest | undefined;
 
-/** [Sarathi-Serve] Alg. 3: the request that joined last has the least to lose. */
-export const newestFirst: VictimOrder = (candidates) => candidates.at(-1);
-
 export interface GrowthOptions {
   readonly parts: SchedulerParts;
   readonly victimOrder: VictimOrder;

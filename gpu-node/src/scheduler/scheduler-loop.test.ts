@@ -79,7 +79,7 @@ describe("SchedulerLoop", () => {
     expect(posted[0]).toMatchObject({
       computeUs: 7,
       // b's two pages are quarantined: the step that decodes a is in flight.
-      load: { running: 1, waiting: 0, pagesFree: 61, pagesTotal: 64 },
+      load: { running: 1, waiting: 0, pagesFree: 61, pagesTotal: 64, fairSpread: 0 },
     });
   });
 

@@ -3,7 +3,7 @@
 import { assert, type Clock } from "@fairlane/base";
 import type { EngineInfo } from "../engine/engine.ts";
 import { TOP_LOGPROBS_MAX, type StepCapacity } from "../engine/step-layout.ts";
-import type { AdmissionMode } from "../engine/worker-messages.ts";
+import type { AdmissionMode, FairnessOptions } from "../engine/worker-messages.ts";
 import {
   PAGE_TOKENS,
   RUNNING_REQUESTS_MAX,
@@ -18,12 +18,14 @@ import { GrammarStore } from "../grammar/grammar-store.ts";
 import type { CacheIdentity, Sha256 } from "../memory/block-chain.ts";
 import { PagePool } from "../memory/page-pool.ts";
 import { PrefixIndex } from "../memory/prefix-index.ts";
-import { RequestTable } from "../request/request-table.ts";
-import { newestFirst, type VictimOrder } from "./preemption.ts";
+import { isWaiting, RequestTable } from "../request/request-table.ts";
+import { cachedBlocks } from "./admission.ts";
+import { FAIRNESS_DEFAULT, fairBoundUnitsOf, makeOrder } from "./admission-order.ts";
+import { FairQueue, type WaitingBounds } from "./fair-queue.ts";
+import type { VictimOrder } from "./preemption.ts";
 import { prefillShareMinTokens, StepBudget, type StepTarget } from "./step-budget.ts";
 import { pairsOfChunk } from "./step-cost-model.ts";
 import { TierTurns } from "./tier-turns.ts";
-import { WaitingQueue, type WaitingBounds } from "./waiting-queue.ts";
 
 /** How the scheduler is set up for an engine. */
 export interface SchedulerOptions {
@@ -35,7 +37,11 @@ export interface SchedulerOptions {
   readonly stepTarget?: StepTarget | null;
   /** Optimistic when absent. */
   readonly admission?: AdmissionMode | undefined;
-  /** Who pauses when pages run out; the newest when absent. */
+  /** In which order waiting requests join; by virtual token counters when absent. */
+  readonly fairness?: FairnessOptions | undefined;
+  /** Told of every charge and refund of a tenant, in service units before and after its weight. */
+  readonly onServed?: (tenantId: string, units: number, weightedUnits: number) => void;
+  /** Who pauses when pages run out; when absent the newest of the tenant that was served most. */
   readonly victimOrder?: VictimOrder;
   readonly waitingBounds?: WaitingBounds;
   /** Absent: there is no prefix cache. */
@@ -61,9 +67,11 @@ export interface SchedulerParts {
   readonly table: RequestTable;
   /** Where answers stand in the grammars that they have to follow. */
   readonly grammars: GrammarStore;
-  readonly waiting: WaitingQueue;
+  readonly waiting: FairQueue;
   readonly admission: AdmissionMode;
   readonly victimOrder: VictimOrder;
+  /** U + Q: under strict admission the counters of waiting tenants are never further apart. */
+  readonly fairBoundUnits: number;
 }
 
 const WAITING_BOUNDS: WaitingBounds = {
@@ -124,18 +132,30 @@ export function makeParts(options: SchedulerOptions): SchedulerParts {
   }
   const budget = new StepBudget(stepBudgetTokens, options.stepTarget);
   const pool = new PagePool(pageCount);
+  const prefixes = prefixesOf(options, budget, pool);
+  const table = new RequestTable(slotCount);
+  const { fairness = FAIRNESS_DEFAULT } = options;
+  const prefixTokens = (requestId: string): number => {
+    const request = table.get(requestId);
+    if (request === undefined || !isWaiting(request)) return 0;
+    return cachedBlocks({ prefixes, info }, request, STEP_CACHED_PAGES_MAX).length * pageTokens;
+  };
+  const { onServed } = options;
+  const orderParts = onServed === undefined ? { prefixTokens } : { prefixTokens, onServed };
+  const waiting = new FairQueue(waitingBounds, () => makeOrder(fairness, orderParts));
   return {
     info,
     clock,
     budget,
     turns: new TierTurns(),
     pool,
-    prefixes: prefixesOf(options, budget, pool),
-    table: new RequestTable(slotCount),
+    prefixes,
+    table,
     grammars: new GrammarStore(),
-    waiting: new WaitingQueue(waitingBounds),
+    waiting,
     admission: options.admission ?? "optimistic",
-    victimOrder: options.victimOrder ?? newestFirst,
+    victimOrder: options.victimOrder ?? waiting.victimOrder,
+    fairBoundUnits: fairBoundUnitsOf(fairness, info),
   };
 }
 

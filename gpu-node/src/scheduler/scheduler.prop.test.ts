@@ -6,7 +6,7 @@ import type { AdmissionMode, RequestProgress } from "../engine/worker-messages.t
 import { PREEMPTIONS_MAX } from "../limits.ts";
 import type { RunningRequest } from "../request/request.ts";
 import { isWaiting } from "../request/request-table.ts";
-import { newestFirst, type VictimOrder } from "./preemption.ts";
+import type { VictimOrder } from "./preemption.ts";
 import { Scheduler } from "./scheduler.ts";
 import { StepCycle } from "./step.ts";
 import { engineRequest } from "./testing/engine-request.ts";
@@ -100,7 +100,10 @@ const setting = fc.record({
   pageCount: fc.integer({ min: 9, max: 20 }),
   stepBudgetTokens: fc.integer({ min: 1, max: 24 }),
   admission: fc.constantFrom<AdmissionMode>("strict", "optimistic", "optimistic"),
-  victimOrder: fc.constantFrom<VictimOrder>(newestFirst, newestFirst, (running) => running[0]),
+  victimOrder: fc.constantFrom<VictimOrder>(
+    (running) => running.at(-1),
+    (running) => running[0],
+  ),
 });
 
 interface Setting {

@@ -50,13 +50,14 @@ export class Scheduler {
   }
 
   get load(): WorkerLoad {
-    const { table, waiting, pool } = this.parts;
+    const { table, waiting, pool, fairBoundUnits } = this.parts;
     return {
       running: table.running.length,
       waiting: waiting.count,
       // What the cache keeps for nobody in particular is free to whoever needs it.
       pagesFree: pool.freeCount + pool.idleCachedCount,
       pagesTotal: pool.pageCount,
+      fairSpread: waiting.spreadUnits / fairBoundUnits,
     };
   }
 
@@ -95,7 +96,7 @@ export class Scheduler {
       latestStartMs,
       chain,
     };
-    const full = waiting.add(queued);
+    const full = waiting.add(queued, timing.nowMs);
     if (full !== null) return full;
     table.addQueued(queued);
     return null;
@@ -107,18 +108,15 @@ export class Scheduler {
    * @returns the progress of those that ended at once
    */
   cancel(ids: readonly string[]): RequestProgress[] {
-    const { table, waiting, pool } = this.parts;
-    const waiters = new Set<WaitingRequest>();
+    const { table, pool } = this.parts;
     const ended: RequestProgress[] = [];
     for (const id of ids) {
       const request = table.get(id);
       if (request === undefined) continue;
-      if (isWaiting(request)) waiters.add(request);
+      if (isWaiting(request)) ended.push(...this.#endWaiting(request, null));
       else if (pool.hasStepInFlight) this.#requestCancel(request);
       else ended.push(this.end(request, abort(request, null)));
     }
-    if (waiters.size > 0) waiting.removeAll(waiters);
-    for (const request of waiters) ended.push(...this.#endWaiting(request, null));
     return ended;
   }
 
@@ -133,7 +131,7 @@ export class Scheduler {
   /** Ends queued requests that cannot have their first token by their deadline any more. */
   endExpired(): RequestProgress[] {
     const nowMs = this.parts.clock.nowMs();
-    return this.parts.waiting.takeExpired(nowMs).flatMap((request) => {
+    return this.parts.waiting.expired(nowMs).flatMap((request) => {
       const waitedMs = nowMs - request.spec.receivedAtMs;
       const isOver = nowMs >= request.spec.deadlineMs;
       const why = isOver ? "its deadline passed" : "its prefill would end after its deadline";
@@ -146,11 +144,7 @@ export class Scheduler {
   endAll(error: ErrorValue): RequestProgress[] {
     const { table, waiting } = this.parts;
     const ended: RequestProgress[] = [];
-    for (const tier of ["interactive", "batch"] as const) {
-      for (let head = waiting.shift(tier); head !== undefined; head = waiting.shift(tier)) {
-        ended.push(...this.#endWaiting(head, error));
-      }
-    }
+    for (const request of waiting.requests) ended.push(...this.#endWaiting(request, error));
     // Forks before what they wait for.
     for (let last = table.running.at(-1); last !== undefined; last = table.running.at(-1)) {
       ended.push(this.end(last, abort(last, error)));
@@ -183,6 +177,7 @@ export class Scheduler {
       request.blocks.release(this.parts.pool);
     }
     this.parts.table.remove(request);
+    this.parts.waiting.ended(request);
     return progressOf(ended, newTokens);
   }
 

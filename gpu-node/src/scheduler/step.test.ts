@@ -67,7 +67,7 @@ describe("StepCycle", () => {
     expect(say(step())).toEqual(["a +1 10/2"]);
     expect(say(step())).toEqual(["a +1 10/3 length"]);
     expect(step()).toBeNull();
-    expect(scheduler.load).toEqual({ running: 0, waiting: 0, pagesFree: 64, pagesTotal: 64 });
+    expect(scheduler.load).toMatchObject({ running: 0, waiting: 0, pagesFree: 64 });
   });
 
   it("says the same whatever shares the batch, the budget and the pages", () => {

@@ -123,6 +123,7 @@ export class StepCycle {
     this.#settledStepId = stepId;
     pool.stepCompleted(stepId);
     budget.target?.predictor.observe(batch.shape, computeUsOf(result));
+    this.#chargeOutputs(batch);
     for (let index = 0; index < batch.rowCount; index++) {
       const row = batch.row(index);
       if (row.request.hasLeft) this.#discard(row);
@@ -170,6 +171,16 @@ export class StepCycle {
       assert(isTaken, `${joined.spec.requestId} joined without room in the plan`);
       return joined;
     };
+  }
+
+  /** Charges tenants for the output of a step, before any of their requests ends with it. */
+  #chargeOutputs(batch: Batch): void {
+    const { waiting } = this.#scheduler.parts;
+    for (let index = 0; index < batch.rowCount; index++) {
+      const { request, isSampled } = batch.row(index);
+      if (isSampled && !request.hasLeft) waiting.produced(request);
+    }
+    waiting.settle();
   }
 
   #batchOf(stepId: number): Batch {

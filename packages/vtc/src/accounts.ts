@@ -2,7 +2,7 @@
 // what is computed again, and back what was charged and not computed. Whose counter it goes to is the order's.
 // Invariant: once a ticket has ended, its charges are the cost of what was computed for it, each token once.
 import { assert } from "@fairlane/base";
-import type { CostFunction } from "./cost.ts";
+import type { CostFunction, PromptCost } from "./cost.ts";
 import type { OutputPredictor } from "./predictor.ts";
 import type { Ticket } from "./ticket.ts";
 
@@ -28,13 +28,19 @@ export class Accounts {
    */
   joined(ticket: Ticket<unknown>, { cachedTokens }: JoinedPrompt): number {
     if (ticket.prompt !== null) return 0;
-    const { promptTokens, outputTokensMax } = ticket.turn;
+    const { promptTokens } = ticket.turn;
     assert(
       cachedTokens >= 0 && cachedTokens <= promptTokens,
       `${cachedTokens} of ${promptTokens} prompt tokens are cached`,
     );
-    ticket.prompt = { computedTokens: promptTokens - cachedTokens, cachedTokens };
-    ticket.promptUnits = this.#cost.promptUnits(ticket.prompt);
+    return this.began(ticket, { computedTokens: promptTokens - cachedTokens, cachedTokens });
+  }
+
+  /** @returns units to charge for this prompt, and for the output that is predicted */
+  began(ticket: Ticket<unknown>, prompt: PromptCost): number {
+    const { outputTokensMax } = ticket.turn;
+    ticket.prompt = prompt;
+    ticket.promptUnits = this.#cost.promptUnits(prompt);
     if (this.#predictor === null) return ticket.promptUnits;
     const predicted = this.#predictor.predict(ticket.tenantId, outputTokensMax);
     ticket.predictedTokens = Math.min(predicted, outputTokensMax);
@@ -43,25 +49,23 @@ export class Accounts {
 
   /** @returns units to charge for `tokens` more output tokens, as far as they were not predicted */
   produced(ticket: Ticket<unknown>, tokens: number): number {
-    const before = Math.max(ticket.outputTokens, ticket.predictedTokens);
-    ticket.outputTokens += tokens;
+    const { outputTokens, predictedTokens } = ticket;
+    const before = Math.max(outputTokens, predictedTokens);
+    ticket.outputTokens = outputTokens + tokens;
     if (ticket.outputTokens <= before) return 0;
     return this.#outputUnits(ticket, before, ticket.outputTokens);
   }
 
   /**
-   * @param computedTokens of the prompt, at most what was charged
+   * @param prompt what of it was computed, and what came from the cache; a preempted request may find more there later
    * @returns units to give back: prompt that was not computed, and output that was predicted and not made
    */
-  ended(ticket: Ticket<unknown>, computedTokens: number): number {
-    const { prompt, promptUnits, outputTokens, predictedTokens } = ticket;
-    if (prompt === null) return 0;
+  ended(ticket: Ticket<unknown>, prompt: PromptCost): number {
+    const { promptUnits, outputTokens, predictedTokens } = ticket;
+    if (ticket.prompt === null) return 0;
     if (outputTokens > 0) this.#predictor?.observe(ticket.tenantId, outputTokens);
-    let units = 0;
-    if (computedTokens < prompt.computedTokens) {
-      const { cachedTokens } = prompt;
-      units += promptUnits - this.#cost.promptUnits({ computedTokens, cachedTokens });
-    }
+    let units = promptUnits - this.#cost.promptUnits(prompt);
+    assert(units >= 0, `${prompt.computedTokens} prompt tokens were computed, fewer were charged`);
     if (outputTokens < predictedTokens) {
       units += this.#outputUnits(ticket, outputTokens, predictedTokens);
     }

@@ -166,10 +166,11 @@ function orderOf(
     peek,
     add: (turn) => queue.add(turn),
     join: (ticket, prompt) => queue.join(ticket, prompt),
+    fork: (ticket, fork) => queue.fork(ticket, fork),
     produced: (ticket, tokens) => queue.produced(ticket, tokens),
     settle: () => queue.settle(),
     preempted: (ticket) => queue.preempted(ticket),
-    end: (ticket, computedTokens) => queue.end(ticket, computedTokens),
+    end: (ticket, prompt) => queue.end(ticket, prompt),
     compareService: (a, b) => queue.compareService(a, b),
   };
 }

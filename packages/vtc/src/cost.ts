@@ -1,7 +1,7 @@
 // Owns what tokens cost their client: the linear cost of the paper, and one fitted to a profile. Prices of billing are
 // the ledger's. Invariants: costs are integers in service units and grow with every token; the cost of a range of
 // output tokens is the sum of its tokens' costs, however it is split.
-import { assert } from "@fairlane/base";
+import { assert, AssertionError } from "@fairlane/base";
 import { REQUEST_TOKENS_MAX } from "./limits.ts";
 
 /**
@@ -58,22 +58,38 @@ export const LINEAR_PRICES: LinearPrices = {
 
 /** [VTC] The linear cost: w_p n_p + w_q n_q, with a price of its own for cached prompt tokens. */
 export function linearCost(prices: LinearPrices = LINEAR_PRICES): CostFunction {
-  const { promptUnits, cachedUnits, outputUnits } = prices;
-  for (const units of [promptUnits, cachedUnits, outputUnits]) {
-    assert(Number.isSafeInteger(units) && units >= 0, `a price is ${units} units a token`);
+  return new LinearCost(prices);
+}
+
+// Classes, since methods of one are the same functions for every instance: they run for every token.
+class LinearCost implements CostFunction {
+  readonly name = "linear";
+  readonly #prices: LinearPrices;
+
+  constructor(prices: LinearPrices) {
+    for (const units of Object.values(prices) as number[]) {
+      assert(Number.isSafeInteger(units) && units >= 0, `a price is ${units} units a token`);
+    }
+    assert(
+      prices.outputUnits > 0,
+      "output tokens must cost something, or a client may never pay for its turn",
+    );
+    this.#prices = prices;
   }
-  assert(
-    outputUnits > 0,
-    "output tokens must cost something, or a client may never pay for its turn",
-  );
-  return {
-    name: "linear",
-    promptUnits: ({ computedTokens, cachedTokens }) =>
-      promptUnits * computedTokens + cachedUnits * cachedTokens,
-    outputUnits: ({ fromTokens, toTokens }) => outputUnits * (toTokens - fromTokens),
-    spreadBoundUnits: ({ promptTokensMax, poolTokens }) =>
-      Math.max(Math.max(promptUnits, cachedUnits) * promptTokensMax, outputUnits * poolTokens),
-  };
+
+  promptUnits({ computedTokens, cachedTokens }: PromptCost): number {
+    const { promptUnits, cachedUnits } = this.#prices;
+    return promptUnits * computedTokens + cachedUnits * cachedTokens;
+  }
+
+  outputUnits({ fromTokens, toTokens }: OutputCost): number {
+    return this.#prices.outputUnits * (toTokens - fromTokens);
+  }
+
+  spreadBoundUnits({ promptTokensMax, poolTokens }: CostExtent): number {
+    const { promptUnits, cachedUnits, outputUnits } = this.#prices;
+    return Math.max(Math.max(promptUnits, cachedUnits) * promptTokensMax, outputUnits * poolTokens);
+  }
 }
 
 /** a n_p + b n_q + c n_p n_q + d n_q^2 + e, in 1e-7 of the profile's unit (so 0.21001891 is 2_100_189). */
@@ -101,34 +117,55 @@ const CACHED_PART = 20;
 
 /** A cost that grows with the context, from a fit of measured times. Lengths up to REQUEST_TOKENS_MAX. */
 export function profiledCost(fit: ProfileFit = A10G_PROFILE): CostFunction {
-  for (const value of Object.values(fit) as number[]) {
-    assert(Number.isSafeInteger(value) && value >= 0, `a coefficient of the fit is ${value}`);
+  return new ProfiledCost(fit);
+}
+
+class ProfiledCost implements CostFunction {
+  readonly name = "profiled";
+  readonly #fit: ProfileFit;
+
+  constructor(fit: ProfileFit) {
+    for (const value of Object.values(fit) as number[]) {
+      assert(Number.isSafeInteger(value) && value >= 0, `a coefficient of the fit is ${value}`);
+    }
+    this.#fit = fit;
   }
-  // Rounded down as a whole, so that the parts of a range add up to the range.
-  const outputsUnits = (promptTokens: number, outputTokens: number): number => {
-    assert(
-      promptTokens <= REQUEST_TOKENS_MAX && outputTokens <= REQUEST_TOKENS_MAX,
-      `${promptTokens} prompt and ${outputTokens} output tokens`,
+
+  promptUnits({ computedTokens, cachedTokens }: PromptCost): number {
+    const { prompt, constant } = this.#fit;
+    return (
+      Math.floor((prompt * computedTokens + constant) / FIT_PER_UNIT) +
+      Math.floor((prompt * cachedTokens) / (FIT_PER_UNIT * CACHED_PART))
     );
-    const perToken = fit.output + fit.product * promptTokens + fit.outputSquared * outputTokens;
+  }
+
+  outputUnits({ promptTokens, fromTokens, toTokens }: OutputCost): number {
+    return (
+      this.#allOutputUnits(promptTokens, toTokens) - this.#allOutputUnits(promptTokens, fromTokens)
+    );
+  }
+
+  // No token of a batch costs more than the last one of a request that fills the pool alone.
+  spreadBoundUnits({ promptTokensMax, poolTokens }: CostExtent): number {
+    const { output, product, outputSquared } = this.#fit;
+    const mostPerToken = output + (product + 2 * outputSquared) * poolTokens;
+    return Math.max(
+      this.promptUnits({ computedTokens: promptTokensMax, cachedTokens: 0 }),
+      Math.ceil((poolTokens * mostPerToken) / FIT_PER_UNIT),
+    );
+  }
+
+  /** Of the first tokens together: rounded down as a whole, so that the parts of a range add up to the range. */
+  #allOutputUnits(promptTokens: number, outputTokens: number): number {
+    assertLengths(promptTokens, outputTokens);
+    const { output, product, outputSquared } = this.#fit;
+    const perToken = output + product * promptTokens + outputSquared * outputTokens;
     return Math.floor((perToken * outputTokens) / FIT_PER_UNIT);
-  };
-  const prompt = ({ computedTokens, cachedTokens }: PromptCost): number =>
-    Math.floor((fit.prompt * computedTokens + fit.constant) / FIT_PER_UNIT) +
-    Math.floor((fit.prompt * cachedTokens) / (FIT_PER_UNIT * CACHED_PART));
-  return {
-    name: "profiled",
-    promptUnits: prompt,
-    outputUnits: ({ promptTokens, fromTokens, toTokens }) =>
-      outputsUnits(promptTokens, toTokens) - outputsUnits(promptTokens, fromTokens),
-    // No token of a batch costs more than the last one of a request that fills the pool alone.
-    spreadBoundUnits: ({ promptTokensMax, poolTokens }) =>
-      Math.max(
-        prompt({ computedTokens: promptTokensMax, cachedTokens: 0 }),
-        Math.ceil(
-          (poolTokens * (fit.output + (fit.product + 2 * fit.outputSquared) * poolTokens)) /
-            FIT_PER_UNIT,
-        ),
-      ),
-  };
+  }
+}
+
+function assertLengths(promptTokens: number, outputTokens: number): void {
+  // A message is made only when it is needed.
+  if (promptTokens <= REQUEST_TOKENS_MAX && outputTokens <= REQUEST_TOKENS_MAX) return;
+  throw new AssertionError(`${promptTokens} prompt and ${outputTokens} output tokens`);
 }

@@ -6,6 +6,9 @@ import { DeficitOrder } from "./dlpm.ts";
 import { TraceServer } from "./testing/trace-server.ts";
 import type { Ticket } from "./ticket.ts";
 
+/** Prompt tokens that were computed. */
+const done = (computedTokens: number, cachedTokens = 0) => ({ computedTokens, cachedTokens });
+
 /** A request's name ends in the tokens of its cached prefix. */
 const prefixTokens = (request: string) => Number(request.split(":")[1] ?? 0);
 
@@ -70,12 +73,12 @@ describe("DeficitOrder", () => {
     const first = add("a");
     joinNext();
     order.produced(first, 10);
-    order.end(first, 10);
+    order.end(first, done(10));
     expect(order.deficitOf("a") / UNITS_PER_TOKEN).toBe(-20);
     for (let count = 0; count < 3; count++) {
       const other = add("b");
       joinNext();
-      order.end(other, 10);
+      order.end(other, done(10));
     }
     expect(order.deficitOf("a") / UNITS_PER_TOKEN).toBeGreaterThanOrEqual(-20);
     expect(order.deficitOf("b")).toBeLessThanOrEqual(0);

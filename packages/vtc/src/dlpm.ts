@@ -4,11 +4,11 @@
 // are never above the quantum, so served clients stay within U + Q of one another.
 import { assert } from "@fairlane/base";
 import { Accounts, type JoinedPrompt } from "./accounts.ts";
-import { linearCost, type CostFunction } from "./cost.ts";
+import { linearCost, type CostFunction, type PromptCost } from "./cost.ts";
 import { VirtualCounter } from "./counter.ts";
 import { CLIENTS_MAX, PREFIX_CANDIDATES_MAX, SWEEP_CLIENT_COUNT } from "./limits.ts";
 import type { AdmissionOrder } from "./order.ts";
-import { Ticket, type Turn } from "./ticket.ts";
+import { Ticket, type Fork, type Turn } from "./ticket.ts";
 import { TicketQueue } from "./ticket-queue.ts";
 
 export interface DeficitOptions<T> {
@@ -108,6 +108,16 @@ export class DeficitOrder<T> implements AdmissionOrder<T> {
     if (this.#waitingClients.delete(client)) this.#waitingClients.add(client);
   }
 
+  fork(ticket: Ticket<T>, { request, prompt }: Fork<T>): Ticket<T> {
+    this.#arrivalCount += 1;
+    const fork = ticket.fork(request, this.#arrivalCount);
+    const client = this.#clientOf(ticket.tenantId);
+    fork.chargedWeight = client.counter.weight;
+    client.counter.charge(this.#accounts.began(fork, prompt));
+    client.runningCount += 1;
+    return fork;
+  }
+
   produced(ticket: Ticket<T>, tokens: number): void {
     const units = this.#accounts.produced(ticket, tokens);
     this.#clientOf(ticket.tenantId).counter.charge(units);
@@ -124,10 +134,10 @@ export class DeficitOrder<T> implements AdmissionOrder<T> {
     this.#wait(ticket);
   }
 
-  end(ticket: Ticket<T>, computedTokens: number): void {
+  end(ticket: Ticket<T>, prompt: PromptCost): void {
     if (ticket.state === "ended") return;
     const client = this.#clientOf(ticket.tenantId);
-    const units = this.#accounts.ended(ticket, computedTokens);
+    const units = this.#accounts.ended(ticket, prompt);
     if (units > 0) client.counter.giveBack(units, ticket.chargedWeight);
     const wasWaiting = ticket.state === "waiting";
     ticket.state = "ended";

@@ -5,6 +5,9 @@ import { UNITS_PER_TOKEN } from "./cost.ts";
 import { FairQueue, type FairQueueOptions } from "./fair-queue.ts";
 import type { Ticket } from "./ticket.ts";
 
+/** Prompt tokens that were computed. */
+const done = (computedTokens: number, cachedTokens = 0) => ({ computedTokens, cachedTokens });
+
 function queueOf(options: FairQueueOptions = {}) {
   const queue = new FairQueue<string>(options);
   let count = 0;
@@ -50,7 +53,7 @@ describe("FairQueue", () => {
     join(heavy);
     join(light);
     produce(heavy, 100);
-    queue.end(heavy, 500);
+    queue.end(heavy, done(500));
     add("heavy");
     expect(tokens("heavy")).toBe(700);
     expect(tokens("light")).toBe(1);
@@ -113,24 +116,36 @@ describe("FairQueue", () => {
     const { queue, add, join, produce, tokens } = queueOf();
     const none = add("none", 10);
     join(none);
-    queue.end(none, 10);
+    queue.end(none, done(10));
     expect(tokens("none")).toBe(10);
     const one = add("one", 10);
     join(one);
     produce(one, 1);
-    queue.end(one, 10);
+    queue.end(one, done(10));
     expect(tokens("one")).toBe(22);
+  });
+
+  it("E10, W17: charges the prompt of several answers once and the outputs of each", () => {
+    const { queue, add, join, produce, tokens } = queueOf();
+    const first = add("a", 100);
+    join(first);
+    // Each computes the prompt's last token itself, to sample from.
+    const others = ["x", "y"].map((request) => queue.fork(first, { request, prompt: done(1) }));
+    for (const answer of [first, ...others]) produce(answer, 10);
+    expect(tokens("a")).toBe(100 + 2 * 1 + 3 * 20);
+    for (const answer of [...others, first]) queue.end(answer, done(answer === first ? 100 : 1));
+    expect(tokens("a")).toBe(162);
   });
 
   it("E11: charges nothing for an abort while waiting, and the client leaves the queue as the last one", () => {
     const { queue, add, tokens } = queueOf();
     queue.addForeignService("a", 40 * UNITS_PER_TOKEN);
     const waiting = add("a");
-    queue.end(waiting, 0);
+    queue.end(waiting, done(0));
     expect([tokens("a"), queue.waitingCount, queue.peek()]).toEqual([40, 0, undefined]);
     add("b");
     expect(tokens("b")).toBe(40);
-    queue.end(waiting, 0);
+    queue.end(waiting, done(0));
     expect(queue.waitingCount).toBe(1);
   });
 
@@ -139,15 +154,26 @@ describe("FairQueue", () => {
     const decoding = add("a", 100);
     join(decoding);
     produce(decoding, 5);
-    queue.end(decoding, 100);
+    queue.end(decoding, done(100));
     expect(tokens("a")).toBe(110);
     const prefilling = add("b", 1_000);
     expect(tokens("b")).toBe(110);
     join(prefilling, 200);
     // 800 computed ones, and 200 cached ones at a twentieth.
     expect(tokens("b")).toBe(110 + 800 + 10);
-    queue.end(prefilling, 300);
+    queue.end(prefilling, done(300, 200));
     expect(tokens("b")).toBe(110 + 300 + 10);
+  });
+
+  it("E13: gives back what a preempted request found in the cache when it joined again", () => {
+    const { queue, add, join, tokens } = queueOf();
+    const ticket = add("a", 1_000);
+    join(ticket);
+    queue.preempted(ticket);
+    join(ticket, 600);
+    expect(tokens("a")).toBe(1_000);
+    queue.end(ticket, done(400, 600));
+    expect(tokens("a")).toBe(400 + 30);
   });
 
   it("never lets a refund take a waiting client below the lowest counter", () => {
@@ -161,7 +187,7 @@ describe("FairQueue", () => {
     produce(other, 100);
     add("b");
     expect(tokens("b")).toBe(1_210);
-    queue.end(big, 0);
+    queue.end(big, done(0));
     expect(tokens("a")).toBe(1_000);
   });
 
@@ -178,7 +204,7 @@ describe("FairQueue", () => {
     expect(tokens("a")).toBe(120);
     produce(long, 1);
     expect(tokens("a")).toBe(122);
-    queue.end(long, 100);
+    queue.end(long, done(100));
     expect(tokens("a")).toBe(122);
   });
 
@@ -206,8 +232,8 @@ describe("FairQueue", () => {
     const { queue, add, join, tokens } = queueOf();
     const first = add("a", 100, 1);
     join(first);
-    queue.end(add("a", 100, 4), 0);
-    queue.end(first, 0);
+    queue.end(add("a", 100, 4), done(0));
+    queue.end(first, done(0));
     expect(tokens("a")).toBe(0);
   });
 
@@ -217,7 +243,7 @@ describe("FairQueue", () => {
     add("a");
     add("c");
     expect(next()).toBe("b1");
-    queue.end(b, 0);
+    queue.end(b, done(0));
     expect(next()).toBe("a2");
   });
 
@@ -240,12 +266,12 @@ describe("FairQueue", () => {
     const debtor = add("debtor", 5_000);
     add("worker", 1);
     join(debtor);
-    queue.end(debtor, 5_000);
+    queue.end(debtor, done(5_000));
     const work = (jobs: number) => {
       for (let count = 0; count < jobs; count++) {
         const job = queue.peek() ?? add("worker", 10);
         join(job);
-        queue.end(job, 10);
+        queue.end(job, done(job.turn.promptTokens));
       }
     };
     work(400);
@@ -262,7 +288,7 @@ describe("FairQueue", () => {
     for (let count = 0; count < 20_000; count++) {
       const once = add(`tenant${count}`, 10);
       join(once);
-      queue.end(once, 10);
+      queue.end(once, done(10));
     }
     expect(queue.tenantCount).toBeLessThan(300);
     expect(tokens("tenant19999")).toBe(200_000);

@@ -3,13 +3,14 @@
 // along the whole path of its clients; of clients that wait, no two counters differ by more than U, plus the slack.
 import { assert } from "@fairlane/base";
 import { Accounts, type JoinedPrompt } from "./accounts.ts";
-import { linearCost, type CostFunction } from "./cost.ts";
+import { linearCost, type CostFunction, type PromptCost } from "./cost.ts";
 import { ClientGroup, type Client, type GroupRules } from "./hierarchy.ts";
-import { RENORMALISE_AT_UNITS, SKIPPED_CLIENTS_MAX } from "./limits.ts";
+import { RENORMALISE_AT_UNITS } from "./limits.ts";
 import type { AdmissionOrder } from "./order.ts";
 import type { OutputPredictor } from "./predictor.ts";
+import { firstWithin } from "./skip.ts";
 import type { GroupSnapshot } from "./snapshot.ts";
-import { Ticket, type Turn } from "./ticket.ts";
+import { Ticket, type Fork, type Turn } from "./ticket.ts";
 
 export interface FairQueueOptions extends Partial<GroupRules> {
   readonly cost?: CostFunction;
@@ -28,8 +29,9 @@ export class FairQueue<T> implements AdmissionOrder<T> {
   readonly #tenants: ClientGroup<T>;
   /** The clients of each live ticket, outermost first. */
   readonly #pathOf = new Map<Ticket<T>, readonly Client<T>[]>();
-  /** Running tickets that produced something since the last settle. */
+  /** Of running tickets that produced something since the last settle, one per client; the rest is left from before. */
   readonly #produced: Ticket<T>[] = [];
+  #producedCount = 0;
   #arrivalCount = 0;
   #waitingCount = 0;
 
@@ -101,19 +103,27 @@ export class FairQueue<T> implements AdmissionOrder<T> {
 
   join(ticket: Ticket<T>, prompt: JoinedPrompt): void {
     assert(ticket.state === "waiting", `a request that is ${ticket.state} joins`);
-    const path = this.#clientsOf(ticket);
     const isFirst = ticket.prompt === null;
     const units = this.#accounts.joined(ticket, prompt);
-    if (isFirst) ticket.chargedWeight = path[0]?.counter.weight ?? 1;
     ticket.state = "running";
     this.#waitingCount -= 1;
-    const refundable = isFirst ? this.#refundableUnits(ticket) : 0;
-    if (units > 0) this.#charge(path, units);
+    this.#begin(ticket, isFirst ? units : null);
+    const path = this.#clientsOf(ticket);
     for (let depth = path.length - 1; depth >= 0; depth--) {
       const { group, client } = this.#level(path, depth);
       group.left(client);
-      group.began(client, depth === 0 ? weighted(refundable, ticket) : refundable);
     }
+  }
+
+  fork(ticket: Ticket<T>, { request, prompt }: Fork<T>): Ticket<T> {
+    assert(ticket.state === "running", `a request that is ${ticket.state} is forked`);
+    this.#arrivalCount += 1;
+    const fork = ticket.fork(request, this.#arrivalCount);
+    const path = this.#clientsOf(ticket);
+    this.#pathOf.set(fork, path);
+    const units = this.#accounts.began(fork, prompt);
+    this.#begin(fork, units);
+    return fork;
   }
 
   produced(ticket: Ticket<T>, tokens: number): void {
@@ -122,13 +132,20 @@ export class FairQueue<T> implements AdmissionOrder<T> {
     if (leaf === undefined) return;
     const units = this.#accounts.produced(ticket, tokens);
     if (units === 0) return;
-    if (leaf.pendingUnits === 0) this.#produced.push(ticket);
+    if (leaf.pendingUnits === 0) {
+      this.#produced[this.#producedCount] = ticket;
+      this.#producedCount += 1;
+    }
     leaf.pendingUnits += units;
   }
 
   settle(): void {
-    for (const ticket of this.#produced) this.#settlePending(ticket);
-    this.#produced.length = 0;
+    // The array is not emptied: it would be allocated anew in every step.
+    for (let index = 0; index < this.#producedCount; index++) {
+      const ticket = this.#produced[index];
+      if (ticket !== undefined) this.#settlePending(ticket);
+    }
+    this.#producedCount = 0;
   }
 
   preempted(ticket: Ticket<T>): void {
@@ -144,13 +161,13 @@ export class FairQueue<T> implements AdmissionOrder<T> {
     }
   }
 
-  end(ticket: Ticket<T>, computedTokens: number): void {
+  end(ticket: Ticket<T>, prompt: PromptCost): void {
     if (ticket.state === "ended") return;
     this.settle();
     const wasWaiting = ticket.state === "waiting";
     const path = this.#clientsOf(ticket);
     const refundable = this.#refundableUnits(ticket);
-    const units = this.#accounts.ended(ticket, computedTokens);
+    const units = this.#accounts.ended(ticket, prompt);
     const weight = ticket.chargedWeight;
     ticket.state = "ended";
     if (wasWaiting) this.#waitingCount -= 1;
@@ -207,6 +224,18 @@ export class FairQueue<T> implements AdmissionOrder<T> {
     this.#waitingCount += 1;
   }
 
+  /** @param units to charge; null when the ticket was charged before */
+  #begin(ticket: Ticket<T>, units: number | null): void {
+    const path = this.#clientsOf(ticket);
+    if (units !== null) ticket.chargedWeight = path[0]?.counter.weight ?? 1;
+    const refundable = units === null ? 0 : this.#refundableUnits(ticket);
+    if (units !== null && units > 0) this.#charge(path, units);
+    for (let depth = path.length - 1; depth >= 0; depth--) {
+      const { group, client } = this.#level(path, depth);
+      group.began(client, depth === 0 ? weighted(refundable, ticket) : refundable);
+    }
+  }
+
   #settlePending(ticket: Ticket<T>): void {
     const path = this.#clientsOf(ticket);
     const leaf = path[path.length - 1];
@@ -261,25 +290,4 @@ interface Level<T> {
 /** Units of a refund in the tenant's counter, rounded up. */
 function weighted(units: number, ticket: Ticket<unknown>): number {
   return Math.ceil(units / ticket.chargedWeight);
-}
-
-function firstWithin<T>(
-  group: ClientGroup<T>,
-  slackUnits: number,
-  mayJoin: (ticket: Ticket<T>) => boolean,
-): Ticket<T> | undefined {
-  const passed: Client<T>[] = [];
-  const limit = (group.queued.min()?.counter.key ?? 0) + slackUnits;
-  let found: Ticket<T> | undefined;
-  while (found === undefined && passed.length <= SKIPPED_CLIENTS_MAX) {
-    const client = group.queued.min();
-    if (client === undefined || client.counter.key > limit) break;
-    const { group: below, waiting } = client;
-    if (below !== null && below.queued.count > 0) found = firstWithin(below, slackUnits, mayJoin);
-    else if (waiting.head !== undefined && mayJoin(waiting.head)) found = waiting.head;
-    group.queued.remove(client);
-    passed.push(client);
-  }
-  for (const client of passed) group.queued.insert(client);
-  return found;
 }

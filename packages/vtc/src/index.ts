@@ -29,4 +29,4 @@ export { movingMeanPredictor, oraclePredictor } from "./predictor.ts";
 export type { OracleError, OutputPredictor } from "./predictor.ts";
 export type { ClientSnapshot, GroupSnapshot } from "./snapshot.ts";
 export { Ticket } from "./ticket.ts";
-export type { Turn } from "./ticket.ts";
+export type { Fork, Turn } from "./ticket.ts";

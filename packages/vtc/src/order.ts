@@ -2,7 +2,8 @@
 // run at all, and whether a request fits, is the caller's. Invariant: each order keeps the requests of one client in
 // the order of their arrival, unless it is said to look at cached prefixes.
 import type { JoinedPrompt } from "./accounts.ts";
-import type { Ticket, Turn } from "./ticket.ts";
+import type { PromptCost } from "./cost.ts";
+import type { Fork, Ticket, Turn } from "./ticket.ts";
 
 export interface AdmissionOrder<T> {
   readonly name: string;
@@ -13,6 +14,11 @@ export interface AdmissionOrder<T> {
   peek(): Ticket<T> | undefined;
   /** A waiting request joins the running set; its prompt is charged, unless it was before. */
   join(ticket: Ticket<T>, prompt: JoinedPrompt): void;
+  /**
+   * A further answer to the prompt of a running request begins to run beside it: its outputs are charged as any, and of
+   * the prompt what it computes itself.
+   */
+  fork(ticket: Ticket<T>, fork: Fork<T>): Ticket<T>;
   /** The engine computed output tokens of a running request; counted from the next `settle` on. */
   produced(ticket: Ticket<T>, tokens: number): void;
   /** Charges what was produced since the last time: once per step. */
@@ -21,9 +27,9 @@ export interface AdmissionOrder<T> {
   preempted(ticket: Ticket<T>): void;
   /**
    * A request has ended, waiting or running.
-   * @param computedTokens of its prompt, without cached ones and without what was computed again
+   * @param prompt what of it was computed, each token once, and what came from the cache; zeros when it never joined
    */
-  end(ticket: Ticket<T>, computedTokens: number): void;
+  end(ticket: Ticket<T>, prompt: PromptCost): void;
   /** Of two running requests, which one's client was served more: above 0 the first. 0 where the order has no say. */
   compareService(a: Ticket<T>, b: Ticket<T>): number;
 }

@@ -4,6 +4,9 @@ import { UNITS_PER_TOKEN } from "./cost.ts";
 import { FairQueue } from "./fair-queue.ts";
 import { movingMeanPredictor, oraclePredictor, type OutputPredictor } from "./predictor.ts";
 
+/** Prompt tokens that were computed. */
+const done = (computedTokens: number, cachedTokens = 0) => ({ computedTokens, cachedTokens });
+
 function queueWith(predictor: OutputPredictor) {
   const queue = new FairQueue<string>({ predictor });
   const send = () => {
@@ -23,7 +26,7 @@ describe("oraclePredictor", () => {
     expect(tokens()).toBe(210);
     queue.produced(ticket, 100);
     queue.settle();
-    queue.end(ticket, 10);
+    queue.end(ticket, done(10));
     expect(tokens()).toBe(210);
   });
 
@@ -31,7 +34,7 @@ describe("oraclePredictor", () => {
     const over = queueWith(oraclePredictor());
     const early = over.send();
     over.queue.produced(early, 3);
-    over.queue.end(early, 10);
+    over.queue.end(early, done(10));
     expect(over.tokens()).toBe(16);
     const under = queueWith(oraclePredictor({ errorPct: 50, uniform: () => 0 }));
     const longer = under.send();

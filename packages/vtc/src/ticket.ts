@@ -18,6 +18,12 @@ export interface Turn<T> {
   readonly nowMs: number;
 }
 
+/** A further answer, and what of the prompt it does not share with the first one. */
+export interface Fork<T> {
+  readonly request: T;
+  readonly prompt: PromptCost;
+}
+
 export class Ticket<T> {
   readonly turn: Turn<T>;
   /** Unique and growing: what came first has the lowest. A request that was preempted keeps its own. */
@@ -38,6 +44,13 @@ export class Ticket<T> {
     assert(turn.path.length > 0, "a request belongs to at least one client");
     this.turn = turn;
     this.arrival = arrival;
+  }
+
+  /** A running ticket of the same clients, not charged yet. */
+  fork(request: T, arrival: number): Ticket<T> {
+    const fork = new Ticket({ ...this.turn, request }, arrival);
+    fork.state = "running";
+    return fork;
   }
 
   /** The outermost client. */

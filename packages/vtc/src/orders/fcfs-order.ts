@@ -3,7 +3,7 @@
 import { assert } from "@fairlane/base";
 import { CLIENTS_MAX, REQUESTS_PER_MINUTE_MAX } from "../limits.ts";
 import type { AdmissionOrder } from "../order.ts";
-import { Ticket, type Turn } from "../ticket.ts";
+import { Ticket, type Fork, type Turn } from "../ticket.ts";
 import { TicketQueue } from "../ticket-queue.ts";
 
 const MINUTE_MS = 60_000;
@@ -49,6 +49,11 @@ export class FcfsOrder<T> implements AdmissionOrder<T> {
     assert(ticket.state === "waiting", `a request that is ${ticket.state} joins`);
     ticket.state = "running";
     this.#queue.left();
+  }
+
+  fork(ticket: Ticket<T>, { request }: Fork<T>): Ticket<T> {
+    this.#arrivalCount += 1;
+    return ticket.fork(request, this.#arrivalCount);
   }
 
   produced(): void {}

@@ -9,6 +9,9 @@ import type { Ticket } from "../ticket.ts";
 import { FcfsOrder } from "./fcfs-order.ts";
 import { RoundRobinOrder } from "./round-robin-order.ts";
 
+/** Prompt tokens that were computed. */
+const done = (computedTokens: number, cachedTokens = 0) => ({ computedTokens, cachedTokens });
+
 const MAKERS: readonly (() => AdmissionOrder<string>)[] = [
   () => new FairQueue<string>(),
   () => new FairQueue<string>({ lifts: false }),
@@ -36,7 +39,7 @@ describe.each(MAKERS.map((make) => ({ name: make().name, make })))("$name", ({ m
     expect([order.waitingCount, order.peek()]).toEqual([0, undefined]);
     const [a, b] = [add(order, "a"), add(order, "b")];
     expect(order.waitingCount).toBe(2);
-    if (a !== null) order.end(a, 0);
+    if (a !== null) order.end(a, done(0));
     expect([order.waitingCount, order.peek()]).toEqual([1, b]);
     expect(joinNext(order)).toBe(b);
     expect([order.waitingCount, order.peek()]).toEqual([0, undefined]);
@@ -60,6 +63,21 @@ describe.each(MAKERS.map((make) => ({ name: make().name, make })))("$name", ({ m
     order.preempted(first);
     const rest = Array.from({ length: 4 }, () => joinNext(order));
     expect(rest).toEqual(sent);
+  });
+
+  it("runs a further answer of a request, which may be preempted and end by itself", () => {
+    const order = make();
+    add(order, "a");
+    const first = joinNext(order);
+    const fork = order.fork(first, { request: "a again", prompt: done(1) });
+    order.produced(fork, 3);
+    order.settle();
+    order.end(first, done(10));
+    order.preempted(fork);
+    expect(order.peek()).toBe(fork);
+    expect(joinNext(order)).toBe(fork);
+    order.end(fork, done(1));
+    expect([order.waitingCount, order.peek()]).toEqual([0, undefined]);
   });
 
   it("P6: serves everything that was taken, whoever aborts", () => {

@@ -2,7 +2,7 @@
 // each. Invariant: between two requests of a client that join, every other client that waited all the time has one.
 import { assert } from "@fairlane/base";
 import type { AdmissionOrder } from "../order.ts";
-import { Ticket, type Turn } from "../ticket.ts";
+import { Ticket, type Fork, type Turn } from "../ticket.ts";
 import { TicketQueue } from "../ticket-queue.ts";
 
 export class RoundRobinOrder<T> implements AdmissionOrder<T> {
@@ -35,6 +35,11 @@ export class RoundRobinOrder<T> implements AdmissionOrder<T> {
     this.#turns.delete(ticket.tenantId);
     // To the end of the round.
     if (queue.count > 0) this.#turns.set(ticket.tenantId, queue);
+  }
+
+  fork(ticket: Ticket<T>, { request }: Fork<T>): Ticket<T> {
+    this.#arrivalCount += 1;
+    return ticket.fork(request, this.#arrivalCount);
   }
 
   produced(): void {}

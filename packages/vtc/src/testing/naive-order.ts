@@ -1,7 +1,7 @@
 // Owns the slow reference of the fair order: lists that are scanned, exact rationals, no forgetting. It follows the
 // paper's rules and ours for refunds word by word and shares no code with the product but the cost function.
 import type { AdmissionOrder } from "../order.ts";
-import { linearCost, type CostFunction } from "../cost.ts";
+import { linearCost, type CostFunction, type PromptCost } from "../cost.ts";
 import { Ticket, type Turn } from "../ticket.ts";
 
 interface Rational {
@@ -83,6 +83,10 @@ export class NaiveOrder implements AdmissionOrder<string> {
     this.#depart(ticket);
   }
 
+  fork(): Ticket<string> {
+    throw new Error("the reference has no forks");
+  }
+
   produced(ticket: Ticket<string>, tokens: number): void {
     const { promptTokens } = ticket.turn;
     const fromTokens = ticket.outputTokens;
@@ -97,15 +101,13 @@ export class NaiveOrder implements AdmissionOrder<string> {
     this.#arrive(ticket);
   }
 
-  end(ticket: Ticket<string>, computedTokens: number): void {
+  end(ticket: Ticket<string>, done: PromptCost): void {
     const wasWaiting = ticket.state === "waiting";
     ticket.state = "ended";
     if (wasWaiting) this.#depart(ticket);
-    const { prompt } = ticket;
-    if (prompt === null || computedTokens >= prompt.computedTokens) return;
-    const { cachedTokens } = prompt;
-    const units = ticket.promptUnits - this.#cost.promptUnits({ computedTokens, cachedTokens });
-    this.#refund(ticket, units);
+    if (ticket.prompt === null) return;
+    const units = ticket.promptUnits - this.#cost.promptUnits(done);
+    if (units > 0) this.#refund(ticket, units);
   }
 
   compareService(a: Ticket<string>, b: Ticket<string>): number {

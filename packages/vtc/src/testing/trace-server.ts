@@ -95,7 +95,7 @@ export class TraceServer {
 
   abort(ticket: Ticket<string>): void {
     const live = this.#liveOf(ticket);
-    this.order.end(ticket, live.computedTokens);
+    this.order.end(ticket, doneOf(live));
     this.#live.delete(ticket);
     this.log.push(`${live.name} aborted`);
   }
@@ -128,7 +128,7 @@ export class TraceServer {
       this.#serve(ticket, this.#cost.outputUnits({ promptTokens, fromTokens, toTokens }));
     }
     if (live.madeTokens < outputTokens) return;
-    this.order.end(ticket, live.computedTokens);
+    this.order.end(ticket, doneOf(live));
     this.#live.delete(ticket);
   }
 
@@ -145,6 +145,10 @@ export class TraceServer {
     if (live === undefined) throw new Error(`${ticket.turn.request} is not live`);
     return live;
   }
+}
+
+function doneOf({ sent, computedTokens }: Live) {
+  return { computedTokens, cachedTokens: sent.cachedTokens ?? 0 };
 }
 
 function lengthOf({ turn }: Ticket<string>): number {
