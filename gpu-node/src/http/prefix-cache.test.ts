@@ -73,6 +73,19 @@ describe.skipIf(!HAS_NATIVE_CORE)("the prefix cache of a real node", () => {
     expect(text).toContain(`"prompt_tokens_details":{"cached_tokens":${cachedTokens}`);
   });
 
+  it("tells the cached tokens of several answers to one prompt once, also when there are none", async () => {
+    const cold = { n: 2, cache_prompt: false };
+    expect((await ask(LONG, cold)).cachedTokens).toBe(0);
+    await ask(LONG);
+    const whole = await ask(LONG, { n: 2 });
+    expect(whole.cachedTokens).toBe(16 * Math.floor((whole.promptTokens - 1) / 16));
+    const more = { n: 2, stream: true, stream_options: { include_usage: true } };
+    const text = await (await post(LONG, more)).text();
+    expect(text).toContain(`"prompt_tokens_details":{"cached_tokens":${whole.cachedTokens}`);
+    const streamedCold = await (await post(LONG, { ...more, ...cold })).text();
+    expect(streamedCold).toContain('"prompt_tokens_details":{"cached_tokens":0');
+  });
+
   it("refuses anything but a boolean", async () => {
     const response = await post("hello", { cache_prompt: "no" });
     expect(response.status).toBe(400);
