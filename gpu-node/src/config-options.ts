@@ -51,6 +51,8 @@ const DEFAULTS = {
   maxRunning: "64",
   tbtTargetMs: "100",
   drainTimeoutMs: "20000",
+  toolCallFormat: "auto",
+  reasoningFormat: "auto",
 } as const;
 
 /** Every flag, with what it takes. */
@@ -167,6 +169,16 @@ export const OPTIONS = {
     value: "FILE",
     help: "measured step times, written by npm run profile; default: a short measurement at the start",
     schema: nonEmpty.optional(),
+  },
+  "tool-call-format": {
+    value: "NAME",
+    help: "how the model writes tool calls: auto (default, as its chat template says), hermes, llama3, mistral",
+    schema: z.enum(["auto", "hermes", "llama3", "mistral"]).default(DEFAULTS.toolCallFormat),
+  },
+  "reasoning-format": {
+    value: "NAME",
+    help: "auto (default, as the chat template says), think (between think tags), none",
+    schema: z.enum(["auto", "none", "think"]).default(DEFAULTS.reasoningFormat),
   },
   "drain-timeout-ms": {
     value: "MS",

@@ -24,6 +24,8 @@ describe("parseConfig", () => {
       stepBudgetTokens: undefined,
       tbtTargetMs: 100,
       stepProfile: undefined,
+      toolCallFormat: "auto",
+      reasoningFormat: "auto",
       drainTimeoutMs: 20_000,
       readyFile: undefined,
       apiKey: undefined,

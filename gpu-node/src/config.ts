@@ -35,6 +35,8 @@ export interface NodeConfig {
   readonly stepBudgetTokens: number | undefined;
   readonly tbtTargetMs: number;
   readonly stepProfile: string | undefined;
+  readonly toolCallFormat: "auto" | "hermes" | "llama3" | "mistral";
+  readonly reasoningFormat: "auto" | "none" | "think";
   readonly drainTimeoutMs: number;
   readonly readyFile: string | undefined;
   /** Wanted on /v1 routes when set. */
@@ -83,6 +85,8 @@ export function parseConfig(args: readonly string[], env: Env): NodeConfig | "he
     stepBudgetTokens: values["step-budget-tokens"],
     tbtTargetMs: values["tbt-target-ms"],
     stepProfile: values["step-profile"] && resolve(values["step-profile"]),
+    toolCallFormat: values["tool-call-format"],
+    reasoningFormat: values["reasoning-format"],
     drainTimeoutMs: values["drain-timeout-ms"],
     readyFile: values["ready-file"] && resolve(values["ready-file"]),
     apiKey: env["FAIRLANE_NODE_API_KEY"] || undefined,

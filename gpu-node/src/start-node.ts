@@ -109,7 +109,7 @@ class NodeRuntime {
   }
 
   async start(): Promise<RunningNode> {
-    const { config, clock, openModel, machine } = this.#parts;
+    const { config, clock, random, openModel, machine } = this.#parts;
     // 1. the journal first: a state folder that cannot be used must not cost a download
     if (config.hub) await this.#openJournal(config.hub);
     // 2. HTTP, so that readiness can say that the rest is on its way
@@ -129,7 +129,7 @@ class NodeRuntime {
       pagesFree: info.pageCount,
       pagesTotal: info.pageCount,
     });
-    const served = serveModel({ opened, createdSeconds, info, clock });
+    const served = serveModel({ opened, createdSeconds, info, clock, random, flags: config });
     const { model, vocabulary } = served;
     this.#engine.useVocabulary(vocabulary);
     this.#model = model;

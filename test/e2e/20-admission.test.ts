@@ -43,10 +43,10 @@ describe("admission", () => {
     ],
     [
       "a field not served yet",
-      JSON.stringify({ messages, n: 2 }),
+      JSON.stringify({ messages, service_tier: "flex" }),
       400,
       "unsupported_parameter",
-      "n",
+      "service_tier",
     ],
     [
       "max_tokens 0",

@@ -36,6 +36,10 @@ export const OUTPUT_TOKENS_DEFAULT = 2_048;
 export const TEMPLATE_TOKENS_PER_MESSAGE = 16;
 /** Tokens that a chat template may add once: a default system prompt takes about 30. */
 export const TEMPLATE_TOKENS_PER_REQUEST = 64;
+/** What a template, or the node's own preamble, says around tools: Llama 3's takes some 300 tokens. */
+export const TOOLS_PREAMBLE_TOKENS = 1_024;
+/** Characters that a template makes of JSON which the client sent without spaces: it indents, and escapes once more. */
+export const TEMPLATE_JSON_PERCENT = 400;
 
 /** What a new tenant gets when the operator names no limit, and the most it can be given. */
 export const TENANT_WEIGHT_DEFAULT = 1;

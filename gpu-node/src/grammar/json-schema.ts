@@ -35,33 +35,44 @@ const ENUM_VALUES_MAX = 1_000;
 export interface SchemaOptions {
   /** Keywords that cannot be expressed: refused when strict, else left out of account. */
   readonly isStrict: boolean;
+  /** Begins the names of its rules, where several schemas share a grammar. */
+  readonly scope?: string;
+  /** Begins the places that errors name. */
+  readonly place?: string;
 }
 
 /** The grammar of the values that the schema describes. Throws SchemaError. */
 export function grammarOfSchema(schema: unknown, options: SchemaOptions): Grammar {
-  return new SchemaCompiler(schema, options).grammar();
+  return new SchemaCompiler(schema, options).grammar(options.place ?? "");
 }
 
 class SchemaCompiler implements SchemaRules {
   readonly #root: unknown;
   readonly #isStrict: boolean;
+  readonly #scope: string;
   readonly #rules: Record<string, Expr> = { ...JSON_RULES };
   /** References being followed without a value between. */
   #open = new Set<string>();
   #depth = 0;
 
-  constructor(root: unknown, { isStrict }: SchemaOptions) {
+  constructor(root: unknown, { isStrict, scope = "" }: SchemaOptions) {
+    this.#scope = scope;
     this.#root = root;
     this.#isStrict = isStrict;
   }
 
-  grammar(): Grammar {
-    const root = this.compile(this.#root, "");
+  grammar(place: string): Grammar {
+    const root = this.compile(this.#root, place);
     return { root, rules: this.#rules };
   }
 
-  define(name: string, expr: Expr): void {
-    this.#rules[name] = expr;
+  define(name: string, expr: Expr): Expr {
+    this.#rules[this.#scope + name] = expr;
+    return this.named(name);
+  }
+
+  named(name: string): Expr {
+    return rule(this.#scope + name);
   }
 
   within(schema: unknown, path: string): Expr {
@@ -170,7 +181,7 @@ class SchemaCompiler implements SchemaRules {
       );
     }
     if (this.#open.has(pointer)) throw new SchemaError(path, `${pointer} refers to itself`);
-    const name = `ref ${pointer}`;
+    const name = `${this.#scope}ref ${pointer}`;
     if (!Object.hasOwn(this.#rules, name)) {
       // Noted before it is compiled, since it may occur in itself.
       this.#rules[name] = VALUE;

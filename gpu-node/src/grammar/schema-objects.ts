@@ -3,7 +3,7 @@ import { exprs, type Expr } from "./expr.ts";
 import { json } from "./json-grammar.ts";
 import { isSchema, SchemaError, type Schema } from "./schema-node.ts";
 
-const { choice, EMPTY, rule, sequence, text } = exprs;
+const { choice, EMPTY, sequence, text } = exprs;
 const { listOf, literal, member, SPACE, STRING, VALUE } = json;
 
 /** Keywords of objects. */
@@ -13,8 +13,10 @@ export const OBJECT_KEYWORDS = ["properties", "required", "additionalProperties"
 export interface SchemaRules {
   /** The values of a schema within an object. */
   within(schema: unknown, path: string): Expr;
-  /** Adds a rule under a name that no other has. */
-  define(name: string, expr: Expr): void;
+  /** Adds a rule under a name that no other of the schema has. */
+  define(name: string, expr: Expr): Expr;
+  /** The rule of that name. */
+  named(name: string): Expr;
 }
 
 interface Member {
@@ -66,11 +68,11 @@ function membersInOrder(members: readonly Member[], path: string, compiler: Sche
   for (const isFirst of [true, false]) {
     for (const [index, { expr, isRequired }] of members.entries()) {
       const comma = isFirst ? EMPTY : sequence(SPACE, text(","));
-      const present = sequence(comma, SPACE, expr, rule(nameOf(index + 1, false)));
-      const absent = rule(nameOf(index + 1, isFirst));
+      const present = sequence(comma, SPACE, expr, compiler.named(nameOf(index + 1, false)));
+      const absent = compiler.named(nameOf(index + 1, isFirst));
       compiler.define(nameOf(index, isFirst), isRequired ? present : choice(present, absent));
     }
     compiler.define(nameOf(members.length, isFirst), EMPTY);
   }
-  return sequence(text("{"), rule(nameOf(0, true)), SPACE, text("}"));
+  return sequence(text("{"), compiler.named(nameOf(0, true)), SPACE, text("}"));
 }

@@ -1,10 +1,12 @@
 // Owns a non-streaming answer: collects a request's text and answers once, with the completion or with an error
 // status. The text is bounded by the model's context.
 import {
+  addCallDelta,
   chatCompletion,
   type ChatHead,
   type FinishReason,
   type TokenLogprob,
+  type ToolCall,
 } from "@fairlane/protocol";
 import type { AnswerSink, ChoiceEnd, StreamEnd, TokenDelta } from "../stream/token-stream.ts";
 import { sendError, sendJson, type Exchange } from "./exchange.ts";
@@ -12,6 +14,8 @@ import { usageCounts } from "./sse-sink.ts";
 
 interface Choice {
   text: string;
+  reasoning: string;
+  readonly calls: ToolCall[];
   logprobs: TokenLogprob[] | undefined;
   finishReason: FinishReason | undefined;
 }
@@ -25,7 +29,7 @@ export class JsonSink implements AnswerSink {
     this.#exchange = exchange;
     this.#head = head;
     this.#choices = Array.from({ length: choiceCount }, () => {
-      return { text: "", logprobs: undefined, finishReason: undefined };
+      return { text: "", reasoning: "", calls: [], logprobs: undefined, finishReason: undefined };
     });
   }
 
@@ -33,6 +37,8 @@ export class JsonSink implements AnswerSink {
     const choice = this.#choices[delta.choice ?? 0];
     if (choice === undefined) return;
     choice.text += delta.text;
+    choice.reasoning += delta.reasoning ?? "";
+    for (const call of delta.calls ?? []) addCallDelta(choice.calls, call);
     if (delta.logprobs) (choice.logprobs ??= []).push(...delta.logprobs);
   }
 
@@ -46,8 +52,8 @@ export class JsonSink implements AnswerSink {
     // Only a lost client's request is cancelled without an error.
     const { reason } = end;
     if (reason === "cancelled" || reason === "error") return;
-    const choices = this.#choices.map(({ text, logprobs, finishReason = reason }) => {
-      return { text, logprobs, finishReason };
+    const choices = this.#choices.map((choice) => {
+      return { ...choice, finishReason: choice.finishReason ?? reason };
     });
     sendJson(
       this.#exchange,

@@ -39,7 +39,13 @@ const BAD_BODIES: [
   ],
   ["a wrong type", { temperature: "hot" }, 400, "invalid_type", "temperature"],
   ["an unknown field", { temprature: 1 }, 400, "unknown_parameter", "temprature"],
-  ["a field that is not served yet", { tools: [{}] }, 400, "unsupported_parameter", "tools"],
+  [
+    "a field that is not served yet",
+    { functions: [{}] },
+    400,
+    "unsupported_parameter",
+    "functions",
+  ],
   ["max_tokens 0", { max_tokens: 0 }, 400, "integer_below_min_value", "max_tokens"],
   [
     "max_tokens out of range",

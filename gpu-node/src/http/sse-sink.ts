@@ -4,6 +4,7 @@
 import {
   chatChunk,
   errorBody,
+  finishReasonOf,
   SSE_DONE,
   SSE_HEADERS,
   SSE_KEEP_ALIVE,
@@ -32,6 +33,7 @@ export class SseSink implements AnswerSink {
   /** The role chunks are out. */
   #hasBegun = false;
   #tokenCount = 0;
+  readonly #choicesWithCalls = new Set<number>();
 
   constructor(options: SseSinkOptions) {
     this.#options = options;
@@ -41,16 +43,23 @@ export class SseSink implements AnswerSink {
   }
 
   tokens(delta: TokenDelta): void {
-    const { text, logprobs, choice } = delta;
+    const { text, logprobs, choice, reasoning, calls } = delta;
     this.#tokenCount += delta.tokenCount;
-    if (text === "" && !logprobs?.length) return;
     // The id of an event is the index of the last token whose text it completes, over all choices, as on the edge.
     const id = this.#tokenCount - 1;
-    this.#writePart({ kind: "text", choice, text, logprobs }, { id });
+    if (reasoning !== undefined) {
+      this.#writePart({ kind: "reasoning", choice, text: reasoning }, { id });
+    }
+    if (text !== "" || logprobs?.length) {
+      this.#writePart({ kind: "text", choice, text, logprobs }, { id });
+    }
+    if (calls === undefined) return;
+    this.#choicesWithCalls.add(choice ?? 0);
+    this.#writePart({ kind: "calls", choice, calls }, { id });
   }
 
   choiceEnded({ choice, reason }: ChoiceEnd): void {
-    this.#writePart({ kind: "finish", choice, finishReason: reason });
+    this.#writeFinish(choice, reason);
   }
 
   ended(end: StreamEnd): void {
@@ -59,10 +68,15 @@ export class SseSink implements AnswerSink {
     if (end.error && !exchange.response.headersSent) return sendError(exchange, end.error);
     if (end.reason === "cancelled") return void exchange.response.end();
     if (end.reason === "error") this.#writeError(end.error ?? UNKNOWN_ERROR);
-    else if (choiceCount === 1) this.#writePart({ kind: "finish", finishReason: end.reason });
+    else if (choiceCount === 1) this.#writeFinish(0, end.reason);
     if (includeUsage) this.#writePart({ kind: "usage", counts: usageCounts(end) });
     if (end.reason !== "error") this.#write(SSE_DONE);
     exchange.response.end();
+  }
+
+  #writeFinish(choice: number, reason: ChoiceEnd["reason"]): void {
+    const finishReason = finishReasonOf(reason, this.#choicesWithCalls.has(choice));
+    this.#writePart({ kind: "finish", choice, finishReason });
   }
 
   #writePart(part: ChunkPart, event: { readonly id?: number } = {}): void {

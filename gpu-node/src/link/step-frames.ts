@@ -64,6 +64,8 @@ function wireDelta(delta: TokenDelta) {
     n: delta.tokenCount,
     text: delta.text,
     ...(delta.logprobs && delta.logprobs.length > 0 ? { logprobs: [...delta.logprobs] } : {}),
+    ...(delta.reasoning === undefined ? {} : { reasoning: delta.reasoning }),
+    ...(delta.calls === undefined ? {} : { calls: [...delta.calls] }),
   };
 }
 

@@ -5,7 +5,12 @@ import { assert } from "@fairlane/base";
 import { AppError } from "@fairlane/protocol";
 import { ChatTemplate } from "../tokenize/chat-template.ts";
 import { Tokenizer } from "../tokenize/tokenizer.ts";
-import type { EncodeAnswer, EncodeJob, EncoderSource } from "./chat-encoder.ts";
+import {
+  encodeChat,
+  type EncodeAnswer,
+  type EncodeJob,
+  type EncoderSource,
+} from "./chat-encoder.ts";
 
 const port = parentPort;
 assert(port !== null, "chat-encoder-worker.ts runs in a worker thread");
@@ -19,9 +24,9 @@ port.on("message", (job: EncodeJob) => {
   port.postMessage(answer, transfer);
 });
 
-function answerTo({ jobId, messages }: EncodeJob): EncodeAnswer {
+function answerTo({ jobId, chat }: EncodeJob): EncodeAnswer {
   try {
-    return { jobId, tokens: template.encode(tokenizer, messages) };
+    return { jobId, tokens: encodeChat(chat, template, tokenizer) };
   } catch (error) {
     if (error instanceof AppError) return { jobId, error: error.value };
     // The message of a library's error could carry the prompt.

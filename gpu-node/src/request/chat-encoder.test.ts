@@ -41,30 +41,34 @@ function user(content: string) {
 describe("ChatEncoder", () => {
   it("gives the same tokens for short prompts here and long ones on the thread", async () => {
     for (const text of ["hello", "hello world ".repeat(1_000), "<|im_end|>".repeat(500)]) {
-      expect(await encoder.encode(user(text))).toEqual(template.encode(tokenizer, user(text)));
+      expect(await encoder.encode({ messages: user(text) })).toEqual(
+        template.encode(tokenizer, user(text)),
+      );
     }
   });
 
   it("keeps answers apart when several long prompts are under way", async () => {
     const texts = [5_000, 9_000, 7_000].map((chars) => "abcdefgh ".repeat(chars / 9));
-    const all = await Promise.all(texts.map((text) => encoder.encode(user(text))));
+    const all = await Promise.all(texts.map((text) => encoder.encode({ messages: user(text) })));
     expect(all).toEqual(texts.map((text) => template.encode(tokenizer, user(text))));
   });
 
   it("rejects what waits when the thread ends, and starts another for the next", async () => {
-    const lost = encoder.encode(user("z".repeat(50_000)));
+    const lost = encoder.encode({ messages: user("z".repeat(50_000)) });
     const [outcome] = await Promise.all([
       lost.catch((error: unknown) => String(error)),
       encoder.close(),
     ]);
     expect(outcome).toBe("Error: the tokenising thread ended");
     const text = "again ".repeat(1_000);
-    expect(await encoder.encode(user(text))).toEqual(template.encode(tokenizer, user(text)));
+    expect(await encoder.encode({ messages: user(text) })).toEqual(
+      template.encode(tokenizer, user(text)),
+    );
   });
 
   it("refuses more than it may queue", async () => {
     const huge = "x".repeat(33 * 1024 * 1024);
-    await expect(encoder.encode(user(huge))).rejects.toMatchObject({
+    await expect(encoder.encode({ messages: user(huge) })).rejects.toMatchObject({
       value: { code: "overloaded" },
     });
   });

@@ -2,8 +2,9 @@
 // keeps the main thread from the tokens of others. What the tokens are is tokenize/'s. Invariant: every encode settles,
 // also when the thread dies.
 import { Worker } from "node:worker_threads";
-import { AppError, messageText, type ChatMessage, type ErrorValue } from "@fairlane/protocol";
+import { AppError, messageText, type ErrorValue } from "@fairlane/protocol";
 import type { ChatTemplate, ChatTemplateSource } from "../tokenize/chat-template.ts";
+import { withoutTools, type ChatPrompt } from "../tokenize/tool-prompt.ts";
 import type { TokenizerSource } from "../tokenize/tokenizer-source.ts";
 import type { Tokenizer } from "../tokenize/tokenizer.ts";
 import {
@@ -21,7 +22,7 @@ export interface EncoderSource {
 
 export interface EncodeJob {
   readonly jobId: number;
-  readonly messages: readonly ChatMessage[];
+  readonly chat: ChatPrompt;
 }
 
 export type EncodeAnswer =
@@ -54,19 +55,16 @@ export class ChatEncoder {
   }
 
   /** Token ids of a chat, ready for the answer. Throws AppError where the template refuses or the queue is full. */
-  async encode(messages: readonly ChatMessage[]): Promise<Int32Array> {
-    const chars = messages.reduce(
-      (sum, { content }) => sum + MESSAGE_COST_CHARS + messageText(content).length,
-      0,
-    );
-    if (chars <= INLINE_CHARS_MAX) return this.#template.encode(this.#tokenizer, messages);
+  async encode(chat: ChatPrompt): Promise<Int32Array> {
+    const chars = charsOf(chat);
+    if (chars <= INLINE_CHARS_MAX) return encodeChat(chat, this.#template, this.#tokenizer);
     if (
       this.#waiting.size >= LONG_PROMPTS_MAX ||
       this.#waitingChars + chars > LONG_PROMPT_CHARS_MAX
     ) {
       throw new AppError("overloaded", `${this.#waiting.size} long prompts wait to be tokenised.`);
     }
-    return this.#encodeOnThread(messages, chars);
+    return this.#encodeOnThread(chat, chars);
   }
 
   /** Stops the thread; what waits is rejected. */
@@ -74,7 +72,7 @@ export class ChatEncoder {
     await this.#worker?.terminate();
   }
 
-  #encodeOnThread(messages: readonly ChatMessage[], chars: number): Promise<Int32Array> {
+  #encodeOnThread(chat: ChatPrompt, chars: number): Promise<Int32Array> {
     this.#worker ??= this.#startWorker();
     const worker = this.#worker;
     this.#lastJobId += 1;
@@ -82,7 +80,7 @@ export class ChatEncoder {
     this.#waitingChars += chars;
     return new Promise((resolve, reject) => {
       this.#waiting.set(jobId, { chars, resolve, reject });
-      const job: EncodeJob = { jobId, messages };
+      const job: EncodeJob = { jobId, chat };
       worker.postMessage(job);
     });
   }
@@ -117,4 +115,24 @@ export class ChatEncoder {
     this.#waitingChars -= waiting.chars;
     return waiting;
   }
+}
+
+/** The token ids of a chat, rendered with the template in the way that it knows of tools. */
+export function encodeChat(
+  chat: ChatPrompt,
+  template: ChatTemplate,
+  tokenizer: Tokenizer,
+): Int32Array {
+  if (!template.knowsTools) return template.encode(tokenizer, withoutTools(chat));
+  const { messages, tools } = chat;
+  return template.encode(tokenizer, messages, { tools });
+}
+
+/** What rendering and tokenising cost. */
+function charsOf({ messages, tools }: ChatPrompt): number {
+  const ofTools = tools === undefined ? 0 : JSON.stringify(tools).length;
+  return messages.reduce((sum, { content, tool_calls }) => {
+    const ofCalls = tool_calls === undefined ? 0 : JSON.stringify(tool_calls).length;
+    return sum + MESSAGE_COST_CHARS + messageText(content).length + ofCalls;
+  }, ofTools);
 }

@@ -11,3 +11,6 @@ export const LONG_PROMPT_CHARS_MAX = 32 * 1024 * 1024;
 
 /** Grammars of late requests that the main thread keeps: some 100 KiB each at most. */
 export const KEPT_GRAMMARS_MAX = 64;
+
+/** Calls of one answer: more at once than clients carry out. */
+export const PARALLEL_CALLS_MAX = 16;

@@ -12,7 +12,9 @@ import {
   type ErrorValue,
 } from "@fairlane/protocol";
 import type { EngineRequest } from "../engine/worker-messages.ts";
+import type { AnswerParser } from "../stream/answer-parser.ts";
 import type { Detokenizer } from "../stream/token-stream.ts";
+import type { ChatPrompt } from "../tokenize/tool-prompt.ts";
 import type { AnswerGrammars } from "./answer-grammar.ts";
 import { checkTokenIds } from "./check-token-ids.ts";
 import { choiceSeed, samplingParams } from "./sampling-params.ts";
@@ -34,9 +36,12 @@ export interface ServedModel {
   readonly tokenBytesMax: number;
   readonly stopTokenIds: readonly number[];
   /** Token ids of a chat with the template applied. Throws AppError `invalid_messages` where the template refuses. */
-  encodeChat(messages: readonly ChatMessage[]): Promise<Int32Array>;
+  encodeChat(chat: ChatPrompt): Promise<Int32Array>;
   readonly grammars: AnswerGrammars;
-  makeDetokenizer(): Detokenizer;
+  /** @param showsMarks control tokens that begin calls or reasoning have text */
+  makeDetokenizer(showsMarks?: boolean): Detokenizer;
+  /** What reads an answer's text; null when all of it is content. */
+  makeParser(body: ChatRequest): AnswerParser | null;
   /** The bytes that a token stands for. */
   tokenBytes(token: number): Uint8Array;
 }
@@ -66,7 +71,7 @@ export async function prepareRequest(
   // 1. the model
   if (body.model !== undefined && body.model !== model.id) return err(modelNotFound(body.model));
   // 2. the prompt
-  const prompt = await encodePrompt(model, body.messages);
+  const prompt = await encodePrompt(model, promptOf(body));
   if (!prompt.ok) return prompt;
   // 3. what the answer has to follow
   const grammar = model.grammars.of(body);
@@ -115,6 +120,11 @@ function tooManyChoices(body: ChatRequest, { choicesMax }: ServedModel): ErrorVa
   return { code: "invalid_value", message, param };
 }
 
+/** The messages, and the tools unless they are not to be called. */
+function promptOf({ messages, tools, tool_choice }: ChatRequest): ChatPrompt {
+  return tools?.length && tool_choice !== "none" ? { messages, tools } : { messages };
+}
+
 /** The model's end tokens, unless the client wants them ignored, and the client's own. */
 function stopTokenIds(body: ChatRequest, model: ServedModel): readonly number[] {
   const own = body.ignore_eos === true ? [] : model.stopTokenIds;
@@ -129,13 +139,13 @@ export function modelNotFound(name: string): ErrorValue {
 
 async function encodePrompt(
   model: ServedModel,
-  messages: readonly ChatMessage[],
+  chat: ChatPrompt,
 ): Promise<Result<Int32Array, ErrorValue>> {
   // Far too long a prompt is refused without the seconds that tokenising it would take.
-  const atLeast = tokensAtLeast(messages, model);
+  const atLeast = tokensAtLeast(chat.messages, model);
   if (atLeast >= model.contextTokens) return err(promptTooLong(`at least ${atLeast}`, model));
   try {
-    const tokens = await model.encodeChat(messages);
+    const tokens = await model.encodeChat(chat);
     if (tokens.length > 0) return ok(tokens);
     return err({
       code: "invalid_messages",

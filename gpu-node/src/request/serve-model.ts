@@ -1,14 +1,17 @@
 // Owns putting an opened model, its tokenizer and template, and the engine's bounds together into what both doors
 // serve. Invariant: contextTokens is what one request can really have: the model's context or the page pool.
-import type { Clock } from "@fairlane/base";
+import type { Clock, Random } from "@fairlane/base";
 import type { EngineInfo } from "../engine/engine.ts";
 import type { OpenedModel } from "../model/open-model.ts";
 import { poolTokensOf } from "../scheduler/check-request.ts";
 import { ChatTemplate } from "../tokenize/chat-template.ts";
 import { Detokenizer } from "../tokenize/detokenizer.ts";
 import { Tokenizer } from "../tokenize/tokenizer.ts";
-import { AnswerGrammars } from "./answer-grammar.ts";
+import { AnswerParser } from "../stream/answer-parser.ts";
+import { newCallId } from "../stream/call-ids.ts";
+import { AnswerGrammars, callableTools } from "./answer-grammar.ts";
 import { ChatEncoder } from "./chat-encoder.ts";
+import { markIds, modelFormats, type FormatFlags } from "./model-formats.ts";
 import { vocabularyOf } from "./vocabulary-of.ts";
 import type { Vocabulary } from "../grammar/vocabulary.ts";
 import type { ServedModel } from "./prepare-request.ts";
@@ -28,16 +31,21 @@ export function serveModel(parts: {
   readonly createdSeconds: number;
   readonly info: EngineInfo;
   readonly clock: Clock;
+  readonly random: Random;
+  readonly flags: FormatFlags;
 }): ServedModelHandle {
-  const { opened, createdSeconds, info, clock } = parts;
+  const { opened, createdSeconds, info, clock, random } = parts;
   const { id, digest, tokenizerSource, eosTokenIds, chatTemplate } = opened;
   if (!chatTemplate) {
     throw new Error(`The model '${id}' has no chat template; this node serves chat only.`);
   }
   const tokenizer = new Tokenizer(tokenizerSource);
+  const template = new ChatTemplate(chatTemplate, clock);
+  const formats = modelFormats(template, parts.flags);
+  const shownIds = markIds(tokenizer, formats);
   const encoder = new ChatEncoder({
     tokenizer,
-    template: new ChatTemplate(chatTemplate, clock),
+    template,
     source: { tokenizer: tokenizerSource, template: chatTemplate },
   });
   const contextTokens = Math.min(opened.contextTokens, info.contextTokens, poolTokensOf(info));
@@ -51,17 +59,23 @@ export function serveModel(parts: {
     outputTokensDefault: Math.min(OUTPUT_TOKENS_DEFAULT, contextTokens),
     tokenBytesMax: tokenizer.maxTokenBytes,
     stopTokenIds: eosTokenIds,
-    encodeChat: (messages) => encoder.encode(messages),
-    grammars: new AnswerGrammars(),
+    encodeChat: (chat) => encoder.encode(chat),
+    grammars: new AnswerGrammars(formats),
+    makeParser: (body) => {
+      const tools = callableTools(body).length > 0 ? formats.tools : null;
+      const { reasoning } = formats;
+      if (tools === null && reasoning === null) return null;
+      return new AnswerParser({ tools, reasoning }, () => newCallId(formats.tools, random));
+    },
     tokenBytes: (token) => tokenizer.tokenBytes(token),
-    makeDetokenizer: () => {
-      const detokenizer = new Detokenizer(tokenizer);
+    makeDetokenizer: (showsMarks = false) => {
+      const detokenizer = new Detokenizer(tokenizer, showsMarks ? shownIds : undefined);
       return {
         push: (tokens) => detokenizer.pushAll(tokens),
         flush: () => detokenizer.flush(),
       };
     },
   };
-  const vocabulary = vocabularyOf(tokenizer, info.vocabSize);
+  const vocabulary = vocabularyOf(tokenizer, { size: info.vocabSize, shownIds });
   return { model, vocabulary, close: () => encoder.close() };
 }

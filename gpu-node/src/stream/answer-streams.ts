@@ -2,6 +2,7 @@
 // into one sink. Of best_of answers only the likeliest reach it.
 import { choiceCounts, stopStrings, type ChatRequest } from "@fairlane/protocol";
 import type { EngineRequest } from "../engine/worker-messages.ts";
+import type { AnswerParser } from "./answer-parser.ts";
 import { BestOfSink } from "./best-of-sink.ts";
 import { ChoiceGroup } from "./choice-group.ts";
 import { TokenStream, type AnswerSink, type Detokenizer, type StreamSink } from "./token-stream.ts";
@@ -10,7 +11,8 @@ export interface AnswerOptions {
   readonly request: EngineRequest;
   readonly body: ChatRequest;
   readonly model: {
-    makeDetokenizer(): Detokenizer;
+    makeDetokenizer(showsMarks?: boolean): Detokenizer;
+    makeParser(body: ChatRequest): AnswerParser | null;
     tokenBytes(token: number): Uint8Array;
   };
   readonly sink: AnswerSink;
@@ -19,15 +21,18 @@ export interface AnswerOptions {
 /** The streams, in the order of their choices. */
 export function answerStreams(options: AnswerOptions): readonly TokenStream[] {
   const { request, body, model, sink } = options;
-  const stream = (own: EngineRequest, to: StreamSink, group?: ChoiceGroup): TokenStream =>
-    new TokenStream({
+  const stream = (own: EngineRequest, to: StreamSink, group?: ChoiceGroup): TokenStream => {
+    const parser = model.makeParser(body);
+    return new TokenStream({
       request: own,
-      detokenizer: model.makeDetokenizer(),
+      detokenizer: model.makeDetokenizer(parser !== null),
+      parser,
       tokenBytes: (token) => model.tokenBytes(token),
       stopStrings: stopStrings(body),
       sink: to,
       ...(group === undefined ? {} : { group }),
     });
+  };
   const { forks = [], ...first } = request;
   if (forks.length === 0) return [stream(request, sink)];
   const { given, computed } = choiceCounts(body);

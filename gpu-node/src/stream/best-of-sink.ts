@@ -1,10 +1,12 @@
 // Owns the choice of the likeliest of several answers: collects all of them and lets the best out when the last is
 // complete. Its bound is the context's: what it collects is what the engine may compute for one request.
-import type { TokenLogprob } from "@fairlane/protocol";
+import type { TokenLogprob, ToolCallDelta } from "@fairlane/protocol";
 import type { AnswerSink, ChoiceEnd, StreamEnd, TokenDelta } from "./token-stream.ts";
 
 interface Candidate {
   text: string;
+  reasoning: string;
+  readonly calls: ToolCallDelta[];
   tokenCount: number;
   readonly logprobs: TokenLogprob[];
   reason: ChoiceEnd["reason"] | null;
@@ -27,6 +29,8 @@ export class BestOfSink implements AnswerSink {
   tokens(delta: TokenDelta): void {
     const candidate = this.#candidate(delta.choice ?? 0);
     candidate.text += delta.text;
+    candidate.reasoning += delta.reasoning ?? "";
+    candidate.calls.push(...(delta.calls ?? []));
     candidate.tokenCount += delta.tokenCount;
     candidate.logprobs.push(...(delta.logprobs ?? []));
   }
@@ -50,7 +54,7 @@ export class BestOfSink implements AnswerSink {
 
   #letOut(requestId: string, choice: number, candidate: Candidate): void {
     const { given, hasLogprobs } = this.#options;
-    const { text, tokenCount, logprobs, reason } = candidate;
+    const { text, reasoning, calls, tokenCount, logprobs, reason } = candidate;
     const isAlone = given === 1;
     this.#sink.tokens({
       requestId,
@@ -58,6 +62,8 @@ export class BestOfSink implements AnswerSink {
       fromToken: 0,
       tokenCount,
       text,
+      ...(reasoning === "" ? {} : { reasoning }),
+      ...(calls.length === 0 ? {} : { calls }),
       ...(hasLogprobs ? { logprobs } : {}),
     });
     if (!isAlone && reason !== null) this.#sink.choiceEnded({ requestId, choice, reason });
@@ -66,7 +72,7 @@ export class BestOfSink implements AnswerSink {
   #candidate(choice: number): Candidate {
     let candidate = this.#candidates.get(choice);
     if (candidate === undefined) {
-      candidate = { text: "", tokenCount: 0, logprobs: [], reason: null };
+      candidate = { text: "", reasoning: "", calls: [], tokenCount: 0, logprobs: [], reason: null };
       this.#candidates.set(choice, candidate);
     }
     return candidate;

@@ -3,10 +3,11 @@
 // tokens 0, 1, 2, ... without a gap, then exactly one end; tokens that were computed after a stop string are counted
 // and have no text.
 import { assert } from "@fairlane/base";
-import type { ErrorValue, TokenLogprob } from "@fairlane/protocol";
+import type { ErrorValue, TokenLogprob, ToolCallDelta } from "@fairlane/protocol";
 import type { EndReason, EngineRequest, RequestProgress } from "../engine/worker-messages.ts";
 import { NO_COUNTS, type LiveCounts } from "../usage/live-counts.ts";
 import type { ChoiceGroup } from "./choice-group.ts";
+import type { AnswerParser, AnswerPart } from "./answer-parser.ts";
 import { HeldLogprobs } from "./held-logprobs.ts";
 import { StopMatcher } from "./stop-matcher.ts";
 
@@ -27,6 +28,10 @@ export interface TokenDelta {
   readonly tokenCount: number;
   /** Empty while a character is incomplete or a stop string may have begun, and for a stop token. */
   readonly text: string;
+  /** What the model thought before its answer; absent when nothing. */
+  readonly reasoning?: string;
+  /** Pieces of tool calls; absent when there are none. */
+  readonly calls?: readonly ToolCallDelta[];
   /** Of the tokens whose text is out with this delta; absent when none were asked for. */
   readonly logprobs?: readonly TokenLogprob[];
 }
@@ -69,6 +74,8 @@ export interface TokenStreamOptions {
   /** Texts that end the answer and are no part of it. */
   readonly stopStrings?: readonly string[];
   readonly tokenBytes: (token: number) => Uint8Array;
+  /** Reads calls and reasoning out of the text; null or absent: all of it is content. */
+  readonly parser?: AnswerParser | null;
 }
 
 /** What a step means for one stream; delivered once the journal has it. */
@@ -89,6 +96,7 @@ export class TokenStream {
   readonly #sink: StreamSink;
   readonly #stop: StopMatcher;
   readonly #logprobs: HeldLogprobs;
+  readonly #parser: AnswerParser | null;
   /** Characters that tokens have brought, and those that are out. */
   #pushedChars = 0;
   #deliveredChars = 0;
@@ -103,6 +111,7 @@ export class TokenStream {
     this.#sink = options.sink;
     this.#stop = new StopMatcher(options.stopStrings ?? []);
     this.#logprobs = new HeldLogprobs(options.tokenBytes);
+    this.#parser = options.parser ?? null;
   }
 
   get requestId(): string {
@@ -166,7 +175,8 @@ export class TokenStream {
     const { progress, fromToken, tokenCount } = part;
     const text = this.#textOf(progress, fromToken);
     this.#deliveredChars += text.length;
-    const delta = { requestId: this.requestId, fromToken, tokenCount, text };
+    const parts = this.#parsed(text, progress.end !== null);
+    const delta = { requestId: this.requestId, fromToken, tokenCount, ...parts };
     if (this.request.sampling.topLogprobs === undefined) return delta;
     return { ...delta, logprobs: this.#releasedLogprobs(progress.end !== null) };
   }
@@ -190,6 +200,19 @@ export class TokenStream {
     return text;
   }
 
+  /** The text as content, reasoning and calls. */
+  #parsed(text: string, isLast: boolean): Pick<TokenDelta, "text" | "reasoning" | "calls"> {
+    if (this.#parser === null) return { text };
+    const first = this.#parser.push(text);
+    const parts = isLast ? joined(first, this.#parser.flush()) : first;
+    const { content, reasoning, calls } = parts;
+    return {
+      text: content,
+      ...(reasoning === "" ? {} : { reasoning }),
+      ...(calls.length === 0 ? {} : { calls }),
+    };
+  }
+
   #releasedLogprobs(isLast: boolean): TokenLogprob[] {
     if (this.#stop.isStopped) return this.#logprobs.releaseLast(this.#deliveredChars);
     return isLast ? this.#logprobs.releaseAll() : this.#logprobs.release(this.#deliveredChars);
@@ -207,6 +230,14 @@ export class TokenStream {
       counts: this.#counts,
     };
   }
+}
+
+function joined(first: AnswerPart, last: AnswerPart): AnswerPart {
+  return {
+    content: first.content + last.content,
+    reasoning: first.reasoning + last.reasoning,
+    calls: [...first.calls, ...last.calls],
+  };
 }
 
 function spanMs(fromMs: number, toMs: number | null): number | null {

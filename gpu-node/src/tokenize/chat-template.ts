@@ -3,18 +3,27 @@
 // template, and control tokens spelled in it are marked so that the tokenizer leaves them text
 // (docs/adr/2026-11-21-special-tokens-in-content.md).
 import type { Clock } from "@fairlane/base";
-import { AppError, messageText, type ChatMessage } from "@fairlane/protocol";
+import {
+  AppError,
+  messageText,
+  type ChatMessage,
+  type Tool,
+  type ToolCall,
+} from "@fairlane/protocol";
 import { Environment, Interpreter, parse, tokenize } from "@huggingface/jinja";
 import { CHAT_TEMPLATE_CHARS_MAX, TEMPLATE_RANGE_MAX } from "../model/limits.ts";
 import { errorText, ModelError } from "../model/model-error.ts";
 import { formatTime } from "./format-time.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
-/** The messages of a chat request; roles that only templates know (tool) pass as they are. */
+/** The messages of a chat request; roles that only templates know pass as they are. */
 export interface TemplateMessage {
   readonly role: string;
-  readonly content: ChatMessage["content"];
+  readonly content?: ChatMessage["content"];
   readonly name?: string | undefined;
+  readonly tool_calls?: ChatMessage["tool_calls"];
+  readonly tool_call_id?: string | undefined;
+  readonly reasoning_content?: string | null | undefined;
 }
 
 export interface ChatTemplateSource {
@@ -28,6 +37,13 @@ export interface ChatTemplateSource {
 export interface RenderOptions {
   /** End with the opening of the assistant's turn; on unless stated. */
   readonly addGenerationPrompt?: boolean;
+  /** What the model may call. */
+  readonly tools?: readonly Tool[] | undefined;
+}
+
+interface TemplateInput {
+  readonly messages: readonly Record<string, unknown>[];
+  readonly tools: readonly unknown[] | null;
 }
 
 /** Thrown by a template's own raise_exception. */
@@ -58,9 +74,22 @@ export class ChatTemplate {
     }
   }
 
+  /** The text stands in the template. */
+  spells(text: string): boolean {
+    return this.source.text.includes(text);
+  }
+
+  /** It says itself how tools, calls and results are written. */
+  get knowsTools(): boolean {
+    return /\btools\b/.test(this.source.text);
+  }
+
   /** The prompt's text, as transformers renders it. Throws AppError invalid_messages when the template refuses. */
   render(messages: readonly TemplateMessage[], options: RenderOptions = {}): string {
-    return this.run(messages.map(plainMessage), options);
+    return this.run(
+      { messages: messages.map(plainMessage), tools: options.tools ?? null },
+      options,
+    );
   }
 
   /** The prompt's token ids; no message can bring a control token in. Throws as render does. */
@@ -69,16 +98,17 @@ export class ChatTemplate {
     messages: readonly TemplateMessage[],
     options: RenderOptions = {},
   ): Int32Array {
-    const plain = messages.map(plainMessage);
+    const plain = { messages: messages.map(plainMessage), tools: options.tools ?? null };
     const marker = makeMarker(tokenizer, plain, this.source.text);
-    const marked = plain.map((message) => mapValues(message, marker.mark));
+    const marked = mapTexts(plain, marker.mark);
     return tokenizer.encodeMarked(this.run(marked, options), marker.character);
   }
 
-  private run(messages: readonly Record<string, string>[], options: RenderOptions): string {
+  private run({ messages, tools }: TemplateInput, options: RenderOptions): string {
     const environment = new Environment();
     for (const [name, value] of Object.entries(this.globals())) environment.set(name, value);
     environment.set("messages", messages);
+    environment.set("tools", tools);
     environment.set("add_generation_prompt", options.addGenerationPrompt ?? true);
     try {
       const result = new Interpreter(environment).run(this.program);
@@ -98,7 +128,6 @@ export class ChatTemplate {
       False: false,
       True: true,
       None: null,
-      tools: null,
       documents: null,
       ...(bosToken === undefined ? {} : { bos_token: bosToken }),
       ...(eosToken === undefined ? {} : { eos_token: eosToken }),
@@ -111,20 +140,40 @@ export class ChatTemplate {
   }
 }
 
-/** A message as templates expect it: text parts joined, and "developer" under its older name. */
-function plainMessage(message: TemplateMessage): Record<string, string> {
-  const role = message.role === "developer" ? "system" : message.role;
-  const plain = { role, content: messageText(message.content) };
-  return message.name === undefined ? plain : { ...plain, name: message.name };
+/** A message as templates expect it: text parts joined, arguments as objects, "developer" under its older name. */
+function plainMessage(message: TemplateMessage): Record<string, unknown> {
+  const { name, tool_calls, tool_call_id, reasoning_content } = message;
+  return {
+    role: message.role === "developer" ? "system" : message.role,
+    content: messageText(message.content),
+    ...(name === undefined ? {} : { name }),
+    ...(tool_call_id === undefined ? {} : { tool_call_id }),
+    ...(reasoning_content ? { reasoning_content } : {}),
+    ...(tool_calls === undefined ? {} : { tool_calls: tool_calls.map(plainCall) }),
+  };
 }
 
-/** Puts a character that neither template nor messages hold into every control token's spelling. */
-function makeMarker(
-  tokenizer: Tokenizer,
-  messages: readonly Record<string, string>[],
-  template: string,
-) {
-  const values = messages.flatMap((message) => Object.values(message));
+function plainCall(call: ToolCall): Record<string, unknown> {
+  const { name, arguments: given } = call.function;
+  return { ...call, function: { name, arguments: parsedOr(given) } };
+}
+
+/** What a client calls arguments may be no JSON; templates then get the text. */
+function parsedOr(given: string): unknown {
+  try {
+    return JSON.parse(given);
+  } catch {
+    return given;
+  }
+}
+
+/** Puts a character that neither template nor input hold into every control token's spelling. */
+function makeMarker(tokenizer: Tokenizer, input: TemplateInput, template: string) {
+  const values: string[] = [];
+  mapTexts(input, (text) => {
+    values.push(text);
+    return text;
+  });
   const character = freeCharacter([template, ...values, ...tokenizer.specialTexts()]);
   const mark = (text: string): string => {
     if (!tokenizer.holdsSpecial(text)) return text;
@@ -151,11 +200,15 @@ function freeCharacter(texts: readonly string[]): string {
   throw new AppError("invalid_messages", message, { param: "messages" });
 }
 
-function mapValues(
-  record: Record<string, string>,
-  map: (value: string) => string,
-): Record<string, string> {
-  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]));
+/** The same with every text in it, names of members included, put through `map`. */
+function mapTexts<T>(value: T, map: (text: string) => string): T {
+  const mapped = (one: unknown): unknown => {
+    if (typeof one === "string") return map(one);
+    if (Array.isArray(one)) return one.map(mapped);
+    if (typeof one !== "object" || one === null) return one;
+    return Object.fromEntries(Object.entries(one).map(([key, of]) => [map(key), mapped(of)]));
+  };
+  return mapped(value) as T;
 }
 
 function boundedRange(...bounds: readonly unknown[]): readonly number[] {

@@ -4,17 +4,20 @@ import type { Tokenizer } from "./tokenizer.ts";
 
 export class Detokenizer {
   private readonly tokenizer: Tokenizer;
+  private readonly shownIds: ReadonlySet<number> | undefined;
   private readonly decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   /** A token with text has come. */
   private hasBegun = false;
 
-  constructor(tokenizer: Tokenizer) {
+  /** @param shownIds control tokens that have their spelling as text */
+  constructor(tokenizer: Tokenizer, shownIds?: ReadonlySet<number>) {
     this.tokenizer = tokenizer;
+    this.shownIds = shownIds;
   }
 
   /** The text that the token completes, often empty within a multi-byte character. Control tokens have none. */
   push(tokenId: number): string {
-    if (this.tokenizer.specialIds.has(tokenId)) return "";
+    if (this.tokenizer.specialIds.has(tokenId) && !this.shownIds?.has(tokenId)) return "";
     const whole = this.tokenizer.tokenBytes(tokenId);
     const bytes = this.hasBegun ? whole : this.tokenizer.withoutFirstSpace(whole);
     this.hasBegun = true;

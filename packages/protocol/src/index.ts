@@ -9,13 +9,12 @@ export type { ErrorCode } from "./error-codes.ts";
 export * as protocolLimits from "./limits.ts";
 export {
   chatRequestSchema,
-  messageText,
   parseChatRequest,
   requestedOutputTokens,
   stopStrings,
 } from "./openai/chat.ts";
-export type { ChatMessage, ChatRequest } from "./openai/chat.ts";
-export { chatChunk, chatCompletion, usageBody } from "./openai/chat-response.ts";
+export type { ChatRequest } from "./openai/chat.ts";
+export { chatChunk, chatCompletion, finishReasonOf, usageBody } from "./openai/chat-response.ts";
 export type {
   AnswerChoice,
   ChatHead,
@@ -26,9 +25,14 @@ export type {
 export { choiceCounts } from "./openai/choices.ts";
 export { errorOfIssues } from "./openai/issues.ts";
 export type { TokenLogprob } from "./openai/logprobs.ts";
+export { messageText } from "./openai/message.ts";
+export type { ChatMessage } from "./openai/message.ts";
 export { modelBody, modelList } from "./openai/model.ts";
 export type { ModelCard } from "./openai/model.ts";
 export { SSE_DONE, SSE_HEADERS, SSE_KEEP_ALIVE, sseEvent } from "./openai/sse.ts";
+export { addCallDelta, chunkCall } from "./openai/tool-call-delta.ts";
+export type { ToolCallDelta } from "./openai/tool-call-delta.ts";
+export type { Tool, ToolCall, ToolChoice } from "./openai/tools.ts";
 export type {
   AccountConfig,
   AccountKey,

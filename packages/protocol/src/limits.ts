@@ -14,6 +14,12 @@ export const METADATA_ENTRIES_MAX = 16;
 export const JSON_SCHEMA_CHARS_MAX = 65_536;
 /** Characters of the name of a function or a schema, as in OpenAI's API. */
 export const FUNCTION_NAME_CHARS_MAX = 64;
+/** Tools of a request, as in OpenAI's API. */
+export const TOOLS_MAX = 128;
+/** Characters of all tools, as JSON: they become part of the prompt and of the grammar. */
+export const TOOLS_CHARS_MAX = 262_144;
+/** Calls in one message. */
+export const TOOL_CALLS_MAX = 128;
 /** Output tokens that a request may ask for whatever the model: bounds arithmetic, the context bounds the rest. */
 export const OUTPUT_TOKENS_MAX = 1_000_000;
 /** Stop strings of a request, as in OpenAI's API. */

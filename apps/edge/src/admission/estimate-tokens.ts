@@ -8,8 +8,10 @@ import {
 } from "@fairlane/protocol";
 import {
   OUTPUT_TOKENS_DEFAULT,
+  TEMPLATE_JSON_PERCENT,
   TEMPLATE_TOKENS_PER_MESSAGE,
   TEMPLATE_TOKENS_PER_REQUEST,
+  TOOLS_PREAMBLE_TOKENS,
 } from "../limits.ts";
 
 const encoder = new TextEncoder();
@@ -20,8 +22,17 @@ export function promptTokensMax(request: ChatRequest): number {
   for (const message of request.messages) {
     tokens += TEMPLATE_TOKENS_PER_MESSAGE + encoder.encode(messageText(message.content)).length;
     if (message.name !== undefined) tokens += encoder.encode(message.name).length;
+    tokens += jsonTokensMax(message.tool_calls) + jsonTokensMax(message.reasoning_content);
   }
+  if (request.tools?.length) tokens += TOOLS_PREAMBLE_TOKENS + jsonTokensMax(request.tools);
   return tokens;
+}
+
+/** Of something that a template writes as JSON, with spaces and indentation of its own. */
+function jsonTokensMax(value: unknown): number {
+  if (value === undefined || value === null) return 0;
+  const bytes = encoder.encode(JSON.stringify(value)).length;
+  return Math.ceil((bytes * TEMPLATE_JSON_PERCENT) / 100);
 }
 
 /** Upper bound of the prompt and all answers together. */

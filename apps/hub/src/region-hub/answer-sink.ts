@@ -6,6 +6,7 @@ import type {
   FinishReason,
   TokenCounts,
   TokenLogprob,
+  ToolCallDelta,
 } from "@fairlane/protocol";
 
 /** What became of a write: "gone" = nobody reads any more, or too slowly, and the request is to be cancelled. */
@@ -21,6 +22,9 @@ export interface AnswerSink {
     readonly choice?: number | undefined;
     /** Of the tokens whose text this is, when the request asked. */
     readonly logprobs?: readonly TokenLogprob[] | undefined;
+    /** What the model thought before its answer. */
+    readonly reasoning?: string | undefined;
+    readonly calls?: readonly ToolCallDelta[] | undefined;
     readonly tokenIndex: number;
     readonly nowMs: number;
   }): SinkState;

@@ -50,6 +50,37 @@ describe("an answer in one body", () => {
     });
   });
 
+  it("has reasoning and tool calls beside the text", async () => {
+    const hub = freshHub();
+    const node = await TestNode.link(hub, "node-a");
+    const outcome = hub.complete(hubRequest({ body: BODY }));
+    const id = await node.accept();
+    const call = { index: 0, id: "call_1", name: "now", arguments: "{" };
+    const deltas = [
+      { id, from: 0, n: 1, text: "", reasoning: "Hm." },
+      { id, from: 1, n: 1, text: "", calls: [call] },
+      { id, from: 2, n: 1, text: "", calls: [{ index: 0, arguments: "}" }] },
+    ];
+    node.send({ type: "step", step: 1, deltas });
+    node.done(id, 3);
+    expect(await outcome).toMatchObject({
+      completion: {
+        choices: [
+          {
+            message: {
+              content: null,
+              reasoning_content: "Hm.",
+              tool_calls: [
+                { id: "call_1", type: "function", function: { name: "now", arguments: "{}" } },
+              ],
+            },
+            finish_reason: "tool_calls",
+          },
+        ],
+      },
+    });
+  });
+
   it("is the whole text with its usage", async () => {
     const hub = freshHub();
     const node = await TestNode.link(hub, "node-a");

@@ -1,6 +1,7 @@
 // Owns the answer as one JSON body: collects the text until the request is done. Its reader cannot be noticed to
 // be gone, so a deadline ends the request instead.
 import {
+  addCallDelta,
   chatCompletion,
   type ChatHead,
   type CompleteOutcome,
@@ -8,12 +9,16 @@ import {
   type FinishReason,
   type TokenCounts,
   type TokenLogprob,
+  type ToolCall,
+  type ToolCallDelta,
 } from "@fairlane/protocol";
 import { ANSWER_CHARS_MAX } from "../limits.ts";
 import type { AnswerSink, SinkState } from "./answer-sink.ts";
 
 interface Choice {
   readonly texts: string[];
+  reasoning: string;
+  readonly calls: ToolCall[];
   logprobs: TokenLogprob[] | undefined;
   finishReason: FinishReason | undefined;
 }
@@ -28,7 +33,7 @@ export class CompletionSink implements AnswerSink {
 
   constructor(choiceCount: number) {
     this.#choices = Array.from({ length: choiceCount }, () => {
-      return { texts: [], logprobs: undefined, finishReason: undefined };
+      return { texts: [], reasoning: "", calls: [], logprobs: undefined, finishReason: undefined };
     });
     this.outcome = new Promise((resolve) => (this.#resolve = resolve));
   }
@@ -46,11 +51,19 @@ export class CompletionSink implements AnswerSink {
     readonly text: string;
     readonly choice?: number | undefined;
     readonly logprobs?: readonly TokenLogprob[] | undefined;
+    readonly reasoning?: string | undefined;
+    readonly calls?: readonly ToolCallDelta[] | undefined;
   }): SinkState {
     const choice = this.#choices[delta.choice ?? 0];
     if (choice === undefined) return "open";
-    choice.texts.push(delta.text);
-    this.#chars += delta.text.length;
+    const { text, reasoning = "", calls = [] } = delta;
+    choice.texts.push(text);
+    choice.reasoning += reasoning;
+    this.#chars += text.length + reasoning.length;
+    for (const call of calls) {
+      addCallDelta(choice.calls, call);
+      this.#chars += call.arguments?.length ?? 0;
+    }
     if (delta.logprobs) {
       (choice.logprobs ??= []).push(...delta.logprobs);
       this.#chars += JSON.stringify(delta.logprobs).length;
@@ -70,8 +83,9 @@ export class CompletionSink implements AnswerSink {
   finish(finishReason: FinishReason, counts: TokenCounts): void {
     if (!this.#head) return;
     const choices = this.#choices.map((choice) => {
-      const { texts, logprobs } = choice;
-      return { text: texts.join(""), logprobs, finishReason: choice.finishReason ?? finishReason };
+      const { texts, ...rest } = choice;
+      const reason = choice.finishReason ?? finishReason;
+      return { ...rest, text: texts.join(""), finishReason: reason };
     });
     this.#resolve({ ok: true, completion: chatCompletion(this.#head, { choices, counts }) });
   }

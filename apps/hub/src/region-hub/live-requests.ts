@@ -195,16 +195,17 @@ export class LiveRequests {
 
   #delta(live: LiveRequest, delta: Delta, nowMs: number): void {
     const { placement } = live;
-    const { text, logprobs, choice = 0 } = delta;
+    const { text, logprobs, reasoning, calls, choice = 0 } = delta;
     const isAnswering = placement.state === "answering";
     if (!isAnswering || delta.from !== placement.choiceTokens[choice]) {
       return this.#fail(live, upstreamError("The node's tokens came out of order."));
     }
     placement.outputTokens += delta.n;
     placement.choiceTokens[choice] = delta.from + delta.n;
-    if (text === "" && !logprobs) return;
+    if (text === "" && !logprobs && !reasoning && !calls) return;
     const tokenIndex = placement.outputTokens - 1;
-    const state = live.sink.write({ text, choice, logprobs, tokenIndex, nowMs });
+    const said = { text, choice, logprobs, reasoning, calls, tokenIndex, nowMs };
+    const state = live.sink.write(said);
     if (state === "gone") this.#readerGone(live, placement.outputTokens);
   }
 

@@ -13,6 +13,7 @@ import {
   type FinishReason,
   type TokenCounts,
   type TokenLogprob,
+  type ToolCallDelta,
 } from "@fairlane/protocol";
 
 const encoder = new TextEncoder();
@@ -29,6 +30,15 @@ const MARK = "\u0000";
 interface Cut {
   readonly before: string;
   readonly after: string;
+}
+
+/** What a delta has beside or instead of text. */
+export interface DeltaParts {
+  readonly text: string;
+  readonly choice?: number | undefined;
+  readonly logprobs?: readonly TokenLogprob[] | undefined;
+  readonly reasoning?: string | undefined;
+  readonly calls?: readonly ToolCallDelta[] | undefined;
 }
 
 export class SseBytes {
@@ -63,17 +73,17 @@ export class SseBytes {
     return encoder.encode(`id: ${tokenIndex}\n${cut?.before ?? ""}${json}${cut?.after ?? ""}`);
   }
 
-  /** The same with log-probabilities; built whole, since few ask for them. */
-  scoredText(
-    part: {
-      readonly text: string;
-      readonly choice?: number | undefined;
-      readonly logprobs: readonly TokenLogprob[];
-    },
-    tokenIndex: number,
-  ): Uint8Array {
-    const chunk = chatChunk(this.#head, { kind: "text", ...part }, this.#options);
-    return encoder.encode(sseEvent(chunk, { id: tokenIndex }));
+  /** A delta of more than text, an event for each kind; built whole, since few requests have such. */
+  parts(delta: DeltaParts, tokenIndex: number): Uint8Array {
+    const { text, choice, logprobs, reasoning, calls } = delta;
+    const parts: ChunkPart[] = [];
+    if (reasoning !== undefined) parts.push({ kind: "reasoning", choice, text: reasoning });
+    if (text !== "" || logprobs) parts.push({ kind: "text", choice, text, logprobs });
+    if (calls !== undefined) parts.push({ kind: "calls", choice, calls });
+    const events = parts.map((part) =>
+      sseEvent(chatChunk(this.#head, part, this.#options), { id: tokenIndex }),
+    );
+    return encoder.encode(events.join(""));
   }
 
   /** The end of one of several choices. */

@@ -1,12 +1,14 @@
 // Owns the answer as an event stream: ready bytes in a byte stream that the Worker hands on untouched. Notices a
 // reader that is gone (its cancellation) or too slow (bytes waiting beyond the bound), writes keep-alives in
 // silence. Invariant: the stream is closed, errored or cancelled exactly once, and never written to after it.
-import type {
-  ChatHead,
-  ErrorValue,
-  FinishReason,
-  TokenCounts,
-  TokenLogprob,
+import {
+  finishReasonOf,
+  type ChatHead,
+  type ErrorValue,
+  type FinishReason,
+  type TokenCounts,
+  type TokenLogprob,
+  type ToolCallDelta,
 } from "@fairlane/protocol";
 import { KEEP_ALIVE_MS, STREAM_BUFFER_BYTES_MAX } from "../limits.ts";
 import type { AnswerSink, SinkState } from "./answer-sink.ts";
@@ -32,6 +34,7 @@ export class StreamSink implements AnswerSink {
   #open:
     { readonly bytes: SseBytes; readonly controller: ReadableByteStreamController } | undefined;
   #lastWriteMs = 0;
+  readonly #choicesWithCalls = new Set<number>();
 
   constructor(options: StreamSinkOptions) {
     this.#options = options;
@@ -68,25 +71,32 @@ export class StreamSink implements AnswerSink {
     readonly text: string;
     readonly choice?: number | undefined;
     readonly logprobs?: readonly TokenLogprob[] | undefined;
+    readonly reasoning?: string | undefined;
+    readonly calls?: readonly ToolCallDelta[] | undefined;
     readonly tokenIndex: number;
     readonly nowMs: number;
   }): SinkState {
     if (!this.#open) return "gone";
-    const { text, choice, logprobs, tokenIndex } = delta;
+    const { text, choice, logprobs, reasoning, calls, tokenIndex } = delta;
     const { bytes } = this.#open;
-    const chunk = logprobs
-      ? bytes.scoredText({ text, choice, logprobs }, tokenIndex)
-      : bytes.text({ text, choice }, tokenIndex);
+    if (calls !== undefined) this.#choicesWithCalls.add(choice ?? 0);
+    const isPlain = logprobs === undefined && reasoning === undefined && calls === undefined;
+    const chunk = isPlain
+      ? bytes.text({ text, choice }, tokenIndex)
+      : bytes.parts({ text, choice, logprobs, reasoning, calls }, tokenIndex);
     return this.#enqueue(chunk, delta.nowMs);
   }
 
   finishChoice(choice: number, finishReason: FinishReason, nowMs: number): SinkState {
     if (!this.#open) return "gone";
-    return this.#enqueue(this.#open.bytes.choiceEnd(choice, finishReason), nowMs);
+    return this.#enqueue(
+      this.#open.bytes.choiceEnd(choice, this.#reasonOf(choice, finishReason)),
+      nowMs,
+    );
   }
 
   finish(finishReason: FinishReason, counts: TokenCounts): void {
-    if (this.#open) this.#end(this.#open.bytes.end(finishReason, counts));
+    if (this.#open) this.#end(this.#open.bytes.end(this.#reasonOf(0, finishReason), counts));
   }
 
   fail(error: ErrorValue, counts: TokenCounts): void {
@@ -105,6 +115,10 @@ export class StreamSink implements AnswerSink {
     this.#open = undefined;
     // An error, not a close: it frees what is buffered, and the client sees a broken body, not a finished one.
     attempt(() => controller?.error(new Error("the reader is too slow")));
+  }
+
+  #reasonOf(choice: number, reason: FinishReason): FinishReason {
+    return finishReasonOf(reason, this.#choicesWithCalls.has(choice));
   }
 
   #enqueue(bytes: Uint8Array, nowMs: number): SinkState {

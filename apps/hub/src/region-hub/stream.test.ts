@@ -96,6 +96,44 @@ describe("a streamed answer", () => {
     );
   });
 
+  it("carries reasoning and tool calls as events of their own, and says that it waits for results", async () => {
+    const hub = freshHub();
+    const node = await TestNode.link(hub, "node-a");
+    const answer = openStream(hub, hubRequest({ requestId: "req_calls" }));
+    const id = await node.accept();
+    const deltas = [
+      { id, from: 0, n: 1, text: "", reasoning: "Hm." },
+      { id, from: 1, n: 2, text: "Look:", calls: [{ index: 0, id: "call_1", name: "now" }] },
+      { id, from: 3, n: 1, text: "", calls: [{ index: 0, arguments: "{}" }] },
+    ];
+    node.send({ type: "step", step: 1, deltas });
+    node.done(id, 4);
+    const events = (await (await answer).text()).split("\n\n");
+    const said = events.map((event) => /"delta":(.*),"logprobs":null,(.*)}]/.exec(event)?.slice(1));
+    expect(said.slice(1)).toEqual([
+      ['{"reasoning_content":"Hm."}', '"finish_reason":null'],
+      ['{"content":"Look:"}', '"finish_reason":null'],
+      [
+        '{"tool_calls":[{"index":0,"id":"call_1","type":"function","function":{"name":"now","arguments":""}}]}',
+        '"finish_reason":null',
+      ],
+      ['{"tool_calls":[{"index":0,"function":{"arguments":"{}"}}]}', '"finish_reason":null'],
+      ["{}", '"finish_reason":"tool_calls"'],
+      undefined,
+      undefined,
+    ]);
+    expect(events.map((event) => /^id: (\d)/.exec(event)?.[1])).toEqual([
+      undefined,
+      "0",
+      "2",
+      "2",
+      "3",
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  });
+
   it("carries usage when it is asked for, null before the last chunk", async () => {
     const hub = freshHub();
     const node = await TestNode.link(hub, "node-a");

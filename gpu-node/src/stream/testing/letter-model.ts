@@ -13,8 +13,9 @@ export const LETTER_MODEL: ServedModel = {
   outputTokensDefault: 16,
   tokenBytesMax: 1,
   stopTokenIds: [0],
-  grammars: new AnswerGrammars(),
-  encodeChat(messages) {
+  grammars: new AnswerGrammars({ tools: "hermes", reasoning: null }),
+  makeParser: () => null,
+  encodeChat({ messages }) {
     const text = messages.map((message) => messageText(message.content)).join("");
     if (text.includes("refuse")) {
       throw new AppError("invalid_messages", "The template refuses this.", { param: "messages" });

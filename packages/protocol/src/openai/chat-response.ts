@@ -2,8 +2,10 @@
 // shared by the hub (edge path) and the node's own HTTP server so that both answer alike.
 
 import { choiceLogprobs, type TokenLogprob } from "./logprobs.ts";
+import { chunkCall, type ToolCallDelta } from "./tool-call-delta.ts";
+import type { ToolCall } from "./tools.ts";
 
-export type FinishReason = "stop" | "length";
+export type FinishReason = "stop" | "length" | "tool_calls";
 
 /** OpenAI's usage object; `cached_tokens` is always present, even 0. */
 export interface UsageBody {
@@ -40,7 +42,11 @@ export function usageBody(counts: TokenCounts): UsageBody {
 /** One of the answers to a request. */
 export interface AnswerChoice {
   readonly text: string;
+  /** Of an answer with calls, "stop" becomes "tool_calls": it waits for their results. */
   readonly finishReason: FinishReason;
+  /** What the model thought before its answer; absent or empty when nothing. */
+  readonly reasoning?: string;
+  readonly calls?: readonly ToolCall[];
   /** Absent when none were asked for. */
   readonly logprobs?: readonly TokenLogprob[] | undefined;
 }
@@ -62,13 +68,26 @@ export function chatCompletion(
   } as const;
 }
 
-function completionChoice({ text, finishReason, logprobs }: AnswerChoice, index: number) {
+function completionChoice(answer: AnswerChoice, index: number) {
+  const { text, reasoning = "", calls = [], logprobs } = answer;
+  const message = {
+    role: "assistant",
+    content: text === "" && calls.length > 0 ? null : text,
+    refusal: null,
+    ...(reasoning === "" ? {} : { reasoning_content: reasoning }),
+    ...(calls.length === 0 ? {} : { tool_calls: calls }),
+  } as const;
   return {
     index,
-    message: { role: "assistant", content: text, refusal: null },
+    message,
     logprobs: choiceLogprobs(logprobs),
-    finish_reason: finishReason,
+    finish_reason: finishReasonOf(answer.finishReason, calls.length > 0),
   } as const;
+}
+
+/** An answer that ended by itself with calls waits for their results. */
+export function finishReasonOf(reason: FinishReason, hasCalls: boolean): FinishReason {
+  return hasCalls && reason === "stop" ? "tool_calls" : reason;
 }
 
 /** What one chunk of a stream carries; `choice` counts from 0, which it is when absent. */
@@ -79,6 +98,12 @@ export type ChunkPart =
       readonly choice?: number | undefined;
       readonly text: string;
       readonly logprobs?: readonly TokenLogprob[] | undefined;
+    }
+  | { readonly kind: "reasoning"; readonly choice?: number | undefined; readonly text: string }
+  | {
+      readonly kind: "calls";
+      readonly choice?: number | undefined;
+      readonly calls: readonly ToolCallDelta[];
     }
   | {
       readonly kind: "finish";
@@ -95,6 +120,10 @@ function choicesOf(part: ChunkPart): readonly unknown[] {
       const text = choice(part.choice, { content: part.text }, null);
       return [{ ...text, logprobs: choiceLogprobs(part.logprobs) }];
     }
+    case "reasoning":
+      return [choice(part.choice, { reasoning_content: part.text }, null)];
+    case "calls":
+      return [choice(part.choice, { tool_calls: part.calls.map(chunkCall) }, null)];
     case "finish":
       return [choice(part.choice, {}, part.finishReason)];
     case "usage":

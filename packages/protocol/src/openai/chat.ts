@@ -6,7 +6,6 @@ import { z } from "zod";
 import type { ErrorValue } from "../app-error.ts";
 import {
   CHOICES_MAX,
-  CONTENT_PARTS_MAX,
   LOGIT_BIAS_ENTRIES_MAX,
   MESSAGES_MAX,
   METADATA_ENTRIES_MAX,
@@ -22,17 +21,9 @@ import {
 } from "../limits.ts";
 import { checkBestOf } from "./choices.ts";
 import { errorOfIssues } from "./issues.ts";
+import { message } from "./message.ts";
 import { responseFormat } from "./response-format.ts";
-
-const textPart = z.strictObject({ type: z.literal("text"), text: z.string() });
-
-const message = z.strictObject({
-  role: z.enum(["system", "developer", "user", "assistant"]),
-  content: z.union([z.string(), z.array(textPart).min(1).max(CONTENT_PARTS_MAX)]),
-  name: z.string().max(NAME_CHARS_MAX).optional(),
-  // An answer's message has it, and clients send that back as it is.
-  refusal: z.null().optional(),
-});
+import { toolChoice, toolList } from "./tools.ts";
 
 const tokenLimit = z.int().min(1).max(OUTPUT_TOKENS_MAX).nullish();
 
@@ -84,6 +75,9 @@ export const chatRequestSchema = z.strictObject({
   // Not OpenAI's, but llama.cpp's: false keeps the prompt out of the prefix cache, both ways.
   cache_prompt: z.boolean().nullish(),
   response_format: responseFormat.nullish(),
+  tools: toolList.nullish(),
+  tool_choice: toolChoice.nullish(),
+  parallel_tool_calls: z.boolean().nullish(),
   stream: z.boolean().nullish(),
   stream_options: z.strictObject({ include_usage: z.boolean().optional() }).nullish(),
   user: z.string().max(NAME_CHARS_MAX).optional(),
@@ -96,7 +90,6 @@ export const chatRequestSchema = z.strictObject({
 });
 
 export type ChatRequest = z.infer<typeof chatRequestSchema>;
-export type ChatMessage = ChatRequest["messages"][number];
 
 // Field -> the values that mean "off" and are therefore harmless; anything else is `unsupported_parameter`.
 const OFF_VALUES: Readonly<Record<string, readonly unknown[]>> = {
@@ -104,7 +97,6 @@ const OFF_VALUES: Readonly<Record<string, readonly unknown[]>> = {
   function_call: [null, "none"],
   functions: [null],
   modalities: [null],
-  parallel_tool_calls: [null, true, false],
   prediction: [null],
   prompt_cache_key: [null],
   prompt_cache_retention: [null],
@@ -112,8 +104,6 @@ const OFF_VALUES: Readonly<Record<string, readonly unknown[]>> = {
   safety_identifier: [null],
   service_tier: [null, "auto", "default"],
   store: [null, false],
-  tool_choice: [null, "none", "auto"],
-  tools: [null],
   verbosity: [null],
   web_search_options: [null],
 };
@@ -164,7 +154,27 @@ export function parseChatRequest(body: unknown): Result<ChatRequest, ErrorValue>
     const message = `Invalid 'min_tokens': expected at most the output maximum of ${outputTokens}, but got ${minTokens} instead.`;
     return err({ code: "invalid_value", message, param: "min_tokens" });
   }
-  return ok(parsed.data);
+  const wrongTools = checkTools(parsed.data);
+  return wrongTools === null ? ok(parsed.data) : err(wrongTools);
+}
+
+/** Whether what the request says of tools fits together. */
+function checkTools(request: ChatRequest): ErrorValue | null {
+  const { tools, tool_choice: choice = "auto", response_format: format } = request;
+  const names = (tools ?? []).map((one) => one.function.name);
+  if (choice === "required" && names.length === 0) {
+    const message = "Invalid 'tool_choice': it wants a call, and the request has no 'tools'.";
+    return { code: "invalid_value", message, param: "tool_choice" };
+  }
+  if (typeof choice === "object" && choice !== null && !names.includes(choice.function.name)) {
+    const message = `Invalid 'tool_choice': the request has no tool '${choice.function.name}'.`;
+    return { code: "invalid_value", message, param: "tool_choice" };
+  }
+  const isFree = !format || format.type === "text";
+  if (isFree || names.length === 0 || choice === "none") return null;
+  const message =
+    "Unsupported: 'tools' together with a 'response_format' other than text, unless 'tool_choice' is 'none'.";
+  return { code: "unsupported_parameter", message, param: "response_format" };
 }
 
 /** The output bound that the client asked for, if any: max_completion_tokens wins over the older max_tokens. */
@@ -176,9 +186,4 @@ export function requestedOutputTokens(request: ChatRequest): number | undefined 
 export function stopStrings(request: ChatRequest): readonly string[] {
   const stop = request.stop ?? [];
   return typeof stop === "string" ? [stop] : stop;
-}
-
-/** A message's text, text parts joined. */
-export function messageText(content: ChatMessage["content"]): string {
-  return typeof content === "string" ? content : content.map((part) => part.text).join("");
 }

@@ -38,10 +38,10 @@ const CASES: readonly Case[] = [
     "Missing required parameter: 'messages[0].role'.",
   ],
   [
-    first({ role: "tool", content: "hi" }),
+    first({ role: "robot", content: "hi" }),
     "invalid_value",
     "messages[0].role",
-    "Invalid value: 'tool'. Supported values are: 'system', 'developer', 'user', 'assistant'.",
+    "Invalid value: 'robot'. Supported values are: 'system', 'developer', 'user', 'assistant', 'tool'.",
   ],
   [
     first({ role: "user" }),

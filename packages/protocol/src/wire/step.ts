@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { CHOICES_MAX, NAME_CHARS_MAX, STEP_DELTAS_MAX } from "../limits.ts";
 import { tokenLogprobs } from "../openai/logprobs.ts";
+import { toolCallDeltas } from "../openai/tool-call-delta.ts";
 
 const id = z.string().min(1).max(NAME_CHARS_MAX);
 const choice = z
@@ -25,6 +26,10 @@ export const stepFrame = z.object({
         text: z.string(),
         /** Of the tokens whose text this delta completes; only for requests that asked. */
         logprobs: tokenLogprobs.optional(),
+        /** What the model thought before its answer; in no text. */
+        reasoning: z.string().optional(),
+        /** Pieces of tool calls; in no text. */
+        calls: toolCallDeltas.optional(),
       }),
     )
     .max(STEP_DELTAS_MAX),
