@@ -44,6 +44,7 @@ const DEFAULTS = {
   region: "local",
   isa: "auto",
   numerics: "int8",
+  attention: "auto",
   admission: "optimistic",
   admissionOrder: "vtc",
   fairCost: "linear",
@@ -107,6 +108,11 @@ export const OPTIONS = {
     value: "NAME",
     help: "int8 (default), or f32 for the slow reference on de-quantised weights (generic only)",
     schema: z.enum(["int8", "f32"]).default(DEFAULTS.numerics),
+  },
+  attention: {
+    value: "NAME",
+    help: "arithmetic of attention: auto (default, the faster one on this CPU), f32, bf16 (values only)",
+    schema: z.enum(["auto", "f32", "bf16"]).default(DEFAULTS.attention),
   },
   threads: {
     value: "N",

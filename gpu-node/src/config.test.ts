@@ -15,6 +15,7 @@ describe("parseConfig", () => {
       hub: undefined,
       isa: "auto",
       numerics: "int8",
+      attention: "auto",
       threadCount: undefined,
       kvMemoryBytes: undefined,
       pageCount: undefined,

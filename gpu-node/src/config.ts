@@ -24,6 +24,7 @@ export interface NodeConfig {
   readonly hub: HubConfig | undefined;
   readonly isa: "auto" | "generic" | "avx2" | "avx512vnni";
   readonly numerics: "int8" | "f32";
+  readonly attention: "auto" | "f32" | "bf16";
   readonly threadCount: number | undefined;
   /** Undefined: from the free memory, or as pageCount says. */
   readonly kvMemoryBytes: number | undefined;
@@ -72,6 +73,7 @@ export function parseConfig(args: readonly string[], env: Env): NodeConfig | "he
     hub: hubConfig(values, env),
     isa: values.isa,
     numerics: values.numerics,
+    attention: values.attention,
     threadCount: values.threads,
     kvMemoryBytes: kvMemoryOf(values),
     pageCount: values["page-count"],

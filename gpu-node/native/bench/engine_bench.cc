@@ -59,6 +59,7 @@ int Main(char** argv) {
   options.plugin_folder = argv[2];
   options.isa = argv[3];
   options.numerics = "int8";
+  options.attention = "auto";
   options.page_count = shape.page_count;
   options.slot_count = sequences;
   options.thread_count = std::atoi(argv[4]);

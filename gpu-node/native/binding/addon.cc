@@ -39,11 +39,13 @@ napi_value OpenEngine(napi_env env, napi_callback_info info) {
   std::string plugin_folder;
   std::string isa;
   std::string numerics;
+  std::string attention;
   EngineOptions options = {};
   const bool read = ReadString(env, argument, "manifestPath", &manifest_path) &&
                     ReadString(env, argument, "pluginFolder", &plugin_folder) &&
                     ReadString(env, argument, "isa", &isa) &&
                     ReadString(env, argument, "numerics", &numerics) &&
+                    ReadString(env, argument, "attention", &attention) &&
                     ReadInt32(env, argument, "pageCount", &options.page_count) &&
                     ReadInt32(env, argument, "slotCount", &options.slot_count) &&
                     ReadInt32(env, argument, "threadCount", &options.thread_count) &&
@@ -54,6 +56,7 @@ napi_value OpenEngine(napi_env env, napi_callback_info info) {
   options.plugin_folder = plugin_folder.c_str();
   options.isa = isa.c_str();
   options.numerics = numerics.c_str();
+  options.attention = attention.c_str();
   return EngineHandle::Open(env, options);
 }
 

@@ -111,20 +111,26 @@ bool Engine::Open(const EngineOptions& given, std::string* error) {
     return false;
   if (!plugin.Open(options.plugin_folder, options.isa, as_f32, error)) return false;
   const Backend& backend = plugin.backend();
+  bool is_bf16 = false;
+  if (!ChooseAttention(backend, options.attention, &is_bf16, error)) return false;
+  if (as_f32 && is_bf16) {
+    *error = "attention in bf16 does not go with the numerics f32";
+    return false;
+  }
   if (!workers.Open(&backend, options.thread_count)) {
     *error = "cannot start " + std::to_string(options.thread_count) + " threads";
     return false;
   }
   if (!model.Load(manifest, backend, workers, as_f32, error)) return false;
   if (!runner.Open({&model, &backend, &workers, options.page_count, options.slot_count,
-                    options.capacity, options.keep_logits},
+                    options.capacity, options.keep_logits, is_bf16},
                    error)) {
     return false;
   }
   // Bump the last number when the arithmetic of any op changes: the class is part of cache keys.
   numerics_class = std::string(backend.name) + (as_f32 ? "/f32" : "/int8-zero-g32") +
                    (runner.kv_groups().group(0).shape.type == kKvF32 ? "/kv-f32" : "/kv-f16") +
-                   "/attention-" + backend.attention_arithmetic + "/2";
+                   (is_bf16 ? "/attention-bf16" : "/attention-f32") + "/3";
   for (auto& plan : plans_) plan.resize(PlanBytes(options.capacity));
   for (auto& result : results_) result.resize(ResultBytes(options.capacity));
   launcher_ = std::thread([this] { Launch(); });

@@ -20,6 +20,7 @@ struct EngineOptions {
   const char* plugin_folder;  // of cpu_<isa>.so
   const char* isa;            // auto, generic, avx2, avx512vnni
   const char* numerics;       // int8, f32
+  const char* attention;      // auto, f32, bf16
   int32_t page_count;
   int32_t slot_count;
   int32_t thread_count;

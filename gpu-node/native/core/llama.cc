@@ -327,7 +327,7 @@ GemmInput Llama::Attention(const StepBatch& batch, int32_t layer) const {
   const int32_t item_width = width / p.kv_heads;  // of the query heads that share a KV head
   const bool quantizes = !parts_.model->is_f32() && item_width % kGroup == 0;
   parts_.workers->For(batch.item_count, [&](int32_t index) {
-    backend.paged_attention(&args, index, index + 1);
+    parts_.attention(&args, index, index + 1);
     if (!quantizes) return;
     const AttentionItem& item = batch.items()[index];
     const int32_t column = item.kv_head * item_width;

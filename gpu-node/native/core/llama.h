@@ -27,6 +27,7 @@ class Llama {
     const Workers* workers;
     const Activations* activations;
     const KvGroups* kv_groups;
+    PagedAttentionFn attention;
   };
 
   explicit Llama(const Parts& parts);

@@ -51,8 +51,11 @@ bool StepRunner::Open(const StepRunnerOptions& options, std::string* error) {
           error) &&
       activations_.Open({params, capacity.tokens, logit_rows}, error);
   if (!opened) return false;
-  llama_ = std::make_unique<Llama>(
-      Llama::Parts{options.model, options.backend, options.workers, &activations_, &kv_groups_});
+  const PagedAttentionFn attention = options.has_bf16_attention
+                                         ? options.backend->paged_attention_bf16
+                                         : options.backend->paged_attention;
+  llama_ = std::make_unique<Llama>(Llama::Parts{options.model, options.backend, options.workers,
+                                                &activations_, &kv_groups_, attention});
   all_tokens_.resize(options.keep_logits ? static_cast<size_t>(capacity.tokens) : 0);
   std::iota(all_tokens_.begin(), all_tokens_.end(), 0);
   return true;

@@ -26,6 +26,7 @@ struct StepRunnerOptions {
   int32_t slot_count;
   StepCapacity capacity;
   bool keep_logits;
+  bool has_bf16_attention;
 };
 
 class StepRunner {

@@ -1,7 +1,7 @@
 // The table of ops: the C ABI of a backend. A plug-in is a shared object that exports
 // kBackendSymbol, a function without parameters that returns its table; core/step.cc runs the
-// layers over it. Invariants: every pointer is set; ops keep no state, allocate nothing and throw
-// nothing.
+// layers over it. Invariants: every pointer is set unless it says so; ops keep no state, allocate
+// nothing and throw nothing.
 #pragma once
 
 #include <cstdint>
@@ -22,15 +22,14 @@
 
 namespace fairlane {
 
-inline constexpr uint32_t kBackendAbiVersion = 5;
+inline constexpr uint32_t kBackendAbiVersion = 7;
 inline constexpr char kBackendSymbol[] = "fairlane_backend";
 
 struct Backend {
   uint32_t abi_version;
   uint32_t table_bytes;  // sizeof(Backend), a second check against a stale plug-in
   const char* name;
-  const char* attention_arithmetic;  // part of the numerics class
-  bool has_f32;                      // computes kWeightF32 and kKvF32
+  bool has_f32;  // computes kWeightF32 and kKvF32
   OpenPoolFn open_pool;
   ClosePoolFn close_pool;
   RunParallelFn run_parallel;
@@ -48,6 +47,7 @@ struct Backend {
   KvPageBytesFn kv_page_bytes;
   AppendKvFn append_kv;
   PagedAttentionFn paged_attention;
+  PagedAttentionFn paged_attention_bf16;  // null without; only for CPUs with AVX512_BF16
   SiluMulFn silu_mul;
   SampleTokenFn sample_token;
   ExportPageFn export_page;

@@ -27,6 +27,7 @@ EnginePointer OpenEngine(const TestModel& model) {
   options.plugin_folder = FAIRLANE_PLUGIN_FOLDER;
   options.isa = "generic";
   options.numerics = "int8";
+  options.attention = "auto";
   options.page_count = kPages;
   options.slot_count = 4;
   options.thread_count = 2;

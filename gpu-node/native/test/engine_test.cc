@@ -25,6 +25,7 @@ EngineOptions OptionsFor(const std::string& manifest_path, const Settings& setti
   options.plugin_folder = FAIRLANE_PLUGIN_FOLDER;
   options.isa = settings.isa;
   options.numerics = settings.numerics;
+  options.attention = "auto";
   options.page_count = kPages;
   options.slot_count = 4;
   options.thread_count = 2;

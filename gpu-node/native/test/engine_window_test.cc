@@ -26,6 +26,7 @@ EnginePointer OpenEngine(const TestModel& model, const char* isa) {
   options.plugin_folder = FAIRLANE_PLUGIN_FOLDER;
   options.isa = isa;
   options.numerics = "int8";
+  options.attention = "auto";
   options.page_count = kPages;
   options.slot_count = 4;
   options.thread_count = 2;

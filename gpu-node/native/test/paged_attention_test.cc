@@ -128,7 +128,7 @@ double Rounded(const KvShape& shape, float value) {
   return static_cast<double>(shape.type == kKvF16 ? HalfToFloat(FloatToHalf(value)) : value);
 }
 
-void CheckAgainstDouble(const Scene& scene, const std::vector<float>& out) {
+void CheckAgainstDouble(const Scene& scene, const std::vector<float>& out, double tolerance) {
   const KvShape& shape = scene.shape;
   const auto dim = static_cast<size_t>(shape.head_dim);
   const auto kv_heads = static_cast<size_t>(shape.kv_heads);
@@ -155,7 +155,7 @@ void CheckAgainstDouble(const Scene& scene, const std::vector<float>& out) {
         double expected = 0.0;
         for (size_t s = 0; s <= t; ++s)
           expected += weights[s] / total * Rounded(shape, scene.v[(s * kv_heads + kv) * dim + d]);
-        CHECK_NEAR(static_cast<double>(out[(t * heads + h) * dim + d]), expected, 3e-6);
+        CHECK_NEAR(static_cast<double>(out[(t * heads + h) * dim + d]), expected, tolerance);
       }
     }
   }
@@ -166,9 +166,9 @@ bool SameBits(const std::vector<float>& a, const std::vector<float>& b, size_t f
   return std::memcmp(a.data() + from, b.data() + from, (a.size() - from) * sizeof(float)) == 0;
 }
 
-void RunScene(const Backend& backend, const Scene& scene) {
+void RunScene(const Backend& backend, double tolerance, const Scene& scene) {
   const std::vector<float> out = Run(backend, scene, {});
-  CheckAgainstDouble(scene, out);
+  CheckAgainstDouble(scene, out, tolerance);
   CHECK(SameBits(out, Run(backend, scene, {.is_shuffled = true})));
   CHECK(SameBits(out, Run(backend, scene, {.stale_byte = 0x7F})));  // stale halves are NaN
   CHECK(SameBits(out, Run(backend, scene, {.chunk = 1})));
@@ -190,24 +190,38 @@ std::vector<int32_t> Range(int32_t begin, int32_t end) {
   return positions;
 }
 
-void RunAll(const Backend& backend) {
+void RunScenes(const Backend& backend, double tolerance) {
   std::vector<int32_t> gaps = Range(0, 5);
   for (const int32_t position : Range(21, 40)) gaps.push_back(position);
   for (const int32_t position : Range(60, 62)) gaps.push_back(position);
   for (const KvType type : {kKvF16, kKvF32}) {
     if (type == kKvF32 && !backend.has_f32) continue;
     for (const int32_t dim : {8, 16, 24, 64, 80, 128}) {
-      RunScene(backend, MakeScene({type, 2, 2, dim}, 2, Range(0, 37)));
-      RunScene(backend, MakeScene({type, 1, 1, dim}, 3, gaps));
+      RunScene(backend, tolerance, MakeScene({type, 2, 2, dim}, 2, Range(0, 37)));
+      RunScene(backend, tolerance, MakeScene({type, 1, 1, dim}, 3, gaps));
     }
-    RunScene(backend, MakeScene({type, 1, 3, 64}, 9, Range(3, 70)));
-    RunScene(backend, MakeScene({type, 3, 1, 256}, 1, {500}));
+    RunScene(backend, tolerance, MakeScene({type, 1, 3, 64}, 9, Range(3, 70)));
+    RunScene(backend, tolerance, MakeScene({type, 3, 1, 256}, 1, {500}));
     for (const int32_t window : {1, 3, 16, 17, 40, 100}) {
-      RunScene(backend, MakeScene({type, 1, 2, 16}, 4, Range(0, 90), window));
-      RunScene(backend, MakeScene({type, 1, 1, 24}, 1, gaps, window));
+      RunScene(backend, tolerance, MakeScene({type, 1, 2, 16}, 4, Range(0, 90), window));
+      RunScene(backend, tolerance, MakeScene({type, 1, 1, 24}, 1, gaps, window));
     }
   }
-  std::printf("append_kv, paged_attention on %s\n", backend.name);
+}
+
+void RunAll(const Backend& backend) {
+  RunScenes(backend, 3e-6);
+  bool is_bf16 = false;
+  std::string error;
+  const bool has_bf16 = ChooseAttention(backend, "bf16", &is_bf16, &error);
+  if (has_bf16) {
+    Backend bf16 = backend;
+    bf16.paged_attention = backend.paged_attention_bf16;
+    // Eight bits of K, V and weights, which are below 1.
+    RunScenes(bf16, 0x1.0p-6);
+  }
+  std::printf("append_kv, paged_attention on %s%s\n", backend.name,
+              has_bf16 ? ", f32 and bf16" : "");
 }
 
 }  // namespace

@@ -38,6 +38,8 @@ export interface EngineOptions {
   readonly isa: "auto" | "generic" | "avx2" | "avx512vnni";
   /** f32 computes on de-quantised weights (generic only: the oracle); int8 is the production path. */
   readonly numerics: "int8" | "f32";
+  /** Arithmetic of attention with int8; "auto" (the default): the one that is faster on this CPU. */
+  readonly attention?: "auto" | "f32" | "bf16";
   readonly pageCount: number;
   readonly slotCount: number;
   readonly threadCount: number;

@@ -38,6 +38,7 @@ let manifestPath = "";
 const OPTIONS = {
   isa: "auto",
   numerics: "int8",
+  attention: "auto",
   pageCount: 64,
   slotCount: 2,
   threadCount: 2,
@@ -96,6 +97,12 @@ describe.skipIf(!canRun)("native addon", () => {
     ],
     ["another ISA", { isa: "mmx" }, 'there is no ISA plug-in "mmx"'],
     ["other numerics", { numerics: "int4" }, 'numerics must be int8 or f32, not "int4"'],
+    ["other attention", { attention: "f16" }, 'attention must be auto, f32 or bf16, not "f16"'],
+    [
+      "bf16 attention without the plug-in",
+      { isa: "generic", attention: "bf16" },
+      "attention in bf16 needs a CPU with AVX512_BF16 and the ISA plug-in avx512vnni",
+    ],
     [
       "no manifest there",
       { manifestPath: "/nonexistent" },

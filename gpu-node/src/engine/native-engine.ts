@@ -145,6 +145,7 @@ export function openNativeEngine(options: NativeEngineOptions): NativeEngine {
     pluginFolder: dirname(addonPath),
     isa: options.isa,
     numerics: options.numerics,
+    attention: options.attention ?? "auto",
     pageCount: options.pageCount,
     slotCount: options.slotCount,
     threadCount: options.threadCount,

@@ -40,6 +40,7 @@ export function workerOptions(parts: {
     manifestPath,
     isa: config.isa,
     numerics: config.numerics,
+    attention: config.attention,
     pageCount:
       config.pageCount ??
       kvGroupCount *

@@ -1,193 +1,77 @@
-// Paged attention with the 16 keys of a block in two registers. Up to 4 queries share the loads of
-// K and V; each query keeps its own running maximum, sum and output, so sharing changes no result.
+// Paged attention in f32, 8 lanes at a time.
 #include <immintrin.h>
 
-#include <cmath>
 #include <cstring>
 #include <limits>
 
 #include "cpu/avx2/ops.h"
 #include "cpu/avx2/vector.h"
-#include "cpu/kv_block.h"
+#include "cpu/blocked_attention.h"
 
 namespace fairlane::avx2 {
 namespace {
 
-constexpr int kQueriesAtOnce = 4;
+// The arithmetic of blocked_attention.h. Widths of heads are multiples of 8, so registers are full.
+struct F32 {
+  using Vector = __m256;
+  using Word = float;
+  static constexpr int kLanes = 8;
+  static constexpr int kStep = 1;
+  static constexpr int kQueries = 6;
+  static constexpr int kScoreBlocks = 1;
+  static constexpr int kValueVectors = 2;
 
-struct Query {
-  const float* q;
-  float* out;
-  int32_t position;
-  float max;
-  float sum;
+  static Vector Zero() { return _mm256_setzero_ps(); }
+  static Vector Set(float x) { return _mm256_set1_ps(x); }
+  static Vector SetWord(Word word) { return _mm256_set1_ps(word); }
+  static Vector Load(const Word* from) { return _mm256_load_ps(from); }
+  static Vector Add(Vector a, Vector b) { return _mm256_add_ps(a, b); }
+  static Vector Sub(Vector a, Vector b) { return _mm256_sub_ps(a, b); }
+  static Vector Mul(Vector a, Vector b) { return _mm256_mul_ps(a, b); }
+  static Vector MulAdd(Vector a, Vector b, Vector sum) { return _mm256_fmadd_ps(a, b, sum); }
+  static Vector Max(Vector a, Vector b) { return _mm256_max_ps(a, b); }
+  static Vector Exp(Vector x) { return avx2::Exp(x); }
+  static float ReduceMax(Vector x) { return avx2::ReduceMax(x); }
+  static float ReduceAdd(Vector x) { return avx2::ReduceAdd(x); }
+  static float First(Vector x) { return _mm256_cvtss_f32(x); }
+  static Vector OrMinusInfinity(Vector x, uint32_t bits) {
+    const __m256i lane_bits = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+    const __m256i set = _mm256_and_si256(_mm256_set1_epi32(static_cast<int32_t>(bits)), lane_bits);
+    const __m256 keeps = _mm256_castsi256_ps(_mm256_cmpeq_epi32(set, lane_bits));
+    return _mm256_blendv_ps(Set(-std::numeric_limits<float>::infinity()), x, keeps);
+  }
+  static Vector LoadSome(const float* from, int32_t count) {
+    return count > 0 ? _mm256_loadu_ps(from) : Zero();
+  }
+  static void StoreSome(float* to, int32_t count, Vector x) {
+    if (count > 0) _mm256_storeu_ps(to, x);
+  }
+  static void StoreWeights(Vector p, Word* to) { _mm256_store_ps(to, p); }
+  static void QueryWords(const float* q, int32_t dim, Word* words) {
+    std::memcpy(words, q, static_cast<size_t>(dim) * sizeof(Word));
+  }
+  static Vector LoadHalves(const uint16_t* from) {
+    return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+  }
+  static void KeyWords(const uint16_t* keys, int32_t dim, Word* words, int32_t stride) {
+    for (int32_t d = 0; d < dim; ++d) {
+      for (int32_t lane = 0; lane < kPageTokens; lane += kLanes)
+        _mm256_store_ps(words + d * stride + lane, LoadHalves(keys + d * kPageTokens + lane));
+    }
+  }
+  static void ValueWords(const uint16_t* values, int32_t dim, int32_t lanes, Word* words) {
+    for (int32_t lane = 0; lane < kPageTokens; ++lane, words += kMaxHeadDim) {
+      for (int32_t d = 0; d < dim; d += kLanes)
+        _mm256_store_ps(words + d, lane < lanes ? LoadHalves(values + lane * dim + d) : Zero());
+    }
+  }
 };
-
-inline __m256 LoadHalves(const uint16_t* from) {
-  return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
-}
-
-// All bits of lane l set where bit l of `lanes` is.
-inline __m256 LaneMask(uint32_t lanes) {
-  const __m256i bits = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
-  const __m256i set = _mm256_and_si256(_mm256_set1_epi32(static_cast<int32_t>(lanes)), bits);
-  return _mm256_castsi256_ps(_mm256_cmpeq_epi32(set, bits));
-}
-
-template <int N>
-inline void Scores(const Query* queries, const uint16_t* keys, int32_t dim, __m256 (*scores)[2]) {
-  __m256 sum[N][2];
-  for (int i = 0; i < N; ++i) sum[i][0] = sum[i][1] = _mm256_setzero_ps();
-  for (int32_t d = 0; d < dim; ++d) {
-    const __m256 k0 = LoadHalves(keys + d * kPageTokens);
-    const __m256 k1 = LoadHalves(keys + d * kPageTokens + 8);
-#pragma GCC unroll 4
-    for (int i = 0; i < N; ++i) {
-      const __m256 q = _mm256_set1_ps(queries[i].q[d]);
-      sum[i][0] = _mm256_fmadd_ps(q, k0, sum[i][0]);
-      sum[i][1] = _mm256_fmadd_ps(q, k1, sum[i][1]);
-    }
-  }
-  for (int i = 0; i < N; ++i) {
-    scores[i][0] = sum[i][0];
-    scores[i][1] = sum[i][1];
-  }
-}
-
-// Weights of the visible keys under the running softmax; returns the correction of what was summed
-// before.
-inline float Fold(Query* query, const __m256* scores, uint32_t visible, float scale,
-                  float* weights) {
-  const __m256 minus_infinity = _mm256_set1_ps(-std::numeric_limits<float>::infinity());
-  const __m256 mask0 = LaneMask(visible);
-  const __m256 mask1 = LaneMask(visible >> 8);
-  const __m256 s0 =
-      _mm256_blendv_ps(minus_infinity, _mm256_mul_ps(scores[0], _mm256_set1_ps(scale)), mask0);
-  const __m256 s1 =
-      _mm256_blendv_ps(minus_infinity, _mm256_mul_ps(scores[1], _mm256_set1_ps(scale)), mask1);
-  const float largest = ReduceMax(_mm256_max_ps(s0, s1));
-  const float max = largest > query->max ? largest : query->max;
-  const float correction = _mm256_cvtss_f32(Exp(_mm256_set1_ps(query->max - max)));
-  const __m256 p0 = _mm256_and_ps(mask0, Exp(_mm256_sub_ps(s0, _mm256_set1_ps(max))));
-  const __m256 p1 = _mm256_and_ps(mask1, Exp(_mm256_sub_ps(s1, _mm256_set1_ps(max))));
-  query->max = max;
-  query->sum = query->sum * correction + ReduceAdd(_mm256_add_ps(p0, p1));
-  _mm256_storeu_ps(weights, p0);
-  _mm256_storeu_ps(weights + 8, p1);
-  return correction;
-}
-
-// out = out * correction + sum over lanes of weight * value, lanes in ascending order.
-template <int N>
-inline void AddValues(Query* queries, const uint16_t* values, int32_t dim, int32_t lanes,
-                      const float (*weights)[kPageTokens], const float* correction) {
-  for (int32_t d = 0; d < dim; d += 8) {
-    __m256 out[N];
-    for (int i = 0; i < N; ++i)
-      out[i] = _mm256_mul_ps(_mm256_loadu_ps(queries[i].out + d), _mm256_set1_ps(correction[i]));
-    for (int32_t lane = 0; lane < lanes; ++lane) {
-      const __m256 v = LoadHalves(values + lane * dim + d);
-#pragma GCC unroll 4
-      for (int i = 0; i < N; ++i)
-        out[i] = _mm256_fmadd_ps(_mm256_set1_ps(weights[i][lane]), v, out[i]);
-    }
-    for (int i = 0; i < N; ++i) _mm256_storeu_ps(queries[i].out + d, out[i]);
-  }
-}
-
-template <int N>
-void RunBlock(Query* queries, const KvBlockView<uint16_t>& view, const uint32_t* visible,
-              int32_t dim) {
-  __m256 scores[N][2];
-  float weights[N][kPageTokens];
-  float correction[N];
-  const float scale = 1.0F / std::sqrt(static_cast<float>(dim));
-  Scores<N>(queries, view.keys, dim, scores);
-  uint32_t any = 0;
-  for (int i = 0; i < N; ++i) {
-    correction[i] = Fold(&queries[i], scores[i], visible[i], scale, weights[i]);
-    any |= visible[i];
-  }
-  AddValues<N>(queries, view.values, dim, LaneCount(any), weights, correction);
-}
-
-void RunBlockFor(int count, Query* queries, const KvBlockView<uint16_t>& view,
-                 const uint32_t* visible, int32_t dim) {
-  switch (count) {
-    case 4:
-      return RunBlock<4>(queries, view, visible, dim);
-    case 3:
-      return RunBlock<3>(queries, view, visible, dim);
-    case 2:
-      return RunBlock<2>(queries, view, visible, dim);
-    default:
-      return RunBlock<1>(queries, view, visible, dim);
-  }
-}
-
-// Runs `count` queries, ascending in position, over all blocks of their row.
-void RunQueries(const AttentionArgs& args, const AttentionItem& item, Query* queries, int count,
-                KvScratch<uint16_t>* scratch) {
-  const AttentionRow& row = args.rows[item.row];
-  const int32_t dim = args.shape.head_dim;
-  for (int i = 0; i < count; ++i) {
-    queries[i].max = -std::numeric_limits<float>::infinity();
-    queries[i].sum = 0.0F;
-    std::memset(queries[i].out, 0, static_cast<size_t>(dim) * sizeof(float));
-  }
-  for (int32_t b = 0; b < row.block_count; ++b) {
-    const KvBlock& block = args.blocks[row.block_begin + b];
-    if (block.first_pos > queries[count - 1].position) break;
-    if (IsPassed(block, queries[0].position, args.window)) continue;
-    const KvBlockView<uint16_t> view = ViewKvBlock<uint16_t>(block, args, item.kv_head, scratch);
-    uint32_t visible[kQueriesAtOnce];
-    for (int i = 0; i < count; ++i)
-      visible[i] = VisibleLanes(view.lanes, block.first_pos, queries[i].position, args.window);
-    // Neighbours that see some of the block run together: before them are those whose positions lie
-    // before the block, behind them those whose windows have left it.
-    for (int first = 0; first < count;) {
-      int end = first;
-      while (end < count && visible[end] != 0) ++end;
-      if (end > first) RunBlockFor(end - first, queries + first, view, visible + first, dim);
-      first = end + 1;
-    }
-  }
-  for (int i = 0; i < count; ++i) {
-    const __m256 inverse = _mm256_set1_ps(queries[i].sum > 0.0F ? 1.0F / queries[i].sum : 0.0F);
-    for (int32_t d = 0; d < dim; d += 8) {
-      _mm256_storeu_ps(queries[i].out + d,
-                       _mm256_mul_ps(_mm256_loadu_ps(queries[i].out + d), inverse));
-    }
-  }
-}
-
-void RunItem(const AttentionArgs& args, const AttentionItem& item) {
-  const AttentionRow& row = args.rows[item.row];
-  const int32_t dim = args.shape.head_dim;
-  const int32_t group = args.heads / args.shape.kv_heads;
-  KvScratch<uint16_t> scratch;
-  Query queries[kQueriesAtOnce];
-  int count = 0;
-  // Token by token, so that positions ascend among the queries that run together.
-  for (int32_t t = 0; t < item.token_count; ++t) {
-    const int64_t token = row.token_begin + item.token_begin + t;
-    for (int32_t head = item.kv_head * group; head < (item.kv_head + 1) * group; ++head) {
-      queries[count++] = {args.q + token * args.q_stride + static_cast<int64_t>(head) * dim,
-                          args.out + (token * args.heads + head) * dim, args.position[token], 0.0F,
-                          0.0F};
-      if (count == kQueriesAtOnce) {
-        RunQueries(args, item, queries, count, &scratch);
-        count = 0;
-      }
-    }
-  }
-  if (count > 0) RunQueries(args, item, queries, count, &scratch);
-}
 
 }  // namespace
 
 void PagedAttention(const AttentionArgs* args, int32_t item_begin, int32_t item_end) {
-  for (int32_t i = item_begin; i < item_end; ++i) RunItem(*args, args->items[i]);
+  for (int32_t i = item_begin; i < item_end; ++i)
+    BlockedAttention<F32>::RunItem(*args, args->items[i]);
 }
 
 }  // namespace fairlane::avx2

@@ -15,6 +15,7 @@ void NormQuantize(const NormQuantizeArgs* args, int32_t token_begin, int32_t tok
 void SiluQuantize(const SiluQuantizeArgs* args, int32_t token_begin, int32_t token_end);
 void AppendKv(const AppendKvArgs* args, int32_t token_begin, int32_t token_end);
 void PagedAttention(const AttentionArgs* args, int32_t item_begin, int32_t item_end);
+void PagedAttentionBf16(const AttentionArgs* args, int32_t item_begin, int32_t item_end);
 void SampleToken(SampleTokenArgs* args);
 
 }  // namespace fairlane::avx512vnni

@@ -1,0 +1,269 @@
+// Owns the shape of the vector plug-ins' attention (flash-style online softmax): K and V of up to
+// 64 absolute positions are converted once and serve all query heads of the KV head and all tokens
+// of an item. An ISA brings its arithmetic as `A`: a word holds kStep neighbouring values (one
+// float, or a pair of bf16), and MulAdd multiplies words. Invariant: a query's result depends on
+// the positions it sees alone; who shares its words, and keys it does not see, change no bit.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+
+#include "cpu/kv_block.h"
+#include "ops/paged_attention.h"
+
+namespace fairlane {
+
+// Blocks that are converted and weighed together: those of 64 absolute positions.
+inline constexpr int32_t kSpanBlocks = 4;
+inline constexpr int32_t kSpanTokens = kSpanBlocks * kPageTokens;
+// Queries whose words are kept at a time: the tokens of an item for three heads.
+inline constexpr int32_t kQueryChunk = 48;
+
+template <typename A, typename V = A>
+class BlockedAttention {
+ public:
+  static void RunItem(const AttentionArgs& args, const AttentionItem& item) {
+    BlockedAttention attention(args, item);
+    const int32_t queries = item.token_count * attention.group_;
+    for (int32_t begin = 0; begin < queries; begin += kQueryChunk)
+      attention.RunChunk(begin, std::min(kQueryChunk, queries - begin));
+  }
+
+ private:
+  using Vector = typename A::Vector;
+  using Word = typename A::Word;
+  using Weight = typename V::Word;
+  static constexpr int kBlockVectors = kPageTokens / A::kLanes;
+
+  struct Query {
+    float* out;
+    int32_t position;
+    float max;
+    float sum;
+  };
+
+  // One block of the span in work.
+  struct SpanBlock {
+    int32_t first_pos;
+    uint32_t lanes;
+  };
+
+  BlockedAttention(const AttentionArgs& args, const AttentionItem& item)
+      : args_(args),
+        row_(args.rows[item.row]),
+        item_(item),
+        dim_(args.shape.head_dim),
+        group_(args.heads / args.shape.kv_heads),
+        scale_(1.0F / std::sqrt(static_cast<float>(dim_))) {}
+
+  void RunChunk(int32_t begin, int32_t count) {
+    for (int32_t i = 0; i < count; ++i) OpenQuery(begin + i, i);
+    const int32_t last = queries_[count - 1].position;
+    for (int32_t b = 0; b < row_.block_count;) {
+      const int32_t end = ConvertSpan(b, queries_[0].position, last);
+      if (end == b) break;  // what follows lies behind all queries
+      b = end;
+      if (span_count_ == 0) continue;  // all windows have left it
+      for (int32_t first = 0; first < count; first += A::kQueries)
+        RunGroup(first, std::min(A::kQueries, count - first));
+    }
+    for (int32_t i = 0; i < count; ++i) {
+      const Vector inverse = A::Set(queries_[i].sum > 0.0F ? 1.0F / queries_[i].sum : 0.0F);
+      for (int32_t d = 0; d < dim_; d += A::kLanes) {
+        const Vector out = A::LoadSome(queries_[i].out + d, dim_ - d);
+        A::StoreSome(queries_[i].out + d, dim_ - d, A::Mul(out, inverse));
+      }
+    }
+  }
+
+  // Token by token, so that positions ascend among the queries that run together.
+  void OpenQuery(int32_t index, int32_t place) {
+    const int64_t token = row_.token_begin + item_.token_begin + index / group_;
+    const int32_t head = item_.kv_head * group_ + index % group_;
+    float* out = args_.out + (token * args_.heads + head) * dim_;
+    queries_[place] = {out, args_.position[token], -std::numeric_limits<float>::infinity(), 0.0F};
+    std::memset(out, 0, static_cast<size_t>(dim_) * sizeof(float));
+    A::QueryWords(args_.q + token * args_.q_stride + static_cast<int64_t>(head) * dim_, dim_,
+                  &words_[place * (kMaxHeadDim / A::kStep)]);
+  }
+
+  // Converts the blocks of one span, from block `b` on, that some query between the two positions
+  // sees. Returns the block behind the span; `b` itself if it lies behind all of them.
+  int32_t ConvertSpan(int32_t b, int32_t first_position, int32_t last_position) {
+    span_count_ = 0;
+    const int32_t span = args_.blocks[row_.block_begin + b].first_pos / kSpanTokens;
+    for (; b < row_.block_count; ++b) {
+      const KvBlock& block = args_.blocks[row_.block_begin + b];
+      if (block.first_pos / kSpanTokens != span || block.first_pos > last_position) return b;
+      if (IsPassed(block, first_position, args_.window)) continue;
+      const KvBlockView<uint16_t> view =
+          ViewKvBlock<uint16_t>(block, args_, item_.kv_head, &gathered_);
+      const int32_t at = span_count_++;
+      span_[at] = {block.first_pos, view.lanes};
+      A::KeyWords(view.keys, dim_, &keys_[at * kPageTokens], kSpanTokens);
+      V::ValueWords(view.values, dim_, LaneCount(view.lanes),
+                    &values_[at * (kPageTokens / V::kStep) * kMaxHeadDim]);
+    }
+    return b;
+  }
+
+  void RunGroup(int32_t first, int32_t count) {
+    switch (count) {
+      case 6:
+        return RunQueries<6>(first);
+      case 5:
+        return RunQueries<5>(first);
+      case 4:
+        return RunQueries<4>(first);
+      case 3:
+        return RunQueries<3>(first);
+      case 2:
+        return RunQueries<2>(first);
+      default:
+        return RunQueries<1>(first);
+    }
+  }
+
+  template <int N>
+  void RunQueries(int32_t first) {
+    if constexpr (N <= A::kQueries) {
+      Vector scores[N][kSpanBlocks * kBlockVectors];
+      Query* queries = &queries_[first];
+      uint32_t visible[N][kSpanBlocks];
+      int32_t used = 0;  // blocks up to the last one that somebody sees
+      for (int i = 0; i < N; ++i) {
+        for (int32_t b = 0; b < span_count_; ++b) {
+          visible[i][b] =
+              VisibleLanes(span_[b].lanes, span_[b].first_pos, queries[i].position, args_.window);
+          if (visible[i][b] != 0) used = std::max(used, b + 1);
+        }
+      }
+      if (used == 0) return;
+      for (int32_t b = 0; b < used; b += A::kScoreBlocks)
+        ScoresFor<N>(std::min(used - b, A::kScoreBlocks), first, b, scores);
+      alignas(64) Weight weights[N][kSpanTokens / V::kStep];
+      float correction[N];
+      for (int i = 0; i < N; ++i)
+        correction[i] = Fold(&queries[i], scores[i], visible[i], used, weights[i]);
+      AddValues<N>(queries, used, weights, correction);
+    }
+  }
+
+  template <int N>
+  void ScoresFor(int32_t blocks, int32_t first, int32_t at,
+                 Vector (*scores)[kSpanBlocks * kBlockVectors]) {
+    if constexpr (A::kScoreBlocks > 3) {
+      if (blocks == 4) return Scores<N, 4>(first, at, scores);
+      if (blocks == 3) return Scores<N, 3>(first, at, scores);
+    }
+    if constexpr (A::kScoreBlocks > 1) {
+      if (blocks == 2) return Scores<N, 2>(first, at, scores);
+    }
+    Scores<N, 1>(first, at, scores);
+  }
+
+  // Scores of N queries against B blocks from block `at` of the span.
+  template <int N, int B>
+  void Scores(int32_t first, int32_t at, Vector (*scores)[kSpanBlocks * kBlockVectors]) {
+    constexpr int kVectors = B * kBlockVectors;
+    Vector sum[N][kVectors];
+    for (int i = 0; i < N; ++i)
+      for (int v = 0; v < kVectors; ++v) sum[i][v] = A::Zero();
+    const Word* keys = &keys_[at * kPageTokens];
+    const Word* words = &words_[first * (kMaxHeadDim / A::kStep)];
+    for (int32_t d = 0; d < dim_ / A::kStep; ++d, keys += kSpanTokens) {
+      Vector k[kVectors];
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) k[v] = A::Load(keys + v * A::kLanes);
+#pragma GCC unroll 6
+      for (int i = 0; i < N; ++i) {
+        const Vector q = A::SetWord(words[i * (kMaxHeadDim / A::kStep) + d]);
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) sum[i][v] = A::MulAdd(k[v], q, sum[i][v]);
+      }
+    }
+    for (int i = 0; i < N; ++i)
+      for (int v = 0; v < kVectors; ++v) scores[i][at * kBlockVectors + v] = sum[i][v];
+  }
+
+  // Weights of the visible keys under the running softmax; returns the correction of what was
+  // summed before.
+  float Fold(Query* query, Vector* scores, const uint32_t* visible, int32_t used, Weight* weights) {
+    const Vector scale = A::Set(scale_);
+    Vector largest = A::Set(-std::numeric_limits<float>::infinity());
+    for (int32_t v = 0; v < used * kBlockVectors; ++v) {
+      const uint32_t bits = visible[v / kBlockVectors] >> (v % kBlockVectors * A::kLanes);
+      scores[v] = A::OrMinusInfinity(A::Mul(scores[v], scale), bits);
+      largest = A::Max(largest, scores[v]);
+    }
+    const float max = std::max(query->max, A::ReduceMax(largest));
+    const bool sees_none = max == -std::numeric_limits<float>::infinity();
+    const Vector base = A::Set(sees_none ? 0.0F : max);
+    Vector sum = A::Zero();
+    for (int32_t v = 0; v < used * kBlockVectors; ++v) {
+      const Vector p = A::Exp(A::Sub(scores[v], base));
+      sum = A::Add(sum, p);
+      V::StoreWeights(p, weights + v * A::kLanes / V::kStep);
+    }
+    const float correction =
+        query->max == max || sees_none ? 1.0F : A::First(A::Exp(A::Set(query->max - max)));
+    query->max = max;
+    query->sum = query->sum * correction + A::ReduceAdd(sum);
+    return correction;
+  }
+
+  // out = out * correction + sum over keys of weight * value, keys in ascending order.
+  template <int N>
+  void AddValues(Query* queries, int32_t used, const Weight (*weights)[kSpanTokens / V::kStep],
+                 const float* correction) {
+    for (int32_t d = 0; d < dim_; d += A::kValueVectors * A::kLanes) {
+      const int32_t left = dim_ - d;
+      Vector out[N][A::kValueVectors];
+      for (int i = 0; i < N; ++i) {
+        for (int v = 0; v < A::kValueVectors; ++v) {
+          const int32_t at = v * A::kLanes;
+          out[i][v] =
+              A::Mul(A::LoadSome(queries[i].out + d + at, left - at), A::Set(correction[i]));
+        }
+      }
+      const Weight* values = values_ + d;
+      for (int32_t key = 0; key < used * kPageTokens / V::kStep; ++key, values += kMaxHeadDim) {
+        Vector x[A::kValueVectors];
+#pragma GCC unroll 4
+        for (int v = 0; v < A::kValueVectors; ++v) x[v] = V::Load(values + v * A::kLanes);
+#pragma GCC unroll 6
+        for (int i = 0; i < N; ++i) {
+          const Vector weight = V::SetWord(weights[i][key]);
+#pragma GCC unroll 4
+          for (int v = 0; v < A::kValueVectors; ++v) out[i][v] = V::MulAdd(x[v], weight, out[i][v]);
+        }
+      }
+      for (int i = 0; i < N; ++i) {
+        for (int v = 0; v < A::kValueVectors; ++v) {
+          const int32_t at = v * A::kLanes;
+          A::StoreSome(queries[i].out + d + at, left - at, out[i][v]);
+        }
+      }
+    }
+  }
+
+  const AttentionArgs& args_;
+  const AttentionRow& row_;
+  const AttentionItem& item_;
+  const int32_t dim_;
+  const int32_t group_;
+  const float scale_;
+  Query queries_[kQueryChunk];
+  SpanBlock span_[kSpanBlocks];
+  int32_t span_count_ = 0;
+  // [query][dim / kStep]; [dim / kStep][key of the span]; [key / kStep][dim].
+  alignas(64) Word words_[kQueryChunk * kMaxHeadDim / A::kStep];
+  alignas(64) Word keys_[kMaxHeadDim / A::kStep * kSpanTokens];
+  alignas(64) Weight values_[kSpanTokens / V::kStep * kMaxHeadDim];
+  KvScratch<uint16_t> gathered_;
+};
+
+}  // namespace fairlane
