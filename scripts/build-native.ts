@@ -81,6 +81,12 @@ async function run(args: readonly string[], onLine: (line: string) => void): Pro
   );
 }
 
+/** Builds one target more of a built core: tests, benches. */
+export async function buildNativeTarget(target: string): Promise<void> {
+  const jobs = String(availableParallelism());
+  await run(["--build", BUILD_DIR, "--target", target, "--parallel", jobs], () => undefined);
+}
+
 /** Builds gpu-node/build when it is stale. @returns true when something was built */
 export async function buildNative(): Promise<boolean> {
   const hash = await sourceHash();

@@ -4,6 +4,8 @@ import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { checkIdle } from "./idle-guard.ts";
 import { jsonOf, tableOf, type ScenarioResult } from "./report.ts";
+import { contention } from "./scenarios/contention.ts";
+import { CPU_SCENARIOS } from "./scenarios/cpu.ts";
 import { serve } from "./scenarios/serve.ts";
 
 interface ScenarioOptions {
@@ -12,6 +14,8 @@ interface ScenarioOptions {
 
 const SCENARIOS: Readonly<Record<string, (options: ScenarioOptions) => Promise<ScenarioResult>>> = {
   serve,
+  ...CPU_SCENARIOS,
+  contention,
 };
 
 const USAGE = `usage: npm run bench -- ${Object.keys(SCENARIOS).join("|")} [--quick] [--json FILE] [--force]

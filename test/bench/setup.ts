@@ -1,0 +1,39 @@
+// Owns the installing of the benches' peers into ignored folders: llama.cpp as llama-cpp-python, compiled for this host
+// (minutes), and the default model re-quantised to its best format. Run it as `npm run bench:setup`.
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import path from "node:path";
+import { cacheFolder } from "../../gpu-node/src/model/cache-folder.ts";
+import { defaultModelPath } from "../../gpu-node/src/model/fetch-model.ts";
+import { BENCH_FOLDER, BENCH_PYTHON, PEER_MODEL_BEST, PEER_SCRIPT } from "./peer/peer-files.ts";
+
+const PEER_PACKAGE = "llama-cpp-python==0.3.36";
+async function run(command: string, args: readonly string[], env = {}): Promise<void> {
+  const child = spawn(command, args, { stdio: "inherit", env: { ...process.env, ...env } });
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", resolve);
+  });
+  if (code !== 0) throw new Error(`${path.basename(command)} ${args.join(" ")} failed (${code})`);
+}
+
+async function isInstalled(): Promise<boolean> {
+  if (!existsSync(BENCH_PYTHON)) return false;
+  return run(BENCH_PYTHON, ["-c", "import llama_cpp, numpy"]).then(
+    () => true,
+    () => false,
+  );
+}
+
+await mkdir(BENCH_FOLDER, { recursive: true });
+if (!(await isInstalled())) {
+  await run("python3", ["-m", "venv", path.join(BENCH_FOLDER, "venv")]);
+  const flags = ["-m", "pip", "install", "--no-binary", "llama-cpp-python", PEER_PACKAGE, "numpy"];
+  await run(BENCH_PYTHON, flags, { CMAKE_ARGS: "-DGGML_NATIVE=ON" });
+}
+if (!existsSync(PEER_MODEL_BEST)) {
+  const source = defaultModelPath(cacheFolder(process.env));
+  await run(BENCH_PYTHON, [PEER_SCRIPT, "--quantize", source, PEER_MODEL_BEST]);
+}
+process.stderr.write(`bench: ${PEER_PACKAGE} and its files are in ${BENCH_FOLDER}\n`);
