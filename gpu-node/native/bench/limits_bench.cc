@@ -53,17 +53,17 @@ double Best(int32_t threads, const std::function<void(int32_t)>& work) {
 #if defined(__x86_64__)
 
 // The accumulators stay in registers only inside one block of assembly.
-#define FAIRLANE_TWELVE(LINE)                                                                \
-  LINE("0")                                                                                  \
-  LINE("1")                                                                                  \
-  LINE("2") LINE("3") LINE("4") LINE("5") LINE("6") LINE("7") LINE("8") LINE("9") LINE("10") \
-      LINE("11")
+// clang-format off
+#define FAIRLANE_TWELVE(LINE) \
+  LINE("0") LINE("1") LINE("2") LINE("3") LINE("4") LINE("5") \
+  LINE("6") LINE("7") LINE("8") LINE("9") LINE("10") LINE("11")
 #define FAIRLANE_VNNI(N) "vpdpbusd %%zmm12, %%zmm13, %%zmm" N "\n"
 #define FAIRLANE_FMA(N) "vfmadd231ps %%ymm12, %%ymm13, %%ymm" N "\n"
 #define FAIRLANE_ZERO(N) "vxorps %%ymm" N ", %%ymm" N ", %%ymm" N "\n"
-#define FAIRLANE_CLOBBERS                                                                  \
+#define FAIRLANE_CLOBBERS \
   "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", \
-      "xmm11", "xmm12", "xmm13", "cc"
+  "xmm11", "xmm12", "xmm13", "cc"
+// clang-format on
 
 __attribute__((target("avx512f,avx512vnni"))) void LoopVnni(int64_t loops) {
   asm volatile(

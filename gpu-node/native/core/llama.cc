@@ -35,6 +35,14 @@ struct TokenBlocks {
   }
 };
 
+// Panels that are claimed together: with few tokens a layer is bound by reading its weights, and
+// longer stretches keep the memory busy; with many, single panels balance threads better.
+constexpr int32_t kFewTokens = 3;
+constexpr int32_t kPanelsPerRun = 3;
+
+int32_t PanelsPerRun(int32_t tokens) { return tokens <= kFewTokens ? kPanelsPerRun : 1; }
+int32_t RunCount(int32_t rows, int32_t run) { return (PanelCount(rows) + run - 1) / run; }
+
 bool CheckParams(const ModelParams& p, std::string* error) {
   const auto fail = [&](const std::string& problem) {
     *error = "this engine cannot run the model: " + problem;
@@ -250,20 +258,23 @@ GemmInput Llama::Input(int32_t tokens, int32_t k) const {
 
 void Llama::Multiply(const Linear& linear, const GemmInput& input, const GemmOutput& output) const {
   const TokenBlocks blocks(input.tokens);
-  const int32_t all_panels = linear.panels();
-  parts_.workers->For(blocks.count * all_panels, [&](int32_t item) {
-    const int32_t token = item / all_panels * blocks.tokens;
+  const int32_t run = PanelsPerRun(input.tokens);
+  int32_t runs = 0;
+  for (const GemmWeights& part : linear.parts) runs += RunCount(part.rows, run);
+  parts_.workers->For(blocks.count * runs, [&](int32_t item) {
+    const int32_t token = item / runs * blocks.tokens;
     const GemmInput block = blocks.Input(input, token, linear.k);
     GemmOutput part_output = output;
     part_output.y += token * output.stride;
-    int32_t panel = item % all_panels;
+    int32_t index = item % runs;
     for (const GemmWeights& part : linear.parts) {
-      const int32_t panels = PanelCount(part.rows);
-      if (panel < panels) {
-        parts_.backend->gemm(&part, &block, &part_output, panel, panel + 1);
+      const int32_t part_runs = RunCount(part.rows, run);
+      if (index < part_runs) {
+        const int32_t end = std::min((index + 1) * run, PanelCount(part.rows));
+        parts_.backend->gemm(&part, &block, &part_output, index * run, end);
         return;
       }
-      panel -= panels;
+      index -= part_runs;
       part_output.y += part.rows;
     }
   });
@@ -356,22 +367,25 @@ GemmInput Llama::GateUp(const LayerWeights& layer, const GemmInput& input) const
   // The same panel of gate and of up gives one group of every token, which is quantised while its
   // values are at hand. The input's groups are still read meanwhile, so it goes elsewhere.
   const TokenBlocks blocks(input.tokens);
-  const int32_t panels = PanelCount(p.ffn);
-  parts_.workers->For(blocks.count * panels, [&](int32_t item) {
-    const int32_t token = item / panels * blocks.tokens;
-    const int32_t panel = item % panels;
+  const int32_t groups = p.ffn / kGroup;  // a group is what one panel gives of a token
+  const int32_t run = PanelsPerRun(input.tokens);
+  const int32_t runs = RunCount(p.ffn, run);
+  parts_.workers->For(blocks.count * runs, [&](int32_t item) {
+    const int32_t token = item / runs * blocks.tokens;
+    const int32_t begin = item % runs * run;
+    const int32_t end = std::min(begin + run, groups);
     const GemmInput block = blocks.Input(input, token, p.hidden);
     float* const gate = a.gate_up() + token * stride;
     const GemmOutput gate_output = {gate, stride, false};
     const GemmOutput up_output = {gate + p.ffn, stride, false};
-    backend.gemm(&layer.gate_up.parts[0], &block, &gate_output, panel, panel + 1);
-    backend.gemm(&layer.gate_up.parts[1], &block, &up_output, panel, panel + 1);
-    const SiluQuantizeArgs silu = {gate + panel * kPanelRows,
-                                   gate + p.ffn + panel * kPanelRows,
+    backend.gemm(&layer.gate_up.parts[0], &block, &gate_output, begin, end);
+    backend.gemm(&layer.gate_up.parts[1], &block, &up_output, begin, end);
+    const SiluQuantizeArgs silu = {gate + begin * kPanelRows,
+                                   gate + p.ffn + begin * kPanelRows,
                                    stride,
-                                   kGroup,
-                                   a.gated_groups() + int64_t{token} * panels + panel,
-                                   panels};
+                                   (end - begin) * kGroup,
+                                   a.gated_groups() + int64_t{token} * groups + begin,
+                                   groups};
     backend.silu_quantize(&silu, 0, block.tokens);
   });
   return {input.tokens, a.normed(), a.gated_groups()};

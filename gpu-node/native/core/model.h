@@ -25,11 +25,6 @@ struct Linear {
     for (const GemmWeights& part : parts) rows += part.rows;
     return rows;
   }
-  int32_t panels() const {
-    int32_t panels = 0;
-    for (const GemmWeights& part : parts) panels += PanelCount(part.rows);
-    return panels;
-  }
 };
 
 struct LayerWeights {

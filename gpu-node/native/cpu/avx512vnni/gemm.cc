@@ -159,27 +159,29 @@ inline void StoreRows(__m512 (*y)[2], const GemmOutput& output, int32_t token, i
   }
 }
 
-// One piece of work: a panel for some tokens.
+// One piece of work: a panel for some tokens, and where the last panel of the caller's run ends.
 struct Piece {
   const GemmWeights* weights;
   const GemmInput* input;
   const GemmOutput* output;
   int32_t panel;
+  const uint8_t* end;
 };
 
 template <typename Format, int T>
 void Tile(const Piece& piece, int32_t token) {
   const GemmWeights& weights = *piece.weights;
   const int32_t groups = weights.k / kGroup;
-  const uint8_t* data = PanelOf(weights, piece.panel);
-  Cursor at = {data, data + SumsOffset(weights.format, weights.k)};
+  Cursor at = {PanelOf(weights, piece.panel), SumsOf(weights, piece.panel)};
   Tokens tokens = {piece.input->groups + static_cast<int64_t>(token) * groups, groups};
   __m512 y[T][2];
   for (int t = 0; t < T; ++t) y[t][0] = y[t][1] = _mm512_setzero_ps();
   for (int32_t g = 0; g < groups; ++g) {
     if constexpr (T < kTokensToReadSums) {
-      for (size_t line = 0; line < Format::kGroupBytes; line += kLineBytes)
-        _mm_prefetch(reinterpret_cast<const char*>(at.group + kAheadBytes + line), _MM_HINT_T0);
+      if (at.group + kAheadBytes < piece.end) {
+        for (size_t line = 0; line < Format::kGroupBytes; line += kLineBytes)
+          _mm_prefetch(reinterpret_cast<const char*>(at.group + kAheadBytes + line), _MM_HINT_T0);
+      }
     }
     Group<Format, T>(at, tokens, y);
     at.group += Format::kGroupBytes;
@@ -225,8 +227,9 @@ void Panel(const Piece& piece) {
 
 void Gemm(const GemmWeights* weights, const GemmInput* input, const GemmOutput* output,
           int32_t panel_begin, int32_t panel_end) {
+  const uint8_t* const end = PanelOf(*weights, panel_end);
   for (int32_t panel = panel_begin; panel < panel_end; ++panel) {
-    const Piece piece = {weights, input, output, panel};
+    const Piece piece = {weights, input, output, panel, end};
     if (weights->format == kWeightQ4) {
       Panel<Q4>(piece);
     } else {

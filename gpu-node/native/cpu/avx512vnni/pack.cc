@@ -69,13 +69,15 @@ void ReadRow(const GemmWeights& table, int32_t token, float* y) {
 
 size_t PackedBytes(WeightFormat format, int32_t rows, int32_t k) {
   if (format == kWeightF32) return 0;
-  return static_cast<size_t>(PanelCount(rows)) * PanelBytes(format, k);
+  const size_t sum_bytes = SumBytes(format) * static_cast<size_t>(k / kGroup);
+  return static_cast<size_t>(PanelCount(rows)) * (PanelBytes(format, k) + sum_bytes);
 }
 
 void PackPanel(const GemmWeights* weights, int32_t panel, const void* const* rows) {
   uint8_t* group = PanelOf(*weights, panel);
-  uint8_t* sums = group + SumsOffset(weights->format, weights->k);
+  uint8_t* sums = SumsOf(*weights, panel);
   std::memset(group, 0, PanelBytes(weights->format, weights->k));
+  std::memset(sums, 0, SumBytes(weights->format) * static_cast<size_t>(weights->k / kGroup));
   for (int32_t g = 0; g < weights->k / kGroup; ++g) {
     for (int32_t row = 0; row < kPanelRows; ++row) {
       if (rows[row] == nullptr) continue;

@@ -6,9 +6,9 @@
 // Q4: scales [32] f16, offsets [32] int16, then for each quad 64 bytes, whose low nibbles are the
 // quad of rows 0-15 and whose high nibbles that of rows 16-31.
 //
-// After the last group stands what kernels for few tokens recompute instead, because reading
-// weights is what bounds those: per group, Q8: the sums of q + 128, [32] uint16; Q4: the pairs {64
-// * sum of q, offset}, [32] x 2 int16.
+// After the last panel stands what kernels for few tokens recompute instead, because reading
+// weights is what bounds those: per panel and group, Q8: the sums of q + 128, [32] uint16; Q4: the
+// pairs {64 * sum of q, offset}, [32] x 2 int16.
 #pragma once
 
 #include <cstddef>
@@ -36,17 +36,18 @@ inline size_t SumBytes(WeightFormat format) {
   return format == kWeightQ4 ? kQ4SumBytes : kQ8SumBytes;
 }
 
-inline size_t SumsOffset(WeightFormat format, int32_t k) {
-  return GroupBytes(format) * static_cast<size_t>(k / kGroup);
-}
-
 inline size_t PanelBytes(WeightFormat format, int32_t k) {
-  return SumsOffset(format, k) + SumBytes(format) * static_cast<size_t>(k / kGroup);
+  return GroupBytes(format) * static_cast<size_t>(k / kGroup);
 }
 
 inline uint8_t* PanelOf(const GemmWeights& weights, int32_t panel) {
   return static_cast<uint8_t*>(weights.data) +
          static_cast<size_t>(panel) * PanelBytes(weights.format, weights.k);
+}
+
+inline uint8_t* SumsOf(const GemmWeights& weights, int32_t panel) {
+  const size_t groups = static_cast<size_t>(panel) * static_cast<size_t>(weights.k / kGroup);
+  return PanelOf(weights, PanelCount(weights.rows)) + groups * SumBytes(weights.format);
 }
 
 }  // namespace fairlane::avx512vnni
