@@ -53,15 +53,6 @@ export class BlockTable {
     return pages;
   }
 
-  /** Appends a full page that others may share to each group, one of each. Nothing is ever written to them. */
-  attach(pool: PagePool, ...pages: readonly number[]): void {
-    assert(!this.#isReleased, "pages attached to a request that has ended");
-    assert(pages.length === this.groups.length, `${pages.length} pages attached to a block`);
-    for (const [index, group] of this.groups.entries()) {
-      group.attach(pool, pages[index] ?? -1, group.entries.length);
-    }
-  }
-
   /** Allocates fresh pages in all groups until positions 0 .. positionCount - 1 have had one. */
   reserve(pool: PagePool, positionCount: number): void {
     assert(!this.#isReleased, "pages reserved for a request that has ended");
@@ -93,6 +84,7 @@ export class BlockTable {
           (nValid === 0 || partFilled !== undefined),
         `${positionCount} positions shared of ${source.entries.length} pages`,
       );
+      target.beginAt((source.held[0]?.firstPosition ?? 0) / this.#pageTokens);
       for (const { page, firstPosition } of source.held) {
         const block = firstPosition / this.#pageTokens;
         if (block < sharedCount) target.attach(pool, page, block);

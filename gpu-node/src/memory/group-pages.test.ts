@@ -48,6 +48,7 @@ describe("GroupPages", () => {
       new GroupPages(4, { windowTokens: 4 }),
     ];
     shared.reserve(pool, 12);
+    pages.beginAt(2);
     pages.attach(pool, 2, 2);
     expect(() => pages.attach(pool, 1, 1)).toThrow("block 1 attached where block 3 is due");
     expect([12, 13].map((count) => pages.entriesFor(count))).toEqual([1, 2]);

@@ -71,9 +71,14 @@ export class GroupPages {
     return index < this.#firstHeld ? undefined : this.#entries[index];
   }
 
-  /** Appends a full page that others may share, and holds a reference of it. The first one may be any block. */
+  /** Leaves out the blocks before `block`: no query will see them. */
+  beginAt(block: number): void {
+    assert(this.#entries.length === 0, "a request's pages begin once");
+    this.#firstBlock = block;
+  }
+
+  /** Appends a full page that others may share, and holds a reference of it. */
   attach(pool: PagePool, page: number, block: number): void {
-    if (this.#entries.length === 0) this.#firstBlock = block;
     const next = this.#firstBlock + this.#entries.length;
     assert(block === next, `block ${block} attached where block ${next} is due`);
     pool.retain(page);

@@ -38,7 +38,7 @@ function setup(pageCount: number) {
     return table;
   };
   const matched = (salt: string, prompt: Int32Array): number =>
-    index.match(index.chainOf(salt, prompt), Math.floor((prompt.length - 1) / 4)).length;
+    index.match(index.chainOf(salt, prompt), Math.floor((prompt.length - 1) / 4)).blockCount;
   return { pool, index, compute, matched };
 }
 

@@ -1,18 +1,22 @@
-// Owns which full blocks of prompts and outputs lie in which pages, by the key of their chain, and keeps them for later prompts
-// until the evictor wants their pages. When to look up and publish is the scheduler's. Invariants: a block is
-// published after the step that wrote it was settled; a kept block's parent is kept, since children are evicted
-// first; what is found is pinned before anything else can happen.
+// Owns which full blocks of prompts and outputs lie in which pages, by KV group and the key of their chain, and keeps them
+// for later prompts until the evictor wants their pages. When to look up and publish is the scheduler's. Invariants: a
+// block is published after the step that wrote it was settled; without a window, a kept block's parent is kept, since
+// children are evicted first (with one, blocks stand alone); what is found is pinned before anything else can happen.
 import { assert } from "@fairlane/base";
 import { CACHE_CAP_PERCENT, CACHE_FLOOR_PERCENT, CACHE_ROOTS_MAX } from "../limits.ts";
 import { BlockChain, chainRoot, type CacheIdentity, type Sha256 } from "./block-chain.ts";
 import type { BlockTable } from "./block-table.ts";
 import { Evictor, type Evictable, type EvictionEntry } from "./eviction.ts";
+import type { GroupWindow } from "./group-pages.ts";
+import { longestKeptPrefix, type KeptPrefix } from "./kept-prefix.ts";
 import type { CachedPageWatcher, PagePool } from "./page-pool.ts";
 
 export interface PrefixIndexOptions {
   readonly pool: PagePool;
   readonly pageTokens: number;
   readonly pageBytes: number;
+  /** One without a window when absent. */
+  readonly kvGroups?: readonly GroupWindow[];
   readonly identity: CacheIdentity;
   readonly sha256: Sha256;
   /** Predicted time to compute the block that begins at a position. */
@@ -20,6 +24,8 @@ export interface PrefixIndexOptions {
 }
 
 interface Block extends Evictable {
+  readonly kvGroup: number;
+  readonly chainKey: string;
   readonly page: number;
   readonly parent: KeptBlock | null;
   childCount: number;
@@ -28,9 +34,12 @@ interface Block extends Evictable {
 /** A block that is kept; opaque to others. */
 export type KeptBlock = EvictionEntry<Block>;
 
+/** What is kept of a context's beginning. */
+export type CachedPrefix = KeptPrefix<KeptBlock>;
+
 export class PrefixIndex implements CachedPageWatcher {
   readonly #options: PrefixIndexOptions;
-  readonly #byKey = new Map<string, KeptBlock>();
+  readonly #groups: readonly (GroupWindow & { readonly byKey: Map<string, KeptBlock> })[];
   readonly #byPage: (KeptBlock | undefined)[];
   readonly #evictor: Evictor<Block>;
   readonly #roots = new Map<string, string>();
@@ -38,7 +47,8 @@ export class PrefixIndex implements CachedPageWatcher {
 
   constructor(options: PrefixIndexOptions) {
     this.#options = options;
-    const { pool, pageBytes } = options;
+    const { pool, pageBytes, kvGroups = [{ windowTokens: null }] } = options;
+    this.#groups = kvGroups.map(({ windowTokens }) => ({ windowTokens, byKey: new Map() }));
     this.#byPage = Array.from({ length: pool.pageCount }, () => undefined);
     const poolBytes = pool.pageCount * pageBytes;
     this.#evictor = new Evictor({
@@ -49,8 +59,9 @@ export class PrefixIndex implements CachedPageWatcher {
     pool.watchCached(this);
   }
 
+  /** Pages of blocks that are kept, in all groups. */
   get blockCount(): number {
-    return this.#byKey.size;
+    return this.#groups.reduce((sum, { byKey }) => sum + byKey.size, 0);
   }
 
   /** Blocks evicted since the start. */
@@ -60,7 +71,7 @@ export class PrefixIndex implements CachedPageWatcher {
 
   /** The pages that the index holds a reference of, in the shape of a block table. */
   get entries(): readonly { readonly page: number }[] {
-    return [...this.#byKey.values()].map(({ item }) => item);
+    return this.#groups.flatMap(({ byKey }) => [...byKey.values()].map(({ item }) => item));
   }
 
   /** The chain of a prompt under its tenant's salt. */
@@ -75,33 +86,36 @@ export class PrefixIndex implements CachedPageWatcher {
     return new BlockChain({ root, tokens: promptTokens, blockTokens, sha256 });
   }
 
-  /** The kept blocks from the chain's begin on, at most `blocksMax`. Changes nothing: pin them with `attach`. */
-  match(chain: BlockChain, blocksMax: number): KeptBlock[] {
-    const blocks: KeptBlock[] = [];
-    while (blocks.length < blocksMax) {
-      const block = this.#byKey.get(chain.keyOf(blocks.length));
-      if (block === undefined) break;
-      blocks.push(block);
-    }
-    return blocks;
+  /** What is kept of the chain's beginning, at most `blocksMax` blocks. Changes nothing: pin it with `attach`. */
+  match(chain: BlockChain, blocksMax: number): CachedPrefix {
+    const groups = this.#groups.map(({ windowTokens, byKey }) => ({
+      windowTokens,
+      at: (block: number) => byKey.get(chain.keyOf(block)),
+    }));
+    return longestKeptPrefix(groups, { blocksMax, blockTokens: this.#options.pageTokens });
   }
 
   /** Pages that can be had if `pinned` stay: free, about to be free, or kept for nobody in particular. */
-  pagesWithin(pinned: readonly KeptBlock[]): number {
+  pagesWithin(pinned: CachedPrefix): number {
     const { pool } = this.#options;
-    const idle = pinned.filter(({ item }) => pool.isIdleCached(item.page)).length;
+    const idle = pinned.blocks.flat().filter(({ item }) => pool.isIdleCached(item.page)).length;
     return pool.freeCount + pool.quarantinedCount + pool.idleCachedCount - idle;
   }
 
-  /** Pins matched blocks: appends their pages to an empty table. */
-  attach(blocks: readonly KeptBlock[], table: BlockTable): void {
-    assert(table.entries.length === 0, "kept blocks come first in a table");
-    for (const { item } of blocks) table.attach(this.#options.pool, item.page);
+  /** Pins what was matched: appends its pages to an empty table. */
+  attach({ blockCount, blocks }: CachedPrefix, table: BlockTable): void {
+    for (const [kvGroup, pages] of table.groups.entries()) {
+      const needed = blocks[kvGroup] ?? [];
+      pages.beginAt(blockCount - needed.length);
+      for (const [index, { item }] of needed.entries()) {
+        pages.attach(this.#options.pool, item.page, blockCount - needed.length + index);
+      }
+    }
   }
 
   /** Notes that a request was admitted with these blocks, which it has pinned. */
-  noteUse(blocks: readonly KeptBlock[]): void {
-    for (const block of blocks) this.#evictor.noteUse(block);
+  noteUse({ blocks }: CachedPrefix): void {
+    for (const block of blocks.flat()) this.#evictor.noteUse(block);
   }
 
   /**
@@ -109,15 +123,26 @@ export class PrefixIndex implements CachedPageWatcher {
    * that is kept already stays where it is: of identical prompts computed at once, the first one's is kept.
    */
   publish(chain: BlockChain, table: BlockTable, blockCount: number): void {
-    let first = blockCount;
-    while (first > 0 && !this.#byKey.has(chain.keyOf(first - 1))) first -= 1;
-    let parent = first === 0 ? null : this.#byKey.get(chain.keyOf(first - 1));
-    for (let index = first; index < blockCount; index++) {
-      const entry = table.groups[0]?.entryOf(index);
-      assert(entry !== undefined && parent !== undefined, `block ${index} has no page or parent`);
-      parent = this.#keep(chain, parent, { index, page: entry.page });
+    let hasKept = false;
+    for (const [kvGroup, pages] of table.groups.entries()) {
+      const { windowTokens, byKey } = this.#groupAt(kvGroup);
+      let first = blockCount;
+      // With a window, blocks that were given back are not there to be kept.
+      const isMissing = (index: number): boolean =>
+        !byKey.has(chain.keyOf(index)) &&
+        (windowTokens === null || pages.entryOf(index) !== undefined);
+      while (first > 0 && isMissing(first - 1)) first -= 1;
+      const isLinked = windowTokens === null && first > 0;
+      let parent = isLinked ? byKey.get(chain.keyOf(first - 1)) : null;
+      for (let index = first; index < blockCount; index++) {
+        const entry = pages.entryOf(index);
+        assert(entry !== undefined && parent !== undefined, `block ${index} has no page or parent`);
+        const kept = this.#keep(chain, parent, { kvGroup, index, page: entry.page });
+        parent = windowTokens === null ? kept : null;
+      }
+      if (first < blockCount) hasKept = true;
     }
-    if (first < blockCount) this.#trim(chain.root);
+    if (hasKept) this.#trim(chain.root);
   }
 
   /** Evicts until `pageCount` pages are free; false when they are not, or only once steps in flight are settled. */
@@ -152,15 +177,18 @@ export class PrefixIndex implements CachedPageWatcher {
   #keep(
     chain: BlockChain,
     parent: KeptBlock | null,
-    at: { readonly index: number; readonly page: number },
+    at: { readonly kvGroup: number; readonly index: number; readonly page: number },
   ): KeptBlock {
     const { pool, pageBytes, pageTokens, blockCostMs } = this.#options;
+    const chainKey = chain.keyOf(at.index);
     const block = this.#evictor.add({
       kind: "kv",
       owner: chain.root,
       bytes: pageBytes,
       costToBringBackMs: blockCostMs(at.index * pageTokens),
-      key: chain.keyOf(at.index),
+      key: at.kvGroup === 0 ? chainKey : `${chainKey} ${at.kvGroup}`,
+      chainKey,
+      kvGroup: at.kvGroup,
       page: at.page,
       parent,
       childCount: 0,
@@ -169,7 +197,7 @@ export class PrefixIndex implements CachedPageWatcher {
       parent.item.childCount += 1;
       this.#evictor.setCandidate(parent, false);
     }
-    this.#byKey.set(block.item.key, block);
+    this.#groupAt(at.kvGroup).byKey.set(chainKey, block);
     this.#byPage[at.page] = block;
     pool.addToCache(at.page);
     return block;
@@ -186,12 +214,18 @@ export class PrefixIndex implements CachedPageWatcher {
 
   #forget(victim: Block): void {
     this.#evictedCount += 1;
-    this.#byKey.delete(victim.key);
+    this.#groupAt(victim.kvGroup).byKey.delete(victim.chainKey);
     this.#byPage[victim.page] = undefined;
     this.#options.pool.evict(victim.page);
     if (victim.parent === null) return;
     victim.parent.item.childCount -= 1;
     this.#setCandidate(victim.parent);
+  }
+
+  #groupAt(kvGroup: number) {
+    const group = this.#groups[kvGroup];
+    assert(group !== undefined, `KV group ${kvGroup} of ${this.#groups.length}`);
+    return group;
   }
 
   #setCandidate(block: KeptBlock | undefined): void {

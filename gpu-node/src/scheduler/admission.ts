@@ -6,14 +6,14 @@ import { readsHistory } from "../engine/sampling-columns.ts";
 import type { AdmissionMode } from "../engine/worker-messages.ts";
 import { ADMISSION_SPARE_PERCENT, PREEMPTIONS_MAX } from "../limits.ts";
 import { BlockTable } from "../memory/block-table.ts";
-import type { KeptBlock } from "../memory/prefix-index.ts";
+import type { CachedPrefix } from "../memory/prefix-index.ts";
 import type { QueuedRequest, RunningRequest, WaitingRequest } from "../request/request.ts";
 import type { PromptRest } from "./batch-builder.ts";
 import { forkPagesOf, joinForks } from "./forks.ts";
 import type { SchedulerParts } from "./scheduler-parts.ts";
 import type { Tier } from "./tier-turns.ts";
 
-const NO_BLOCKS: readonly KeptBlock[] = [];
+const NO_PREFIX: CachedPrefix = { blockCount: 0, blocks: [] };
 
 export interface JoinAsk {
   readonly tier: Tier;
@@ -28,7 +28,7 @@ export function joinNext(parts: SchedulerParts, ask: JoinAsk): RunningRequest | 
   const head = waiting.peek(ask.tier);
   if (head === undefined || table.freeSlotCount < 1 + forkCountOf(head)) return null;
   const cached = cachedBlocks(parts, head, ask.cachedPagesMax);
-  const heldTokens = cached.length * info.pageTokens;
+  const heldTokens = cached.blockCount * info.pageTokens;
   const leftTokens = prefillLengthOf(head) - heldTokens;
   if (!ask.hasRoomFor({ firstPosition: heldTokens, leftTokens })) return null;
   const place = placed(parts, head, cached);
@@ -50,9 +50,9 @@ export function cachedBlocks(
   { prefixes, info }: Pick<SchedulerParts, "prefixes" | "info">,
   request: Pick<QueuedRequest, "chain" | "spec"> & { readonly outputTokens?: number },
   pagesMax: number,
-): readonly KeptBlock[] {
+): CachedPrefix {
   const { chain, spec, outputTokens = 0 } = request;
-  if (prefixes === null || chain === undefined || readsHistory(spec)) return NO_BLOCKS;
+  if (prefixes === null || chain === undefined || readsHistory(spec)) return NO_PREFIX;
   const usableTokens = spec.promptTokens.length + outputTokens - 1;
   return prefixes.match(chain, Math.min(Math.floor(usableTokens / info.pageTokens), pagesMax));
 }
@@ -94,7 +94,7 @@ function preemptionCountOf(request: WaitingRequest): number {
 function placed(
   { pool, prefixes, info, table, admission }: SchedulerParts,
   request: WaitingRequest,
-  cached: readonly KeptBlock[],
+  cached: CachedPrefix,
 ): { readonly blocks: BlockTable; readonly tokens: number } | null {
   const context = {
     mode: admission,
@@ -104,7 +104,8 @@ function placed(
   const { tokens, sparePages } = reservationOf(context, request);
   const blocks = new BlockTable(info.pageTokens, info.kvGroups);
   const forkPages = forkCountOf(request) * forkPagesOf(request.spec, tokens, info);
-  const freshPages = blocks.lackingPages(tokens) - cached.length + forkPages;
+  const heldPages = cached.blockCount * info.kvGroups.length;
+  const freshPages = blocks.lackingPages(tokens) - heldPages + forkPages;
   const mostPages = prefixes?.pagesWithin(cached) ?? pool.freeCount;
   if (freshPages + sparePages > mostPages) return null;
   prefixes?.attach(cached, blocks);

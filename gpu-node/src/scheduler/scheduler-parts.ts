@@ -138,7 +138,8 @@ export function makeParts(options: SchedulerOptions): SchedulerParts {
   const prefixTokens = (requestId: string): number => {
     const request = table.get(requestId);
     if (request === undefined || !isWaiting(request)) return 0;
-    return cachedBlocks({ prefixes, info }, request, STEP_CACHED_PAGES_MAX).length * pageTokens;
+    const cached = cachedBlocks({ prefixes, info }, request, STEP_CACHED_PAGES_MAX);
+    return cached.blockCount * pageTokens;
   };
   const { onServed } = options;
   const orderParts = onServed === undefined ? { prefixTokens } : { prefixTokens, onServed };
@@ -164,10 +165,8 @@ function prefixesOf(
   budget: StepBudget,
   pool: PagePool,
 ): PrefixIndex | null {
+  if (prefixCache === undefined) return null;
   const { pageTokens, pageBytes, numericsClass, kvGroups } = info;
-  // What a window has left is given back, so a prompt's blocks are not all there to be kept.
-  const hasWindow = kvGroups.some(({ windowTokens }) => windowTokens !== null);
-  if (prefixCache === undefined || hasWindow) return null;
   const identity = { ...prefixCache.model, numericsClass, adapterDigest: null, mode: "causal" };
   const predictor = budget.target?.predictor;
   const blockCostMs = (firstPosition: number): number => {
@@ -181,6 +180,7 @@ function prefixesOf(
     pool,
     pageTokens,
     pageBytes,
+    kvGroups,
     identity,
     sha256: prefixCache.sha256,
     blockCostMs,

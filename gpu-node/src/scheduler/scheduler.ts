@@ -207,7 +207,7 @@ export class Scheduler {
   #timingOf(request: EngineRequest, chain: BlockChain | undefined) {
     const { tier, promptTokens } = request;
     const cached = cachedBlocks(this.parts, { spec: request, chain }, STEP_CACHED_PAGES_MAX);
-    const uncachedTokens = promptTokens.length - cached.length * this.parts.info.pageTokens;
+    const uncachedTokens = promptTokens.length - cached.blockCount * this.parts.info.pageTokens;
     const { waiting, budget, clock } = this.parts;
     const predictor = budget.target?.predictor ?? null;
     let aheadTokens = waiting.promptTokensOf("interactive");

@@ -1,6 +1,8 @@
-// Models whose layers see a window of positions, any requests, up to two steps in flight: what is said does not depend
-// on the pages that were given back, and a request holds no more pages of a windowed group than its rows can see.
+// Models whose layers see a window of positions, any requests, up to two steps in flight: what is said depends neither on
+// the pages that were given back nor on those that the prefix cache had, and a request holds no more pages of a windowed
+// group than its rows can see.
 import fc from "fast-check";
+import { hash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import type { BatchRow } from "./batch.ts";
 import { engineRequest } from "./testing/engine-request.ts";
@@ -11,6 +13,7 @@ import { StepCycle } from "./step.ts";
 
 const VOCAB_SIZE = 7;
 const PAGE_TOKENS = 4;
+const COMMON = Array.from({ length: 24 }, (_, index) => 1 + (index % (VOCAB_SIZE - 1)));
 
 const setting = fc.record({
   slotCount: fc.integer({ min: 1, max: 4 }),
@@ -19,7 +22,13 @@ const setting = fc.record({
   windows: fc.constantFrom<(number | null)[]>([6], [1], [13], [null, 6], [null, 1]),
 });
 const request = fc.record({
-  prompt: fc.array(fc.integer({ min: 1, max: VOCAB_SIZE - 1 }), { minLength: 1, maxLength: 30 }),
+  // Prompts begin alike, and some are alike.
+  prompt: fc
+    .tuple(
+      fc.integer({ min: 0, max: 24 }),
+      fc.array(fc.integer({ min: 1, max: VOCAB_SIZE - 1 }), { minLength: 1, maxLength: 6 }),
+    )
+    .map(([length, rest]) => [...COMMON.slice(0, length), ...rest]),
   max: fc.integer({ min: 1, max: 20 }),
 });
 
@@ -50,7 +59,7 @@ function checkRow({ request: running, firstPosition, tokenCount }: BatchRow): vo
 
 describe("windowed KV groups under the scheduler", () => {
   it("says what each request says alone, and gives pages back while it runs", () => {
-    let givenBack = 0;
+    let [givenBack, cachedTokens] = [0, 0];
     fc.assert(
       fc.property(setting, fc.array(request, { minLength: 1, maxLength: 8 }), (given, requests) => {
         const engine = new PagedCheckEngine({
@@ -63,10 +72,19 @@ describe("windowed KV groups under the scheduler", () => {
           info: engine.info,
           clock: { nowMs: () => 0 },
           stepBudgetTokens: given.stepBudgetTokens,
+          prefixCache: {
+            model: { modelDigest: "model", ropeConfig: "rope" },
+            sha256: (bytes) => hash("sha256", bytes, "base64"),
+          },
         });
         const steps = new StepCycle(scheduler, engine);
         const said = requests.map(({ prompt, max }, index) => {
-          const spec = { promptTokens: prompt, maxOutputTokens: max, stopTokenIds: [] };
+          const spec = {
+            promptTokens: prompt,
+            maxOutputTokens: max,
+            stopTokenIds: [],
+            tenantSalt: "salt",
+          };
           expect(scheduler.submit(engineRequest(`req_${index}`, spec))).toBeNull();
           return [] as number[];
         });
@@ -78,17 +96,20 @@ describe("windowed KV groups under the scheduler", () => {
           }
           for (let index = 0; index < steps.batch.rowCount; index++)
             checkRow(steps.batch.row(index));
-          for (const { requestId, newTokens } of steps.settle(engine.takeResult())) {
+          for (const { requestId, newTokens, counts, end } of steps.settle(engine.takeResult())) {
             said[Number(requestId.slice(4))]?.push(...newTokens);
+            if (end !== null) cachedTokens += counts.cachedTokens;
           }
           scheduler.checkIntegrity();
         }
         const widest = given.windows.includes(null) ? null : Math.max(...given.windows.map(Number));
         expect(said).toEqual(requests.map(({ prompt, max }) => alone(prompt, max, widest)));
+        scheduler.parts.prefixes?.flush();
         expect(scheduler.parts.pool.freeCount).toBe(given.pageCount);
       }),
       { numRuns: 200 },
     );
     expect(givenBack).toBeGreaterThan(1_000);
+    expect(cachedTokens).toBeGreaterThan(1_000);
   });
 });
