@@ -63,6 +63,11 @@ export const CACHE_ROOTS_MAX = 10_000;
 
 /** Tenants with a cell of service in one epoch: about 300 bytes each. */
 export const FLEET_TENANTS_MAX = 50_000;
+/**
+ * C: service units of a tenant's that one news of the fleet counts at most, two million tokens' worth; what is above it,
+ * after a link was down for long, is forgiven. A fleet that gives one tenant more than that each second would lose some.
+ */
+export const CATCH_UP_UNITS_MAX = 2_000_000 * 5_040;
 /** Service units of one cell; then the node begins a new epoch. Sums of many cells stay below 2^53. */
 export const CELL_UNITS_MAX = 2 ** 46;
 

@@ -3,7 +3,6 @@
 // Invariant: what was started is stopped in the opposite order, also when the start fails half-way.
 import { mkdir } from "node:fs/promises";
 import type { Clock, Random } from "@fairlane/base";
-import { linearCost } from "@fairlane/vtc";
 import type { NodeConfig } from "./config.ts";
 import { EngineHost } from "./engine/engine-host.ts";
 import type { EngineInfo } from "./engine/engine.ts";
@@ -24,6 +23,7 @@ import { SubmitIntake } from "./link/submit-intake.ts";
 import type { Log } from "./log.ts";
 import type { ServedModel } from "./request/prepare-request.ts";
 import { serveModel, type ServedModelHandle } from "./request/serve-model.ts";
+import { costOf } from "./scheduler/admission-order.ts";
 import { LiveStreams } from "./stream/live-streams.ts";
 import { TTFT_DEADLINE_MS } from "./stream/limits.ts";
 import { UsageJournal } from "./usage/usage-journal.ts";
@@ -147,7 +147,12 @@ class NodeRuntime {
     const journal = new UsageJournal({ folder: hub.stateFolder, nodeId: hub.nodeName, clock });
     this.#journal = journal;
     this.#usage = new UsageReport({ journal, nodeId: hub.nodeName, log });
-    this.#fleet = new FleetShare({ epoch: journal.epoch, cost: linearCost(), clock });
+    this.#fleet = new FleetShare({
+      epoch: journal.epoch,
+      cost: costOf(this.#parts.config.fairness),
+      clock,
+      addForeign: (charges) => this.#engine.addForeign(charges),
+    });
     log.info("journal_open", { epoch: journal.epoch, unackedRecords: journal.unackedRecords });
   }
 

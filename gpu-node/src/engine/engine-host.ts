@@ -4,6 +4,7 @@
 import { Worker } from "node:worker_threads";
 import { assert } from "@fairlane/base";
 import type { ErrorValue } from "@fairlane/protocol";
+import type { ForeignCharges } from "@fairlane/vtc";
 import {
   ENGINE_CLOSE_TIMEOUT_MS,
   ENGINE_LISTENERS_MAX,
@@ -128,6 +129,11 @@ export class EngineHost implements AsyncDisposable {
   cancel(ids: readonly string[]): void {
     const live = ids.filter((id) => this.#live.has(id));
     if (live.length > 0) this.#post({ type: "cancel", ids: live });
+  }
+
+  /** Tells the scheduler what other nodes gave tenants. */
+  addForeign(charges: ForeignCharges): void {
+    this.#post({ type: "foreign", charges });
   }
 
   /** Lets what is here finish and refuses the rest. */

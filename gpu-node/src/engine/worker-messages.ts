@@ -1,6 +1,7 @@
 // Owns the messages between the main thread (HTTP, link, tokens to text, journal) and the engine worker
 // (scheduler, pool, engine). One message per step in each direction at most; never one per token.
 import type { ErrorValue } from "@fairlane/protocol";
+import type { ForeignCharges } from "@fairlane/vtc";
 import type { StepProfileFile } from "../fleet/step-profile.ts";
 import type { AnswerGrammar } from "../grammar/grammar-store.ts";
 import type { Vocabulary } from "../grammar/vocabulary.ts";
@@ -99,6 +100,8 @@ export type ToWorker =
   | { readonly type: "vocabulary"; readonly vocabulary: Vocabulary }
   | { readonly type: "submit"; readonly requests: readonly EngineRequest[] }
   | { readonly type: "cancel"; readonly ids: readonly string[] }
+  /** What other nodes gave tenants, for whose turn it is. */
+  | { readonly type: "foreign"; readonly charges: ForeignCharges }
   /** Finish what is here, take nothing new. */
   | { readonly type: "drain" }
   | { readonly type: "close" };

@@ -5,7 +5,13 @@ import { NO_COUNTS, type LiveCounts } from "../usage/live-counts.ts";
 import { FleetShare } from "./fleet-share.ts";
 
 let nowMs = 0;
-const share = () => new FleetShare({ epoch: 9, cost: linearCost(), clock: { nowMs: () => nowMs } });
+const share = () =>
+  new FleetShare({
+    epoch: 9,
+    cost: linearCost(),
+    clock: { nowMs: () => nowMs },
+    addForeign: () => undefined,
+  });
 const request = engineRequest("req_1", { tenantId: "ten_a", weight: 2, promptLength: 8 });
 
 const countsOf = (change: Partial<LiveCounts>): LiveCounts => ({ ...NO_COUNTS, ...change });

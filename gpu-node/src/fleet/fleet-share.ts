@@ -1,11 +1,17 @@
 // Owns this node's part in fairness over the fleet: what it gives each tenant, counted from the same progress as usage,
-// goes out as cells with heartbeats of shard 0. Which request is next is the scheduler's. Invariant: the cells of one
-// boot never fall, and once a link begins all of them are told again.
+// goes out as cells with heartbeats of shard 0; what the others gave comes in and goes on to the scheduler, which
+// decides who is next. Invariant: the cells of one boot never fall, and once a link begins all of them are told again.
 import type { Clock } from "@fairlane/base";
 import { protocolLimits, type CellReport, type ServiceFrame } from "@fairlane/protocol";
-import { OwnCells, type CostFunction, type OwnCell } from "@fairlane/vtc";
+import {
+  ForeignSums,
+  OwnCells,
+  type CostFunction,
+  type ForeignCharges,
+  type OwnCell,
+} from "@fairlane/vtc";
 import type { EngineRequest } from "../engine/worker-messages.ts";
-import { CELL_UNITS_MAX, FLEET_TENANTS_MAX } from "../limits.ts";
+import { CATCH_UP_UNITS_MAX, CELL_UNITS_MAX, FLEET_TENANTS_MAX } from "../limits.ts";
 import type { LiveCounts } from "../usage/live-counts.ts";
 
 export interface FleetShareOptions {
@@ -13,11 +19,17 @@ export interface FleetShareOptions {
   readonly epoch: number;
   readonly cost: CostFunction;
   readonly clock: Clock;
+  /** Hands the scheduler what is new of the others' service. */
+  readonly addForeign: (charges: ForeignCharges) => void;
 }
 
 export class FleetShare {
   readonly #options: FleetShareOptions;
   readonly #cells: OwnCells;
+  readonly #foreign = new ForeignSums({
+    catchUpUnitsMax: CATCH_UP_UNITS_MAX,
+    tenantsMax: FLEET_TENANTS_MAX,
+  });
   #heardAtMs: number | null = null;
 
   constructor(options: FleetShareOptions) {
@@ -70,8 +82,16 @@ export class FleetShare {
   }
 
   /** Takes the hub's word of what the others gave. */
-  heard(_: ServiceFrame): void {
-    this.#heardAtMs = this.#options.clock.nowMs();
+  heard(frame: ServiceFrame): void {
+    const { clock, addForeign } = this.#options;
+    this.#heardAtMs = clock.nowMs();
+    const tenants = frame.tenants.map((one) => ({
+      tenantId: one.tenant_id,
+      foreignUnits: one.foreign_units,
+      counterUnits: one.counter_units,
+    }));
+    const { full: isFull, floor_units: floorUnits } = frame;
+    addForeign(this.#foreign.hear({ isFull, floorUnits, tenants }));
   }
 
   #costOf(promptTokens: number, counts: LiveCounts): number {

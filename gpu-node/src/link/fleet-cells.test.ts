@@ -63,11 +63,23 @@ describe("cells of service on the link", () => {
     expect(back.of("heartbeat")[0]?.service?.epoch).toBe(node.journal.epoch);
   });
 
-  it("are what the hub answers; a node takes the answer as a sign that it is heard", async () => {
+  it("are answered with the others' service, of which the scheduler hears what is new", async () => {
     const { hub, node } = await linked();
     expect(node.fleet.newsAgeMs).toBeNull();
-    hub.send(0, { type: "service", full: true, floor_units: 0, tenants: [] });
-    await hub.until(() => node.fleet.newsAgeMs !== null, "the news");
-    expect(hub.closes).toEqual([]);
+    const tell = (full: boolean, foreignUnits: number) => {
+      const one = { tenant_id: "ten_b", foreign_units: foreignUnits, counter_units: 90 };
+      hub.send(0, { type: "service", full, floor_units: 80, tenants: [one] });
+    };
+    tell(true, 500);
+    tell(false, 500);
+    tell(false, 530);
+    await hub.until(() => node.foreign.length === 3, "the news");
+    expect(node.foreign).toEqual([
+      // Where the tenant stands above the floor, then what it gains.
+      { tenants: [{ tenantId: "ten_b", units: 10 }], floorUnits: 0 },
+      { tenants: [], floorUnits: 0 },
+      { tenants: [{ tenantId: "ten_b", units: 30 }], floorUnits: 0 },
+    ]);
+    expect(node.fleet.newsAgeMs).not.toBeNull();
   });
 });

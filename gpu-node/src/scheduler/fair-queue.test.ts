@@ -194,6 +194,17 @@ describe("FairQueue of a node", () => {
     expect(drain()).toEqual(["b", "a"]);
   });
 
+  it("takes the fleet's news: what others gave, and a floor for who comes when nobody waits", () => {
+    const { queue, add, drain } = queueOf();
+    const tenants = [{ tenantId: "ten_a", units: 600 }];
+    queue.addForeign({ tenants, floorUnits: 500 });
+    // Lifted to the floor of 500, which is less than "ten_a" has.
+    add("b", { tenantId: "ten_b" });
+    add("a", { tenantId: "ten_a" });
+    expect(queue.spreadUnits).toBe(100);
+    expect(drain()).toEqual(["b", "a"]);
+  });
+
   it("tells how far the counters of waiting tenants are apart, and nothing for orders without", () => {
     const { queue, add } = queueOf();
     add("a", { tenantId: "ten_a" });

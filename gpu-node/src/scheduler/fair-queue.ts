@@ -4,7 +4,12 @@
 // drops; a preempted request waits before younger ones of its client; every token is charged once, none twice.
 import { assert, AssertionError } from "@fairlane/base";
 import type { ErrorValue } from "@fairlane/protocol";
-import { FairQueue as CounterQueue, type AdmissionOrder, type Ticket } from "@fairlane/vtc";
+import {
+  FairQueue as CounterQueue,
+  type AdmissionOrder,
+  type ForeignCharges,
+  type Ticket,
+} from "@fairlane/vtc";
 import { RETRY_AFTER_FULL_MS } from "../limits.ts";
 import type {
   LiveRequest,
@@ -179,6 +184,15 @@ export class FairQueue {
   addForeignService(tenantId: string, weightedUnits: number): void {
     for (const order of Object.values(this.#orders)) {
       if (order instanceof CounterQueue) order.addForeignService(tenantId, weightedUnits);
+    }
+  }
+
+  /** Takes what is new of the fleet: its floor, and what other nodes gave tenants. */
+  addForeign({ tenants, floorUnits }: ForeignCharges): void {
+    // A tenant that is not known here was served elsewhere from where the floor was before.
+    for (const { tenantId, units } of tenants) this.addForeignService(tenantId, units);
+    for (const order of Object.values(this.#orders)) {
+      if (order instanceof CounterQueue) order.raiseFloor(floorUnits);
     }
   }
 

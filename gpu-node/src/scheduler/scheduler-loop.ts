@@ -66,6 +66,10 @@ export class SchedulerLoop {
       case "cancel":
         this.#tell(this.#scheduler.cancel(message.ids));
         break;
+      case "foreign":
+        this.#scheduler.parts.waiting.addForeign(message.charges);
+        // Nothing to compute comes of it.
+        return;
       case "drain":
         this.#refusal ??= DRAINING;
         break;

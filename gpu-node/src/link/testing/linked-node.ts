@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ErrorValue, HelloFrame, SubmitRequest } from "@fairlane/protocol";
-import { linearCost } from "@fairlane/vtc";
+import { linearCost, type ForeignCharges } from "@fairlane/vtc";
 import { FleetShare } from "../../fleet/fleet-share.ts";
 import { heartbeatFrame } from "../../fleet/heartbeat.ts";
 import type { Log, LogFields } from "../../log.ts";
@@ -35,6 +35,8 @@ export class LinkedNode implements AsyncDisposable {
   readonly journal: UsageJournal;
   readonly engine: ScriptedEngine;
   readonly fleet: FleetShare;
+  /** What the scheduler was told of other nodes' service. */
+  readonly foreign: ForeignCharges[] = [];
   readonly links: HubLinks;
   refusal: ErrorValue | null = null;
   readonly #ownsFolder: boolean;
@@ -46,7 +48,12 @@ export class LinkedNode implements AsyncDisposable {
     const log = this.#log();
     this.journal = new UsageJournal({ folder: this.folder, nodeId: "node-a", clock });
     const usage = new UsageReport({ journal: this.journal, nodeId: "node-a", log });
-    this.fleet = new FleetShare({ epoch: this.journal.epoch, cost: linearCost(), clock });
+    this.fleet = new FleetShare({
+      epoch: this.journal.epoch,
+      cost: linearCost(),
+      clock,
+      addForeign: (charges) => this.foreign.push(charges),
+    });
     const streams: LiveStreams = new LiveStreams({
       service: () => this.fleet,
       journal: this.journal,

@@ -82,8 +82,8 @@ export class ModelNode {
 
   hear(news: ForeignNews): void {
     const { tenants, floorUnits } = this.foreign.hear(news);
-    this.queue.raiseFloor(floorUnits);
     for (const { tenantId, units } of tenants) this.queue.addForeignService(tenantId, units);
+    this.queue.raiseFloor(floorUnits);
   }
 }
 
