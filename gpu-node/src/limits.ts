@@ -25,7 +25,7 @@ export const BATCH_TIER_STARVED_STEPS_MAX = 7;
 /** Tokens of one step while the target of its time bounds it: more hardly compute faster, and cost activations. */
 export const STEP_ADAPTIVE_TOKENS_MAX = 512;
 /** Time after which the calibration at the start measures no further step: nobody waits for it. */
-export const CALIBRATION_MS_MAX = 250;
+export const CALIBRATION_MS_MAX = 500;
 /** Percent of the pool that must be free beside a new request's prompt under optimistic admission: decodes grow into it. */
 export const ADMISSION_SPARE_PERCENT = 1;
 /** Percent of a prompt token's cost that a cached one counts for in fairness: it takes a page and no computation. */

@@ -44,6 +44,8 @@ export class FairQueue {
   readonly #bounds: WaitingBounds;
   readonly #orders: Readonly<Record<Tier, AdmissionOrder<string>>>;
   readonly #entries = new Map<string, Entry>();
+  /** By slot, of the request that had it last: spares a look-up for every token. */
+  readonly #ofSlot: (Entry | undefined)[] = [];
   readonly #countOfTenant = new Map<string, number>();
   readonly #promptTokens: Record<Tier, number> = { interactive: 0, batch: 0 };
   #queuedCount = 0;
@@ -114,6 +116,7 @@ export class FairQueue {
     assert(entry.waiting !== undefined, `${spec.requestId} joins and does not wait`);
     if (entry.waiting.state === "queued") this.#forgetQueued(entry.waiting);
     entry.waiting = undefined;
+    this.#ofSlot[request.slot] = entry;
     this.#orders[entry.tier].join(entry.ticket, { cachedTokens });
   }
 
@@ -136,12 +139,16 @@ export class FairQueue {
     const { requestId, promptTokens } = fork.spec;
     const prompt = { computedTokens: promptTokens.length - sharedTokens, cachedTokens: 0 };
     const forked = this.#orders[tier].fork(ticket, { request: requestId, prompt });
-    this.#entries.set(requestId, { ticket: forked, tier, waiting: undefined, sharedTokens });
+    const entry: Entry = { ticket: forked, tier, waiting: undefined, sharedTokens };
+    this.#entries.set(requestId, entry);
+    this.#ofSlot[fork.slot] = entry;
   }
 
   /** The engine computed an output token of a running request. */
-  produced({ spec }: RunningRequest): void {
-    const { ticket, tier } = this.#entryOf(spec.requestId);
+  produced({ spec, slot }: RunningRequest): void {
+    const late = this.#ofSlot[slot];
+    const isOwn = late?.ticket.turn.request === spec.requestId;
+    const { ticket, tier } = isOwn ? late : this.#entryOf(spec.requestId);
     this.#orders[tier].produced(ticket, 1);
   }
 

@@ -27,10 +27,8 @@ export class FairQueue<T> implements AdmissionOrder<T> {
   readonly #renormaliseAtUnits: number;
   readonly #onServed: FairQueueOptions["onServed"];
   readonly #tenants: ClientGroup<T>;
-  /** The clients of each live ticket, outermost first. */
-  readonly #pathOf = new Map<Ticket<T>, readonly Client<T>[]>();
-  /** Of running tickets that produced something since the last settle, one per client; the rest is left from before. */
-  readonly #produced: Ticket<T>[] = [];
+  /** Clients of tickets that produced something since the last settle, each once; the rest is left from before. */
+  readonly #produced: (readonly Client<T>[])[] = [];
   #producedCount = 0;
   #arrivalCount = 0;
   #waitingCount = 0;
@@ -120,20 +118,20 @@ export class FairQueue<T> implements AdmissionOrder<T> {
     this.#arrivalCount += 1;
     const fork = ticket.fork(request, this.#arrivalCount);
     const path = this.#clientsOf(ticket);
-    this.#pathOf.set(fork, path);
+    fork.clients = path;
     const units = this.#accounts.began(fork, prompt);
     this.#begin(fork, units);
     return fork;
   }
 
   produced(ticket: Ticket<T>, tokens: number): void {
-    const path = this.#pathOf.get(ticket);
-    const leaf = path?.[path.length - 1];
+    const { clients: path } = ticket;
+    const leaf = path[path.length - 1];
     if (leaf === undefined) return;
     const units = this.#accounts.produced(ticket, tokens);
     if (units === 0) return;
     if (leaf.pendingUnits === 0) {
-      this.#produced[this.#producedCount] = ticket;
+      this.#produced[this.#producedCount] = path;
       this.#producedCount += 1;
     }
     leaf.pendingUnits += units;
@@ -142,8 +140,8 @@ export class FairQueue<T> implements AdmissionOrder<T> {
   settle(): void {
     // The array is not emptied: it would be allocated anew in every step.
     for (let index = 0; index < this.#producedCount; index++) {
-      const ticket = this.#produced[index];
-      if (ticket !== undefined) this.#settlePending(ticket);
+      const path = this.#produced[index];
+      if (path !== undefined) this.#settlePending(path);
     }
     this.#producedCount = 0;
   }
@@ -180,7 +178,7 @@ export class FairQueue<T> implements AdmissionOrder<T> {
       if (units > 0) group.refund(client, units, depth === 0 ? weight : 1);
       group.settled(client, depth === 0 ? weighted(refundable, ticket) : refundable);
     }
-    this.#pathOf.delete(ticket);
+    ticket.clients = NO_CLIENTS;
     if (units > 0) this.#served(path[0], -units, keyBefore);
   }
 
@@ -220,7 +218,7 @@ export class FairQueue<T> implements AdmissionOrder<T> {
       group.arrived(client, ticket);
       if (path.length < ids.length) group = group.groupOf(client);
     }
-    this.#pathOf.set(ticket, path);
+    ticket.clients = path;
     this.#waitingCount += 1;
   }
 
@@ -236,8 +234,7 @@ export class FairQueue<T> implements AdmissionOrder<T> {
     }
   }
 
-  #settlePending(ticket: Ticket<T>): void {
-    const path = this.#clientsOf(ticket);
+  #settlePending(path: readonly Client<T>[]): void {
     const leaf = path[path.length - 1];
     const units = leaf?.pendingUnits ?? 0;
     if (leaf === undefined || units === 0) return;
@@ -272,15 +269,17 @@ export class FairQueue<T> implements AdmissionOrder<T> {
   }
 
   #keyOfTicket(ticket: Ticket<T>): number {
-    return this.#pathOf.get(ticket)?.[0]?.counter.key ?? Number.NEGATIVE_INFINITY;
+    return ticket.clients[0]?.counter.key ?? Number.NEGATIVE_INFINITY;
   }
 
   #clientsOf(ticket: Ticket<T>): readonly Client<T>[] {
-    const path = this.#pathOf.get(ticket);
-    assert(path !== undefined, "the request is not of this queue");
-    return path;
+    const { clients } = ticket;
+    assert(clients.length > 0, "the request is not of this queue");
+    return clients;
   }
 }
+
+const NO_CLIENTS: readonly never[] = [];
 
 interface Level<T> {
   readonly client: Client<T>;

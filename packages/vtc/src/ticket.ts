@@ -3,6 +3,7 @@
 // preempted and joins again.
 import { assert } from "@fairlane/base";
 import type { PromptCost } from "./cost.ts";
+import type { Client } from "./hierarchy.ts";
 
 /** A request that asks for its turn. */
 export interface Turn<T> {
@@ -39,6 +40,8 @@ export class Ticket<T> {
   outputTokens = 0;
   /** Output tokens that were charged in advance, by a prediction. */
   predictedTokens = 0;
+  /** Whom the fair order charges, outermost first; its own, and empty under other orders and once it has ended. */
+  clients: readonly Client<T>[] = [];
 
   constructor(turn: Turn<T>, arrival: number) {
     assert(turn.path.length > 0, "a request belongs to at least one client");
