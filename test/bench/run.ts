@@ -1,26 +1,30 @@
 // Owns the command line of the benches: which scenario runs, that the machine is idle, and where the result goes. Run
-// it as `npm run bench -- SCENARIO [--quick] [--json FILE] [--force]`.
+// it as `npm run bench -- SCENARIO [--quick] [--json FILE] [--engine native] [--force]`.
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { checkIdle } from "./idle-guard.ts";
 import { jsonOf, tableOf, type ScenarioResult } from "./report.ts";
 import { contention } from "./scenarios/contention.ts";
 import { CPU_SCENARIOS } from "./scenarios/cpu.ts";
+import { fairness } from "./scenarios/fairness.ts";
 import { serve } from "./scenarios/serve.ts";
 
 interface ScenarioOptions {
   readonly isQuick: boolean;
+  readonly engine: "simulated" | "native";
 }
 
 const SCENARIOS: Readonly<Record<string, (options: ScenarioOptions) => Promise<ScenarioResult>>> = {
+  fairness,
   serve,
   ...CPU_SCENARIOS,
   contention,
 };
 
-const USAGE = `usage: npm run bench -- ${Object.keys(SCENARIOS).join("|")} [--quick] [--json FILE] [--force]
+const USAGE = `usage: npm run bench -- ${Object.keys(SCENARIOS).join("|")} [--quick] [--json FILE] [--engine native] [--force]
   --quick      a small load that ends within 50 seconds
   --json FILE  write the JSON object there as well
+  --engine native  fairness on the real CPU engine, shortened; without it in virtual time
   --force      measure on a busy machine; the result says "busy": true
 `;
 
@@ -31,12 +35,15 @@ async function main(): Promise<void> {
       quick: { type: "boolean", default: false },
       force: { type: "boolean", default: false },
       json: { type: "string" },
+      engine: { type: "string", default: "simulated" },
     },
   });
   const run = SCENARIOS[positionals[0] ?? ""];
   if (run === undefined || positionals.length !== 1) throw new Error(USAGE);
+  const { engine } = values;
+  if (engine !== "simulated" && engine !== "native") throw new Error(USAGE);
   const busy = await checkIdle({ force: values.force });
-  const result = await run({ isQuick: values.quick });
+  const result = await run({ isQuick: values.quick, engine });
   const json = jsonOf(result, { busy });
   if (values.json !== undefined) await writeFile(values.json, `${json}\n`);
   process.stdout.write(`${tableOf(result)}${json}\n`);

@@ -11,7 +11,6 @@ import {
   UNITS_PER_TOKEN,
   type AdmissionOrder,
   type CostFunction,
-  type FairQueueOptions,
 } from "@fairlane/vtc";
 import type { EngineInfo } from "../engine/engine.ts";
 import type { FairnessOptions } from "../engine/worker-messages.ts";
@@ -51,24 +50,20 @@ export function fairBoundUnitsOf(
   return fairness.order === "dlpm" ? boundUnits + QUANTUM_UNITS : boundUnits;
 }
 
-export interface OrderParts {
-  /** Tokens of a waiting request's prompt that the prefix cache has now. */
-  readonly prefixTokens: (requestId: string) => number;
-  readonly onServed?: FairQueueOptions["onServed"];
-}
-
-/** An order for the requests of one tier. */
+/**
+ * An order for the requests of one tier.
+ * @param prefixTokens tokens of a waiting request's prompt that the prefix cache has now
+ */
 export function makeOrder(
   fairness: FairnessOptions,
-  { prefixTokens, onServed }: OrderParts,
+  prefixTokens: (requestId: string) => number,
 ): AdmissionOrder<string> {
   const cost = costOf(fairness);
-  const counting = onServed === undefined ? { cost } : { cost, onServed };
   switch (fairness.order) {
     case "vtc":
-      return new FairQueue(counting);
+      return new FairQueue({ cost });
     case "lcf":
-      return new FairQueue({ ...counting, lifts: false });
+      return new FairQueue({ cost, lifts: false });
     case "dlpm":
       return new DeficitOrder({ cost, prefixTokens, quantumUnits: QUANTUM_UNITS });
     case "fcfs":

@@ -1,7 +1,7 @@
 // Shows that the scheduler that ships keeps the promises of its counters with any requests, over an engine that
 // checks every row: charges are what was computed (P9), and in strict mode waiting tenants stay within U (P1).
 import { hash } from "node:crypto";
-import { linearCost } from "@fairlane/vtc";
+import { FairQueue, linearCost } from "@fairlane/vtc";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { RequestProgress } from "../engine/worker-messages.ts";
@@ -44,8 +44,10 @@ function play(options: {
     sha256: (bytes: Uint8Array) => hash("sha256", bytes, "base64"),
   };
   const charged = new Map<string, number>();
+  const onServed = (tenantId: string, units: number) =>
+    charged.set(tenantId, (charged.get(tenantId) ?? 0) + units);
   const scheduler = new Scheduler({
-    onServed: (tenantId, units) => charged.set(tenantId, (charged.get(tenantId) ?? 0) + units),
+    makeOrder: () => new FairQueue<string>({ onServed }),
     info: engine.info,
     clock: { nowMs: () => 0 },
     stepBudgetTokens: 16,

@@ -1,6 +1,7 @@
 // Owns the parts that intake and steps share, and how they are made for an engine. Invariant: the engine's plan
 // has room for the largest batch that the batch builder can make.
 import { assert, type Clock } from "@fairlane/base";
+import type { AdmissionOrder } from "@fairlane/vtc";
 import type { EngineInfo } from "../engine/engine.ts";
 import { TOP_LOGPROBS_MAX, type StepCapacity } from "../engine/step-layout.ts";
 import type { AdmissionMode, FairnessOptions } from "../engine/worker-messages.ts";
@@ -39,8 +40,8 @@ export interface SchedulerOptions {
   readonly admission?: AdmissionMode | undefined;
   /** In which order waiting requests join; by virtual token counters when absent. */
   readonly fairness?: FairnessOptions | undefined;
-  /** Told of every charge and refund of a tenant, in service units before and after its weight. */
-  readonly onServed?: (tenantId: string, units: number, weightedUnits: number) => void;
+  /** Makes the order of each tier in place of that; for simulations and tests. */
+  readonly makeOrder?: () => AdmissionOrder<string>;
   /** Who pauses when pages run out; when absent the newest of the tenant that was served most. */
   readonly victimOrder?: VictimOrder;
   readonly waitingBounds?: WaitingBounds;
@@ -134,16 +135,15 @@ export function makeParts(options: SchedulerOptions): SchedulerParts {
   const pool = new PagePool(pageCount);
   const prefixes = prefixesOf(options, budget, pool);
   const table = new RequestTable(slotCount);
-  const { fairness = FAIRNESS_DEFAULT } = options;
   const prefixTokens = (requestId: string): number => {
     const request = table.get(requestId);
     if (request === undefined || !isWaiting(request)) return 0;
     const cached = cachedBlocks({ prefixes, info }, request, STEP_CACHED_PAGES_MAX);
     return cached.blockCount * pageTokens;
   };
-  const { onServed } = options;
-  const orderParts = onServed === undefined ? { prefixTokens } : { prefixTokens, onServed };
-  const waiting = new FairQueue(waitingBounds, () => makeOrder(fairness, orderParts));
+  const { fairness = FAIRNESS_DEFAULT } = options;
+  const make = options.makeOrder ?? (() => makeOrder(fairness, prefixTokens));
+  const waiting = new FairQueue(waitingBounds, make);
   return {
     info,
     clock,
