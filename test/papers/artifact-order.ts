@@ -5,6 +5,7 @@ import { Ticket, type AdmissionOrder, type Turn } from "@fairlane/vtc";
 
 export class ArtifactOrder implements AdmissionOrder<string> {
   readonly name = "artifact";
+  readonly spreadUnits = 0;
   readonly counters = new Map<string, number>();
   readonly #waiting = new Map<string, Ticket<string>[]>();
   readonly #running = new Set<Ticket<string>>();

@@ -77,7 +77,7 @@ export class FairQueue {
   /** Largest difference of the counters of waiting tenants, in weighted units; 0 for orders without counters. */
   get spreadUnits(): number {
     const { interactive, batch } = this.#orders;
-    return Math.max(spreadOf(interactive), spreadOf(batch));
+    return Math.max(interactive.spreadUnits, batch.spreadUnits);
   }
 
   /** Takes a request in to wait for its turn; returns the error when a bound is reached, and null when it waits. */
@@ -260,10 +260,6 @@ function computedPromptOf(request: LiveRequest, sharedTokens: number) {
   const planned = request.state === "preempted" ? 0 : request.plannedPrefillTokens;
   const reached = Math.min(Math.max(knownPositions, planned), spec.promptTokens.length);
   return { computedTokens: reached - cachedTokens - sharedTokens, cachedTokens };
-}
-
-function spreadOf(order: AdmissionOrder<string>): number {
-  return order instanceof CounterQueue ? order.spreadUnits : 0;
 }
 
 const OVER_RATE: ErrorValue = {

@@ -163,6 +163,7 @@ function orderOf(
   return {
     name: queue.name,
     waitingCount: 0,
+    spreadUnits: 0,
     peek,
     add: (turn) => queue.add(turn),
     join: (ticket, prompt) => queue.join(ticket, prompt),

@@ -118,6 +118,7 @@ describe("DeficitOrder", () => {
           const served = mix.map(({ weight }, index) => server.servedTo(`t${index}`) / weight);
           const gap = Math.max(...served) - Math.min(...served);
           expect(gap).toBeLessThanOrEqual(2 * (boundUnits + quantumUnits));
+          expect(order.spreadUnits).toBeLessThanOrEqual(boundUnits + quantumUnits);
         }
       }),
       { numRuns: 15 },

@@ -55,6 +55,18 @@ export class DeficitOrder<T> implements AdmissionOrder<T> {
     return this.#waitingCount;
   }
 
+  /** How far the deficits of waiting clients are apart: at most U + Q. O(waiting clients). */
+  get spreadUnits(): number {
+    let low = Number.POSITIVE_INFINITY;
+    let high = Number.NEGATIVE_INFINITY;
+    for (const client of this.#waitingClients) {
+      const deficit = this.#deficit(client);
+      low = Math.min(low, deficit);
+      high = Math.max(high, deficit);
+    }
+    return high > low ? high - low : 0;
+  }
+
   /** Refills so far: how often every waiting client had used its quantum up. */
   get refillCount(): number {
     return this.#refillCount;

@@ -8,6 +8,8 @@ import type { Fork, Ticket, Turn } from "./ticket.ts";
 export interface AdmissionOrder<T> {
   readonly name: string;
   readonly waitingCount: number;
+  /** How far the service counts of waiting tenants are apart, in weighted units; 0 where none are kept. */
+  readonly spreadUnits: number;
   /** Takes a request in, to wait for its turn; null when the order refuses it, now and for good. */
   add(turn: Turn<T>): Ticket<T> | null;
   /** The request whose turn it is, left waiting. When it does not fit, nobody is admitted in its place. */

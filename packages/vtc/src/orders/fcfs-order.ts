@@ -10,6 +10,7 @@ const MINUTE_MS = 60_000;
 
 export class FcfsOrder<T> implements AdmissionOrder<T> {
   readonly name: string;
+  readonly spreadUnits = 0;
   readonly #requestsPerMinute: number | null;
   readonly #queue = new TicketQueue<T>(0);
   /** When each client's requests of the last minute were taken, oldest first. */

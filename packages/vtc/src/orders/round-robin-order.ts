@@ -7,6 +7,7 @@ import { TicketQueue } from "../ticket-queue.ts";
 
 export class RoundRobinOrder<T> implements AdmissionOrder<T> {
   readonly name = "rr";
+  readonly spreadUnits = 0;
   /** Clients with waiting requests; the first has its turn. */
   readonly #turns = new Map<string, TicketQueue<T>>();
   #arrivalCount = 0;

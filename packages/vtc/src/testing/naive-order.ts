@@ -22,6 +22,7 @@ const ZERO: Rational = { n: 0n, d: 1n };
 
 export class NaiveOrder implements AdmissionOrder<string> {
   readonly name = "naive";
+  readonly spreadUnits = 0;
   readonly counters = new Map<string, Rational>();
   readonly weights = new Map<string, bigint>();
   readonly #cost: CostFunction;
