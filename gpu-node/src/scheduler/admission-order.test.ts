@@ -39,6 +39,33 @@ describe("makeOrder", () => {
     expect(ends.startsWith("aaaaaaaa")).toBe(order === "fcfs" || order === "rpm");
   });
 
+  it("W15: lets others drain for a request that nearly fills the pool, and passes nobody over it", () => {
+    const engine = new PagedCheckEngine({ pageCount: 8, slotCount: 4, stepBudgetTokens: 32 });
+    const { info } = engine;
+    const clock = { nowMs: () => 0 };
+    const options = { info, clock, stepBudgetTokens: 32, admission: "strict" } as const;
+    const scheduler = new Scheduler(options);
+    const steps = new StepCycle(scheduler, engine);
+    const send = (id: string, promptLength: number) => {
+      const sent = engineRequest(id, { tenantId: id, promptLength, maxOutputTokens: 4 });
+      expect(scheduler.submit(sent)).toBeNull();
+    };
+    send("small", 8);
+    steps.start();
+    steps.settle(engine.takeResult());
+    // 28 of 32 tokens; beside it nothing fits, before it the late one would.
+    send("giant", 24);
+    send("late", 4);
+    const ends: string[] = [];
+    while (scheduler.hasWork) {
+      steps.start();
+      for (const { requestId, end } of steps.settle(engine.takeResult())) {
+        if (end !== null) ends.push(requestId);
+      }
+    }
+    expect(ends).toEqual(["small", "giant", "late"]);
+  });
+
   it("takes other costs", () => {
     expect(endsOf({ order: "vtc", cost: "profiled", cachedPercent: 0 })).toHaveLength(10);
   });

@@ -283,6 +283,19 @@ describe("FairQueue", () => {
     expect(tokens("debtor")).toBe(tokens("worker"));
   });
 
+  it("P12: keeps an idle client that a refund of the last one would leave above the floor", () => {
+    const { queue, add, join, tokens } = queueOf();
+    const owing = add("owing", 500);
+    const last = add("last", 1_000);
+    join(owing);
+    queue.end(owing, done(500));
+    join(last);
+    // Many events, while the floor is what the last one may get back in part.
+    for (let count = 0; count < 200; count++) queue.end(add("last"), done(0));
+    queue.end(last, done(0));
+    expect([tokens("last"), tokens("owing")]).toEqual([0, 500]);
+  });
+
   it("W21: forgets idle clients that any lift would raise, so that memory stays flat", () => {
     const { queue, add, join, tokens } = queueOf();
     for (let count = 0; count < 20_000; count++) {
