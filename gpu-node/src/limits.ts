@@ -43,6 +43,8 @@ export const RUNNING_REQUESTS_MAX = 4_096;
 /** Tokens of one step: the core sizes its activations by it. */
 export const STEP_BUDGET_TOKENS_MAX = 65_536;
 
+/** Masks of grammars that are made in one step: some milliseconds each, which others wait for; rows beyond come a step later. */
+export const STEP_NEW_MASKS_MAX = 4;
 /** Logit biases that the requests joining in one step bring, at least one slot's; those beyond join a step later. */
 export const STEP_BIASES_MAX = 1_024;
 

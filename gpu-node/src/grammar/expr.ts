@@ -17,6 +17,8 @@ export type Expr =
       readonly min: number;
       readonly max: number | null;
     }
+  /** Characters of a JSON string: the rule "character", repeated; `max` null = any number. */
+  | { readonly kind: "characters"; readonly min: number; readonly max: number | null }
   | { readonly kind: "rule"; readonly name: string };
 
 export interface Grammar {
@@ -47,6 +49,10 @@ function choice(...options: readonly Expr[]): Expr {
 
 function repeat(of: Expr, min: number, max: number | null): Expr {
   return { kind: "repeat", of, min, max };
+}
+
+function characters(min: number, max: number | null): Expr {
+  return { kind: "characters", min, max };
 }
 
 function optional(of: Expr): Expr {
@@ -133,4 +139,15 @@ export function sequencesBetween(
 }
 
 /** What grammars are written with. */
-export const exprs = { EMPTY, choice, codePoint, oneOf, optional, repeat, rule, sequence, text };
+export const exprs = {
+  EMPTY,
+  characters,
+  choice,
+  codePoint,
+  oneOf,
+  optional,
+  repeat,
+  rule,
+  sequence,
+  text,
+};

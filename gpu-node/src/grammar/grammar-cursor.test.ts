@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { exprs, type Grammar } from "./expr.ts";
 import { GrammarCursor, SharedAutomaton } from "./grammar-cursor.ts";
 import { json, JSON_RULES } from "./json-grammar.ts";
+import { grammarOfSchema } from "./json-schema.ts";
 import { AUTOMATON_STATES_MAX } from "./limits.ts";
 import { byteVocabulary, END_TOKEN, MARKER_TOKEN, tokensOf } from "./testing/byte-vocabulary.ts";
 import { TokenSets } from "./token-sets.ts";
@@ -56,33 +57,67 @@ describe("GrammarCursor", () => {
     expect(allowedAt(cursorAt(JSON_OBJECT, '{"a')).includes(MARKER_TOKEN)).toBe(false);
   });
 
+  /** The mask after `said` has exactly the tokens that can be accepted one by one. */
+  function expectExactMask(shared: SharedAutomaton, said: readonly number[]): void {
+    const cursor = new GrammarCursor(shared, [], said);
+    const allowed = new Set(allowedAt(cursor));
+    for (let token = 0; token < vocabulary.size - 2; token++) {
+      const probe = cursor.fork();
+      let isTaken = true;
+      try {
+        probe.accept(token);
+      } catch {
+        isTaken = false;
+      }
+      expect(allowed.has(token), `token ${token} after ${spelled(said).join("")}`).toBe(isTaken);
+    }
+  }
+
   it("allows inside strings what a walk over every token allows", () => {
+    const short = (_: string, one: unknown) =>
+      typeof one === "number" ? Math.trunc(one % 1e6) : one;
     fc.assert(
       fc.property(
         fc.jsonValue({ maxDepth: 2, stringUnit: "grapheme" }),
         fc.nat(),
         (value, cutAt) => {
-          const short = (_: string, one: unknown) =>
-            typeof one === "number" ? Math.trunc(one % 1e6) : one;
-          const said = JSON.stringify({ é: value, b: "日本 \\ end" }, short);
-          const all = tokensOf(said);
-          const cursor = new GrammarCursor(new SharedAutomaton(JSON_OBJECT, tokens), []);
-          for (const token of all.slice(0, cutAt % all.length)) cursor.accept(token);
-          const allowed = new Set(allowedAt(cursor));
-          for (let token = 0; token < vocabulary.size - 2; token++) {
-            const probe = cursor.fork();
-            let isTaken = true;
-            try {
-              probe.accept(token);
-            } catch {
-              isTaken = false;
-            }
-            expect(allowed.has(token), `token ${token}`).toBe(isTaken);
-          }
+          const all = tokensOf(JSON.stringify({ é: value, b: "日本 \\ end" }, short));
+          expectExactMask(
+            new SharedAutomaton(JSON_OBJECT, tokens),
+            all.slice(0, cutAt % all.length),
+          );
         },
       ),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
+  });
+
+  it("allows inside bounded strings what a walk over every token allows", () => {
+    const text = { type: "string", minLength: 2, maxLength: 4 };
+    let checkedCount = 0;
+    const others = { enum: ["abcabcabc", "日本語", 'a"b'] };
+    for (const anyOf of [
+      [text],
+      [text, others],
+      [others],
+      [text, { type: "string" }],
+      [text, { type: "string", maxLength: 9 }],
+    ]) {
+      const shared = new SharedAutomaton(grammarOfSchema({ anyOf }, { isStrict: true }), tokens);
+      for (const said of ['"', '"a', '"ab', '"abc', '"abca', '"日本', '"\\', '"\\u00e', '"a\\"']) {
+        const all = tokensOf(said);
+        let isTaken = true;
+        try {
+          new GrammarCursor(shared, [], all);
+        } catch {
+          isTaken = false;
+        }
+        if (!isTaken) continue;
+        expectExactMask(shared, all);
+        checkedCount += 1;
+      }
+    }
+    expect(checkedCount).toBeGreaterThan(20);
   });
 
   it("refuses a token outside of the grammar", () => {

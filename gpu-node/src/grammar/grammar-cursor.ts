@@ -2,7 +2,7 @@
 // share. Invariant: a cursor's state is what its accepted tokens lead to; an automaton that has grown too large is
 // replaced, and cursors then follow their tokens again.
 import { assert } from "@fairlane/base";
-import { Automaton, DEAD, GrammarLimitError } from "./automaton.ts";
+import { Automaton, DEAD } from "./automaton.ts";
 import type { Grammar } from "./expr.ts";
 import { AUTOMATON_CELLS_MAX, AUTOMATON_MASKS_MAX, AUTOMATON_STATES_MAX } from "./limits.ts";
 import type { TokenSets } from "./token-sets.ts";
@@ -29,6 +29,10 @@ export class SharedAutomaton {
       this.#masks.clear();
     }
     return this.#automaton;
+  }
+
+  hasMask(state: number): boolean {
+    return this.#masks.has(state);
   }
 
   /** Of a state of the current automaton. Not to be written to. */
@@ -78,20 +82,26 @@ export class GrammarCursor {
     return new GrammarCursor(this.#shared, this.#stopTokenIds, this.#accepted);
   }
 
-  /** Takes a token that the mask allowed. Throws GrammarLimitError where the grammar cannot be followed. */
+  /** Takes a token that the mask allowed. */
   accept(token: number): void {
     this.#renew();
     this.#accepted.push(token);
     this.#state = this.#follow([token], this.#state);
   }
 
-  /** Makes the next mask ready, so that to write it is to copy it. Throws as writeMask does. */
+  /** To write the next mask is to copy it. */
+  get isMaskReady(): boolean {
+    this.#renew();
+    return this.#shared.hasMask(this.#state);
+  }
+
+  /** Makes the next mask ready. */
   prepareMask(): void {
     this.#renew();
     this.#shared.maskOf(this.#state);
   }
 
-  /** Writes which tokens may come next. Throws GrammarLimitError where the grammar cannot be followed. */
+  /** Writes which tokens may come next. */
   writeMask(mask: Int32Array): void {
     this.#renew();
     mask.set(this.#shared.maskOf(this.#state));
@@ -120,5 +130,3 @@ export class GrammarCursor {
     return state;
   }
 }
-
-export { GrammarLimitError };

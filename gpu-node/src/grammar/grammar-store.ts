@@ -5,7 +5,8 @@
 import { assert } from "@fairlane/base";
 import type { ErrorValue } from "@fairlane/protocol";
 import type { Grammar } from "./expr.ts";
-import { GrammarCursor, GrammarLimitError, SharedAutomaton } from "./grammar-cursor.ts";
+import { GrammarCursor, SharedAutomaton } from "./grammar-cursor.ts";
+import { GrammarLimitError } from "./grammar-nodes.ts";
 import { AUTOMATA_MAX } from "./limits.ts";
 import { TokenSets } from "./token-sets.ts";
 import type { Vocabulary } from "./vocabulary.ts";
@@ -53,25 +54,29 @@ export class GrammarStore {
     if (this.#tokens === null) {
       return { code: "overloaded", message: "The node has no vocabulary yet.", param: null };
     }
-    const outcome = this.advance({ ...answer, outputs: { count: 0, at: () => 0 } });
-    return typeof outcome === "string" ? null : outcome;
-  }
-
-  /**
-   * Follows the tokens that the answer has got, and makes the mask for the next one ready.
-   * @returns "complete" when nothing can follow, or why the grammar cannot be followed any more
-   */
-  advance(answer: ConstrainedAnswer): "goes on" | "complete" | ErrorValue {
     try {
-      const cursor = this.#cursorOf(answer);
-      if (cursor.isComplete) return "complete";
-      cursor.prepareMask();
-      return "goes on";
+      this.prepareMask({ ...answer, outputs: { count: 0, at: () => 0 } });
+      return null;
     } catch (error) {
       if (!(error instanceof GrammarLimitError)) throw error;
       const message = `The schema is too complex: ${error.message}.`;
       return { code: "schema_too_complex", message, param: answer.grammar.param };
     }
+  }
+
+  /** Nothing can follow what the answer has. */
+  isComplete(answer: ConstrainedAnswer): boolean {
+    return this.#cursorOf(answer).isComplete;
+  }
+
+  /** The mask for the answer's next token has only to be copied. */
+  isMaskReady(answer: ConstrainedAnswer): boolean {
+    return this.#cursorOf(answer).isMaskReady;
+  }
+
+  /** Makes it ready. */
+  prepareMask(answer: ConstrainedAnswer): void {
+    this.#cursorOf(answer).prepareMask();
   }
 
   /** Writes which tokens may come next. */

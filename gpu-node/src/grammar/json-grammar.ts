@@ -2,7 +2,8 @@
 // of it than that, since a model that may go on with spaces for ever sometimes does.
 import { exprs, type Expr } from "./expr.ts";
 
-const { choice, codePoint, EMPTY, oneOf, optional, repeat, rule, sequence, text } = exprs;
+const { characters, choice, codePoint, EMPTY, oneOf, optional, repeat, rule, sequence, text } =
+  exprs;
 
 /** Digits of a number's parts: within what a double tells apart, so that no number runs on for ever. */
 const INTEGER_DIGITS_MAX = 15;
@@ -30,7 +31,8 @@ const ESCAPED = choice(
   ),
 );
 
-const ANY_CHARACTER = choice(
+/** One character of a string, as it is or escaped. */
+const CHARACTER = choice(
   codePoint([
     [0x20, 0x21],
     [0x23, 0x5b],
@@ -38,9 +40,6 @@ const ANY_CHARACTER = choice(
   ]),
   sequence(text("\\"), ESCAPED),
 );
-
-/** One character of a string, as it is or escaped. */
-const CHARACTER: Expr = rule("character");
 
 const NATURAL = choice(text("0"), sequence(oneOf("1-9"), repeat(DIGIT, 0, INTEGER_DIGITS_MAX - 1)));
 const FRACTION: Expr = sequence(text("."), repeat(DIGIT, 1, FRACTION_DIGITS_MAX));
@@ -91,8 +90,8 @@ function literal(value: unknown): Expr {
 /** The rules that the expressions above name. */
 export const JSON_RULES: Readonly<Record<string, Expr>> = {
   space: optional(choice(text(" "), sequence(text("\n"), repeat(text(" "), 0, INDENT_SPACES_MAX)))),
-  character: ANY_CHARACTER,
-  string: quoted(repeat(CHARACTER, 0, null)),
+  character: CHARACTER,
+  string: quoted(characters(0, null)),
   object: listOf(member(STRING, VALUE), { brackets: "{}" }),
   array: listOf(VALUE, { brackets: "[]" }),
   value: choice(STRING, NUMBER, BOOLEAN, NULL, OBJECT, ARRAY),
@@ -102,7 +101,6 @@ export const JSON_RULES: Readonly<Record<string, Expr>> = {
 export const json = {
   INTEGER_DIGITS_MAX,
   SPACE,
-  CHARACTER,
   FRACTION,
   INTEGER,
   NUMBER,

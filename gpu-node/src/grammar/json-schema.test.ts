@@ -136,7 +136,11 @@ describe("grammarOfSchema", () => {
     expect(within({ type: "array", uniqueItems: true })).toContain(
       "'uniqueItems' is not supported",
     );
-    expect(within({ $ref: "#/nowhere" })).toContain("points nowhere");
+    for (const $ref of ["#/nowhere", "#/%", "#/$defs/__proto__"]) {
+      expect(within({ $ref })).toContain("points nowhere");
+    }
+    const deepUnion = JSON.parse(`${'{"anyOf":['.repeat(300)}{}${"]}".repeat(300)}`) as unknown;
+    expect(refusal(deepUnion)).toContain("nested deeper than 200");
     expect(within({ $ref: "https://example.com" })).toContain("does not point into this schema");
     expect(within({ type: "integer", minimum: 5, maximum: 4 })).toContain(
       "no number lies between 5 and 4",
@@ -148,8 +152,8 @@ describe("grammarOfSchema", () => {
     expect(refusal({ anyOf: [{ $ref: "#" }] })).toBe("at '/anyOf/0': # refers to itself");
     expect(refusal(7)).toBe("at the root: a schema must be an object or true");
     let deep: unknown = {};
-    for (let i = 0; i < 70; i++) deep = { type: "array", items: deep };
-    expect(refusal(deep)).toContain("nested deeper than 64");
+    for (let i = 0; i < 210; i++) deep = { type: "array", items: deep };
+    expect(refusal(deep)).toContain("nested deeper than 200");
   });
 
   it("leaves what it cannot express out of account when lenient", () => {

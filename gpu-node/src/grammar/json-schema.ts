@@ -27,8 +27,8 @@ const KEYWORDS_OF_TYPE: Readonly<Record<string, readonly string[]>> = {
   boolean: [],
   null: [],
 };
-/** Objects and arrays within each other in a schema; more is a mistake or an attack. */
-const DEPTH_MAX = 64;
+/** Schemas within each other, references followed; more is a mistake or an attack. */
+const DEPTH_MAX = 200;
 /** Values of one enum: OpenAI's bound. */
 const ENUM_VALUES_MAX = 1_000;
 
@@ -78,15 +78,20 @@ class SchemaCompiler implements SchemaRules {
   within(schema: unknown, path: string): Expr {
     const open = this.#open;
     this.#open = new Set();
-    this.#depth += 1;
-    if (this.#depth > DEPTH_MAX) throw new SchemaError(path, `nested deeper than ${DEPTH_MAX}`);
     const expr = this.compile(schema, path);
-    this.#depth -= 1;
     this.#open = open;
     return expr;
   }
 
   compile(schema: unknown, path: string): Expr {
+    this.#depth += 1;
+    if (this.#depth > DEPTH_MAX) throw new SchemaError(path, `nested deeper than ${DEPTH_MAX}`);
+    const expr = this.#compiled(schema, path);
+    this.#depth -= 1;
+    return expr;
+  }
+
+  #compiled(schema: unknown, path: string): Expr {
     if (schema === true) return VALUE;
     if (!isSchema(schema)) throw new SchemaError(path, "a schema must be an object or true");
     if (schema["$ref"] !== undefined) return this.#reference(schema, path);
@@ -195,7 +200,7 @@ class SchemaCompiler implements SchemaRules {
   #target(pointer: string, path: string): unknown {
     let target: unknown = this.#root;
     for (const part of pointer.split("/").slice(1)) {
-      const key = decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~");
+      const key = decoded(part).replaceAll("~1", "/").replaceAll("~0", "~");
       const holder: unknown = target;
       const holds = typeof holder === "object" && holder !== null && Object.hasOwn(holder, key);
       if (!holds) throw new SchemaError(path, `$ref '${pointer}' points nowhere`);
@@ -262,4 +267,13 @@ function isOfType(value: unknown, type: string): boolean {
   if (Array.isArray(value)) return type === "array";
   if (type === "integer") return Number.isInteger(value);
   return typeof value === type;
+}
+
+/** A part of a pointer may be percent-encoded; one that is not well-formed stands for itself. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }

@@ -3,8 +3,8 @@ import { exprs, type Expr } from "./expr.ts";
 import { json } from "./json-grammar.ts";
 import { SchemaError } from "./schema-node.ts";
 
-const { choice, oneOf, optional, repeat, sequence, text } = exprs;
-const { CHARACTER, quoted, STRING } = json;
+const { characters, choice, oneOf, optional, repeat, sequence, text } = exprs;
+const { quoted, STRING } = json;
 
 /** Keywords of strings. */
 export const STRING_KEYWORDS = ["minLength", "maxLength", "format"] as const;
@@ -82,7 +82,7 @@ export function stringsOf(schema: Readonly<Record<string, unknown>>, path: strin
     return quoted(known);
   }
   const { min, max } = lengthsOf({ min: minLength, max: maxLength }, { path, of: "Length" });
-  return min === 0 && max === null ? STRING : quoted(repeat(CHARACTER, min, max));
+  return min === 0 && max === null ? STRING : quoted(characters(min, max));
 }
 
 /** A minimum and a maximum of things, checked. */

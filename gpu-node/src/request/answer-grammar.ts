@@ -4,7 +4,8 @@
 import { err, ok, type Result } from "@fairlane/base";
 import type { ChatRequest, ErrorValue, Tool } from "@fairlane/protocol";
 import { afterReasoning } from "../grammar/after-reasoning.ts";
-import { Automaton, GrammarLimitError } from "../grammar/automaton.ts";
+import { Automaton } from "../grammar/automaton.ts";
+import { GrammarLimitError } from "../grammar/grammar-nodes.ts";
 import type { Grammar } from "../grammar/expr.ts";
 import type { AnswerGrammar } from "../grammar/grammar-store.ts";
 import { json, JSON_RULES } from "../grammar/json-grammar.ts";

@@ -12,6 +12,8 @@ export interface BatchOptions {
   readonly running: readonly RunningRequest[];
   readonly budget: StepBudget;
   readonly tierOrder: readonly Tier[];
+  /** False for an answer under a grammar whose next mask is not ready; such a row comes a step later. */
+  readonly hasMask: (request: RunningRequest) => boolean;
   /**
    * Joins the next waiting request of a tier to the running set; null when none waits, the next one does not fit, or
    * one of a tier before it waits. `hasRoomFor` says whether the step has room for a first chunk that begins where the
@@ -41,7 +43,8 @@ export function buildBatch(batch: Batch, options: BatchOptions): void {
   // Not for-of: its iterator costs an object a request until the loop is optimised.
   for (let index = 0; index < running.length; index++) {
     const request = running[index];
-    if (request !== undefined && isDecodable(request)) batch.addDecode(request);
+    if (request !== undefined && isDecodable(request) && options.hasMask(request))
+      batch.addDecode(request);
   }
   for (const tier of options.tierOrder) {
     if (!addPrefills(batch, options, tier)) return;

@@ -23,7 +23,7 @@ const spelled = (token: number): string =>
 const LETTERS = grammarOf(sequence(text("a"), repeat(oneOf("bc"), 4, 4), text("d")));
 
 function started(options: { readonly pageCount?: number } = {}) {
-  const engine = new PagedCheckEngine({ vocabSize: vocabulary.size, ...options });
+  const engine = new PagedCheckEngine({ vocabSize: vocabulary.size, slotCount: 8, ...options });
   const scheduler = new Scheduler({
     info: engine.info,
     clock: { nowMs: () => 0 },
@@ -125,14 +125,48 @@ describe("answers under a grammar", () => {
     expect(said.get("stuck")).toBe("a");
   });
 
-  it("end with an error where the grammar grows beyond its bound", () => {
-    const { submit, run, ends } = started();
-    const list = sequence(text("["), choice(exprs.rule("list"), exprs.rule("other")), text("]"));
-    const other = sequence(text("["), choice(exprs.rule("list"), exprs.rule("other")), text("]"));
+  it("leave out what would be followed in too many ways", () => {
+    const { submit, run, ends, said } = started();
+    const inner = choice(exprs.rule("list"), exprs.rule("other"), text("x"));
+    const list = sequence(text("["), inner, text("]"));
+    const other = sequence(text("["), inner, text("]"));
     const grammar = { root: exprs.rule("list"), rules: { list, other } };
-    submit("deep", { grammar: { key: "deep", grammar, param: "tools" } });
+    submit("deep", { grammar: { key: "deep", grammar, param: "tools" }, maxOutputTokens: 40 });
     run();
-    expect(ends.get("deep")?.error).toMatchObject({ code: "schema_too_complex", param: "tools" });
+    expect(ends.get("deep")?.reason).toBe("stop");
+    expect(said.get("deep")).toMatch(/^\[{1,14}x\]{1,14}$/);
+  });
+
+  it("get four new masks a step, so that nobody waits for more", () => {
+    const { submit, cycle, settle, said } = started();
+    const masked = ["a", "b", "c", "d", "e", "f"];
+    for (const id of masked) {
+      // Each has masks of its own.
+      submit(id, {
+        grammar: grammarOf(sequence(text(id), repeat(oneOf(`${id}x`), 9, 9))),
+        promptLength: 1,
+      });
+    }
+    submit("free", { promptLength: 1 });
+    const counts: number[] = [];
+    for (let step = 0; step < 4; step++) {
+      cycle.start();
+      const ids = Array.from(
+        { length: cycle.batch.rowCount },
+        (_, i) => cycle.batch.row(i).request.spec.requestId,
+      );
+      expect(ids).toContain("free");
+      counts.push(ids.length - 1);
+      settle();
+    }
+    // The first masks were made when they were submitted.
+    expect(counts).toEqual([6, 4, 4, 4]);
+    for (let step = 0; step < 8; step++) {
+      cycle.start();
+      settle();
+    }
+    // By turns: 6 + 11 x 4 tokens, and nobody is left behind.
+    for (const id of masked) expect(said.get(id)?.length).toBeGreaterThan(5);
   });
 
   it("are refused before the vocabulary is known", () => {

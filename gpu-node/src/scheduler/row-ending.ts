@@ -1,11 +1,10 @@
 // Owns the question how a settled row ends its request: by what was sampled, by the grammar of its answer, or by a
 // cancel. Invariant: an answer under a grammar ends with its last token, whether or not a stop token would have come.
 import type { ErrorValue } from "@fairlane/protocol";
-import type { Engine } from "../engine/engine.ts";
-import type { ConstrainedAnswer, GrammarStore } from "../grammar/grammar-store.ts";
+import type { GrammarStore } from "../grammar/grammar-store.ts";
 import type { RunningRequest } from "../request/request.ts";
 import { stopReason } from "../request/stop-condition.ts";
-import type { Batch } from "./batch.ts";
+import { constrainedAnswer } from "./row-masks.ts";
 
 export type RowEnding =
   | {
@@ -44,26 +43,9 @@ export function endingOf(
     const reason = stopReason(request, token);
     if (reason === "stop") return FINISHED.stop;
     const answer = constrainedAnswer(request);
-    const outcome = answer === null ? "goes on" : grammars.advance(answer);
-    if (outcome === "complete") return FINISHED.complete;
+    if (answer !== null && grammars.isComplete(answer)) return FINISHED.complete;
     if (reason === "length") return FINISHED.length;
-    if (outcome !== "goes on") return { state: "aborted", error: outcome, hasText: true };
   }
   if (request.isCancelRequested) return CANCELLED;
   return row.isSampled && token === null ? NO_TOKEN : null;
-}
-
-/** Writes the masks of the rows that have one. No step in flight reads them: their requests have no other row. */
-export function writeMasks(engine: Engine, batch: Batch, grammars: GrammarStore): void {
-  for (let index = 0; index < batch.rowCount; index++) {
-    const { request, isSampled } = batch.row(index);
-    if (!isSampled || request.spec.grammar === undefined) continue;
-    const answer = constrainedAnswer(request);
-    if (answer !== null) grammars.writeMask(answer, engine.maskAt(request.slot));
-  }
-}
-
-function constrainedAnswer({ spec, outputs }: RunningRequest): ConstrainedAnswer | null {
-  const { grammar, stopTokenIds } = spec;
-  return grammar === undefined ? null : { grammar, stopTokenIds, outputs };
 }

@@ -20,7 +20,8 @@ import { Batch, type BatchRow } from "./batch.ts";
 import { buildBatch, isPrefillable, type BatchOptions } from "./batch-builder.ts";
 import { PlanRoom } from "./plan-room.ts";
 import { growDecodes } from "./preemption.ts";
-import { endingOf, writeMasks, type RowEnding } from "./row-ending.ts";
+import { endingOf, type RowEnding } from "./row-ending.ts";
+import { hasMask, prepareMasks, writeMasks } from "./row-masks.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { SchedulerParts } from "./scheduler-parts.ts";
 import type { Tier } from "./tier-turns.ts";
@@ -146,10 +147,12 @@ export class StepCycle {
     const tierOrder = turns.order;
     batch.clear();
     const room = new PlanRoom(parts.info);
+    prepareMasks(table.running, parts.grammars, this.#submittedStepId + 1);
     buildBatch(batch, {
       running: table.running,
       budget,
       tierOrder,
+      hasMask: (request) => hasMask(request, parts.grammars),
       joinNext: this.#joinWithin(room, tierOrder[0]),
       mayBegin: (request) => room.take(request),
     });

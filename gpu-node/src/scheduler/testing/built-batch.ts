@@ -23,6 +23,7 @@ export function builtBatch(setting: BatchSetting): { batch: Batch; joinCount: nu
     running,
     budget,
     tierOrder,
+    hasMask: () => true,
     mayBegin: () => true,
     joinNext(tier) {
       const index = waiting.findIndex((request) => request.spec.tier === tier);
