@@ -1,6 +1,10 @@
-// Owns the random requests of a storm: prompts that share beginnings, several tenants, tiers, deadlines and ways of
-// sampling. It submits nothing. Invariant: the draws depend on the seed and on the order of the calls alone.
-import type { EngineRequest, SamplingParams } from "../../gpu-node/src/engine/worker-messages.ts";
+// Owns the random requests of a storm: prompts that share beginnings, several tenants, tiers, deadlines, ways of
+// sampling, and several answers to one prompt. It submits nothing. Invariant: the draws depend on the seed and on the order of the calls alone.
+import type {
+  EngineRequest,
+  RequestFork,
+  SamplingParams,
+} from "../../gpu-node/src/engine/worker-messages.ts";
 import { seededRandom } from "../bench/workload.ts";
 
 export interface DrawBounds {
@@ -41,8 +45,10 @@ export class RequestDraws {
     const tenant = this.below(TENANTS);
     const hasDeadline = this.chance(0.15);
     this.#count += 1;
+    const requestId = `req_${this.#count}`;
     return {
-      requestId: `req_${this.#count}`,
+      requestId,
+      ...(this.chance(0.1) ? { forks: this.#forksOf(requestId) } : {}),
       tenantId: `ten_${tenant}`,
       // The rest want none of the prefix cache.
       ...(this.chance(0.9) ? { tenantSalt: `salt_${tenant}` } : {}),
@@ -56,6 +62,14 @@ export class RequestDraws {
       receivedAtMs: nowMs,
       deadlineMs: hasDeadline ? nowMs + this.below(60) + 1 : Number.MAX_SAFE_INTEGER,
     };
+  }
+
+  /** One or two further answers. */
+  #forksOf(requestId: string): RequestFork[] {
+    const choices = [1, 2].slice(0, this.below(2) + 1);
+    return choices.map((choice) => {
+      return { requestId: `${requestId}#${choice}`, seedLow: this.below(1e9), seedHigh: 0 };
+    });
   }
 
   /** Popular templates more often; the last prompts of a template differ in their ends. */

@@ -30,6 +30,8 @@ export interface StormCounts {
   cancelled: number;
   timedOut: number;
   cachedTokens: number;
+  /** Of prompts, taken over by further answers to them. */
+  sharedTokens: number;
   evictedBlocks: number;
   preemptions: number;
   recomputedTokens: number;
@@ -49,6 +51,11 @@ interface Taken {
   last: RequestProgress | null;
 }
 
+/** The ids of a request's answers, its own first. */
+function familyOf({ requestId, forks = [] }: EngineRequest): string[] {
+  return [requestId, ...forks.map((fork) => fork.requestId)];
+}
+
 const WAITING_MAX = 48;
 /** Steps between two looks at all pages: each is O(pages). */
 const INTEGRITY_EVERY = 16;
@@ -60,6 +67,7 @@ export class RequestStorm {
     cancelled: 0,
     timedOut: 0,
     cachedTokens: 0,
+    sharedTokens: 0,
     evictedBlocks: 0,
     preemptions: 0,
     recomputedTokens: 0,
@@ -123,10 +131,13 @@ export class RequestStorm {
       const request = this.#draws.request(this.#options.clock.nowMs());
       const error = this.#scheduler.submit(request);
       if (error === null) {
-        this.#taken.set(request.requestId, { request, said: [], isCancelled: false, last: null });
+        for (const id of familyOf(request))
+          this.#taken.set(id, { request, said: [], isCancelled: false, last: null });
         continue;
       }
-      assert(["overloaded", "queue_timeout"].includes(error.code), `refused with ${error.code}`);
+      // More answers than the pool could ever hold at once are a request that cannot be served.
+      const isKnown = ["overloaded", "queue_timeout"].includes(error.code) || error.param === "n";
+      assert(isKnown, `refused with ${error.code}`);
       this.counts.refused += 1;
     }
   }
@@ -136,8 +147,19 @@ export class RequestStorm {
     const late = Math.max(0, this.#submittedCount - 24);
     const requestId = `req_${late + this.#draws.below(24) + 1}`;
     const taken = this.#taken.get(requestId);
+    if (taken === undefined) return;
+    const family = familyOf(taken.request);
+    const isQueued = this.#scheduler.parts.table.get(requestId)?.state === "queued";
+    const one = family[this.#draws.below(family.length)] ?? requestId;
+    // Forks of a queued request are not there yet and end with it.
+    const cancelled = isQueued ? family : [one];
+    for (const id of cancelled) this.#note(id);
+    this.#hear(this.#scheduler.cancel(isQueued ? [requestId] : [one]));
+  }
+
+  #note(id: string): void {
+    const taken = this.#taken.get(id);
     if (taken !== undefined) taken.isCancelled = true;
-    this.#hear(this.#scheduler.cancel([requestId]));
   }
 
   #flush(): void {
@@ -196,37 +218,33 @@ export class RequestStorm {
     }
   }
 
-  #ended({ request, said, isCancelled }: Taken, { counts, end }: RequestProgress): void {
+  #ended({ request, said, isCancelled }: Taken, { requestId, counts, end }: RequestProgress): void {
+    const isFork = requestId !== request.requestId;
     this.counts.ended += 1;
-    this.counts.cachedTokens += counts.cachedTokens;
+    if (isFork) this.counts.sharedTokens += counts.cachedTokens;
+    else this.counts.cachedTokens += counts.cachedTokens;
     this.counts.recomputedTokens += counts.recomputedTokens ?? 0;
     this.#charged.promptTokens += counts.computedPromptTokens;
     this.#charged.outputTokens += counts.outputTokens;
     const { length: promptTokens } = request.promptTokens;
-    assert(
-      counts.cachedTokens < promptTokens,
-      `${request.requestId} took its whole prompt from the cache`,
-    );
+    assert(counts.cachedTokens < promptTokens, `${requestId} took its whole prompt from the cache`);
     const isGreedy = request.sampling.temperature === 0;
     const alone = isGreedy ? this.#options.outputAlone?.(request, said.length) : null;
     if (alone) {
       const [here, there] = [said.join(), alone.join()];
-      assert(here === there, `${request.requestId} said ${here}, alone ${there}`);
+      assert(here === there, `${requestId} said ${here}, alone ${there}`);
     }
     if (end?.reason === "cancelled") {
-      assert(isCancelled, `${request.requestId} was not cancelled`);
+      assert(isCancelled, `${requestId} was not cancelled`);
       this.counts.cancelled += 1;
     } else if (end?.reason === "error") {
-      assert(
-        end.error?.code === "queue_timeout",
-        `${request.requestId} ended with ${end.error?.code}`,
-      );
-      assert(counts.outputTokens === 0, `${request.requestId} timed out after it ran`);
+      assert(end.error?.code === "queue_timeout", `${requestId} ended with ${end.error?.code}`);
+      assert(counts.outputTokens === 0, `${requestId} timed out after it ran`);
       this.counts.timedOut += 1;
     } else {
       const computed = counts.cachedTokens + counts.computedPromptTokens;
-      assert(computed === promptTokens, `${request.requestId} has ${computed} of its prompt`);
-      assert(said.length <= request.maxOutputTokens, `${request.requestId} says ${said.length}`);
+      assert(computed === promptTokens, `${requestId} has ${computed} of its prompt`);
+      assert(said.length <= request.maxOutputTokens, `${requestId} says ${said.length}`);
       if (isGreedy) this.finished.push({ request, tokens: said });
     }
   }
