@@ -259,7 +259,8 @@ function computedPromptOf(request: LiveRequest, sharedTokens: number) {
   const { cachedTokens, knownPositions, spec } = request;
   const planned = request.state === "preempted" ? 0 : request.plannedPrefillTokens;
   const reached = Math.min(Math.max(knownPositions, planned), spec.promptTokens.length);
-  return { computedTokens: reached - cachedTokens - sharedTokens, cachedTokens };
+  // A fork counts what it shares as cached.
+  return { computedTokens: reached - cachedTokens, cachedTokens: cachedTokens - sharedTokens };
 }
 
 const OVER_RATE: ErrorValue = {

@@ -5,6 +5,7 @@ import { FairQueue, linearCost } from "@fairlane/vtc";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { RequestProgress } from "../engine/worker-messages.ts";
+import { sharedTokensOf } from "./forks.ts";
 import { Scheduler } from "./scheduler.ts";
 import { StepCycle } from "./step.ts";
 import { engineRequest } from "./testing/engine-request.ts";
@@ -19,6 +20,7 @@ const request = fc.record({
   output: fc.integer({ min: 1, max: 30 }),
   weight: fc.integer({ min: 1, max: 3 }),
   isShared: fc.boolean(),
+  forkCount: fc.constantFrom(0, 0, 1, 2),
 });
 type Sent = typeof request extends fc.Arbitrary<infer T> ? T : never;
 const event = fc.oneof(
@@ -57,12 +59,15 @@ function play(options: {
   const steps = new StepCycle(scheduler, engine);
   const computed = new Map<string, number>();
   const live = new Map<string, string>();
+  const shared = new Map<string, number>();
   const hear = (progress: readonly RequestProgress[]): void => {
     for (const { requestId, counts, end } of progress) {
       if (end === null) continue;
       const tenantId = live.get(requestId) ?? "";
       live.delete(requestId);
-      const { computedPromptTokens, cachedTokens, outputTokens } = counts;
+      const { computedPromptTokens, outputTokens } = counts;
+      // What a fork shares with the first answer was paid for by that one.
+      const cachedTokens = Math.max(0, counts.cachedTokens - (shared.get(requestId) ?? 0));
       const units = 5_040 * computedPromptTokens + 252 * cachedTokens + 10_080 * outputTokens;
       computed.set(tenantId, (computed.get(tenantId) ?? 0) + units);
     }
@@ -75,14 +80,25 @@ function play(options: {
   const send = (sent: Sent, index: number): void => {
     const requestId = `req_${index}`;
     const tenantId = `ten_${sent.tenant}`;
+    const forks = Array.from({ length: sent.forkCount }, (_, fork) => ({
+      requestId: `${requestId}#${fork}`,
+      seedLow: fork,
+      seedHigh: 0,
+    }));
     const spec = engineRequest(requestId, {
       tenantId,
       promptLength: sent.promptLength,
       maxOutputTokens: sent.output,
       weight: sent.weight,
+      ...(forks.length > 0 ? { forks } : {}),
       ...(sent.isShared ? { tenantSalt: tenantId } : {}),
     });
-    if (scheduler.submit(spec) === null) live.set(requestId, tenantId);
+    if (scheduler.submit(spec) !== null) return;
+    live.set(requestId, tenantId);
+    for (const fork of forks) {
+      live.set(fork.requestId, tenantId);
+      shared.set(fork.requestId, sharedTokensOf(spec, engine.info));
+    }
   };
   for (const [index, next] of trace.entries()) {
     if (next.type === "send") send(next.sent, index);
