@@ -47,16 +47,23 @@ export class BlockTable {
   }
 
   /** Pages that `reserve` would take. */
-  lackingPages(positionCount: number): number {
+  lackingPages(positionCount: number, windowedCount = positionCount): number {
     let pages = 0;
-    for (const group of this.groups) pages += group.lackingPages(positionCount);
+    for (const group of this.groups) {
+      pages += group.lackingPages(group.windowTokens === null ? positionCount : windowedCount);
+    }
     return pages;
   }
 
-  /** Allocates fresh pages in all groups until positions 0 .. positionCount - 1 have had one. */
-  reserve(pool: PagePool, positionCount: number): void {
+  /**
+   * Allocates fresh pages in all groups until positions 0 .. positionCount - 1 have had one; groups with a window may be
+   * content with fewer positions, since they give pages back on the way.
+   */
+  reserve(pool: PagePool, positionCount: number, windowedCount = positionCount): void {
     assert(!this.#isReleased, "pages reserved for a request that has ended");
-    for (const group of this.groups) group.reserve(pool, positionCount);
+    for (const group of this.groups) {
+      group.reserve(pool, group.windowTokens === null ? positionCount : windowedCount);
+    }
   }
 
   /** Gives back the pages that no query at `position` or later sees: their windows have left them. */

@@ -57,19 +57,19 @@ export function cachedBlocks(
   return prefixes.match(chain, Math.min(Math.floor(usableTokens / info.pageTokens), pagesMax));
 }
 
-/** Positions that a joining request gets pages for, and pages that others must still find free. */
+/** Positions that a joining request gets pages for, more only later or never, and pages that others must still find free. */
 export function reservationOf(
   { mode, pageCount, runningCount }: ReservationContext,
   request: WaitingRequest,
-): { readonly tokens: number; readonly sparePages: number } {
+): { readonly tokens: number; readonly sparePages: number; readonly isLaterGrown: boolean } {
   const most = request.spec.promptTokens.length + request.outputTokensMax;
   // What was preempted as often as may be is not again: it never lacks a page.
   const isStrict = mode === "strict" || preemptionCountOf(request) >= PREEMPTIONS_MAX;
-  if (isStrict) return { tokens: most, sparePages: 0 };
+  if (isStrict) return { tokens: most, sparePages: 0, isLaterGrown: false };
   // Alone it may have all; what fits an empty pool must always be able to join.
   const sparePages =
     runningCount === 0 ? 0 : Math.ceil((pageCount * ADMISSION_SPARE_PERCENT) / 100);
-  return { tokens: prefillLengthOf(request), sparePages };
+  return { tokens: prefillLengthOf(request), sparePages, isLaterGrown: true };
 }
 
 interface ReservationContext {
@@ -101,11 +101,15 @@ function placed(
     pageCount: info.pageCount,
     runningCount: table.running.length,
   };
-  const { tokens, sparePages } = reservationOf(context, request);
+  const { tokens, sparePages, isLaterGrown } = reservationOf(context, request);
   const blocks = new BlockTable(info.pageTokens, info.kvGroups);
-  const forkPages = forkCountOf(request) * forkPagesOf(request.spec, tokens, info);
+  const forkCount = forkCountOf(request);
+  const forkPages = forkCount * forkPagesOf(request.spec, tokens, info);
   const heldPages = cached.blockCount * info.kvGroups.length;
-  const freshPages = blocks.lackingPages(tokens) - heldPages + forkPages;
+  // Windows give pages back from chunk to chunk; forks share those of the whole prompt.
+  const firstChunkEnd = cached.blockCount * info.pageTokens + info.capacity.tokens;
+  const windowedTokens = isLaterGrown && forkCount === 0 ? Math.min(tokens, firstChunkEnd) : tokens;
+  const freshPages = blocks.lackingPages(tokens, windowedTokens) - heldPages + forkPages;
   const mostPages = prefixes?.pagesWithin(cached) ?? pool.freeCount;
   if (freshPages + sparePages > mostPages) return null;
   prefixes?.attach(cached, blocks);
@@ -114,6 +118,6 @@ function placed(
     return null;
   }
   prefixes?.noteUse(cached);
-  blocks.reserve(pool, tokens);
+  blocks.reserve(pool, tokens, windowedTokens);
   return { blocks, tokens };
 }

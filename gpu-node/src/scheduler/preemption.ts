@@ -1,4 +1,5 @@
-// Owns the pages that decodes come to need under optimistic admission, and whom to pause when there are none: free pages
+// Owns the pages that rows come to need under optimistic admission: decodes of all KV groups, prefills of those whose
+// windows give pages back from chunk to chunk; and whom to pause when there are none: free pages
 // first, then what the cache keeps for nobody, then a running request gives its own up and joins again later.
 // Invariants: a request is preempted only while no step is in flight, so none of its rows is lost and its pages are
 // free at once; the oldest running request is preempted for nobody else, and each at most PREEMPTIONS_MAX times, so
@@ -6,7 +7,7 @@
 import { assert } from "@fairlane/base";
 import { PREEMPTIONS_MAX } from "../limits.ts";
 import type { RunningRequest } from "../request/request.ts";
-import { isDecodable } from "./batch-builder.ts";
+import { isDecodable, isPrefillable } from "./batch-builder.ts";
 import type { SchedulerParts } from "./scheduler-parts.ts";
 
 /**
@@ -22,15 +23,17 @@ export interface GrowthOptions {
 }
 
 /**
- * Gives every decode of the next step the page that its position needs, preempting others for it when need be.
+ * Gives every request the pages that its row of the next step may need, preempting others for it when need be.
  * @returns false when pages can be had only once a step in flight has been settled
  */
-export function growDecodes(options: GrowthOptions): boolean {
-  const { running } = options.parts.table;
+export function growPages(options: GrowthOptions): boolean {
+  const { table, info, pool } = options.parts;
+  const { running } = table;
   for (let index = 0; index < running.length; index++) {
     const request = running[index];
     if (request === undefined) continue;
-    const lackingPages = lackingPagesOf(request);
+    const positionCount = nextPositionCount(request, info.capacity.tokens);
+    const lackingPages = request.blocks.lackingPages(positionCount);
     if (lackingPages === 0) continue;
     const found = findPages(options, request, lackingPages);
     if (found === "later") return false;
@@ -39,7 +42,7 @@ export function growDecodes(options: GrowthOptions): boolean {
       index = -1;
       continue;
     }
-    request.blocks.reserve(options.parts.pool, nextPositionCount(request));
+    request.blocks.reserve(pool, positionCount);
   }
   return true;
 }
@@ -73,12 +76,10 @@ function chooseVictim(
   return candidates.length === 0 ? undefined : order(candidates);
 }
 
-/** A page of each KV group, where the next decode begins a block. */
-function lackingPagesOf(request: RunningRequest): number {
-  return isDecodable(request) ? request.blocks.lackingPages(nextPositionCount(request)) : 0;
-}
-
-/** Positions that need a page once the next decode is in a step. */
-function nextPositionCount({ spec, plannedOutputTokens }: RunningRequest): number {
-  return spec.promptTokens.length + plannedOutputTokens;
+/** Positions that need pages once the next row is in a step: a decode's, or the largest chunk's; 0 without a row. */
+function nextPositionCount(request: RunningRequest, chunkTokensMax: number): number {
+  const { spec, plannedOutputTokens, plannedPrefillTokens, prefillTokens } = request;
+  if (isDecodable(request)) return spec.promptTokens.length + plannedOutputTokens;
+  if (!isPrefillable(request)) return 0;
+  return Math.min(prefillTokens.length, plannedPrefillTokens + chunkTokensMax);
 }

@@ -19,7 +19,7 @@ import { joinNext } from "./admission.ts";
 import { Batch, type BatchRow } from "./batch.ts";
 import { buildBatch, isPrefillable, type BatchOptions } from "./batch-builder.ts";
 import { PlanRoom } from "./plan-room.ts";
-import { growDecodes } from "./preemption.ts";
+import { growPages } from "./preemption.ts";
 import { endingOf, type RowEnding } from "./row-ending.ts";
 import { hasMask, prepareMasks, writeMasks } from "./row-masks.ts";
 import type { Scheduler } from "./scheduler.ts";
@@ -78,10 +78,10 @@ export class StepCycle {
     const stepId = this.#submittedStepId + 1;
     const batch = this.#batchOf(stepId);
 
-    // 1. place: a page for each decode that needs one, from others if it must be
+    // 1. place: pages that running requests come to need, from others if it must be
     const { victimOrder } = parts;
     const preempt = (request: RunningRequest): void => this.#scheduler.preempt(request);
-    const haveGrown = growDecodes({ parts, victimOrder, preempt });
+    const haveGrown = growPages({ parts, victimOrder, preempt });
     if (!haveGrown) return false;
 
     // 2. pick: all decodes, then chunks of running prefills, then new requests, with a slot and pages each

@@ -48,10 +48,14 @@ function blocksMax(spanTokens: number): number {
   return Math.ceil(spanTokens / PAGE_TOKENS) + 1;
 }
 
-/** The row's request holds no computed pages but those that the row sees. */
-function checkRow({ request: running, firstPosition, tokenCount }: BatchRow): void {
+/** The row's request holds no computed pages but those that the row sees, and others for two chunks at most. */
+function checkRow(
+  { request: running, firstPosition, tokenCount }: BatchRow,
+  chunkTokensMax: number,
+): void {
   for (const { windowTokens, held } of running.blocks.groups) {
     if (windowTokens === null || running.hasLeft) continue;
+    expect(held.length).toBeLessThanOrEqual(blocksMax(windowTokens + 2 * chunkTokensMax));
     const computed = held.filter((entry) => entry.firstPosition <= firstPosition);
     expect(computed.length).toBeLessThanOrEqual(blocksMax(windowTokens + tokenCount));
   }
@@ -95,7 +99,7 @@ describe("windowed KV groups under the scheduler", () => {
             givenBack += (windowed?.entries.length ?? 0) - (windowed?.held.length ?? 0);
           }
           for (let index = 0; index < steps.batch.rowCount; index++)
-            checkRow(steps.batch.row(index));
+            checkRow(steps.batch.row(index), engine.info.capacity.tokens);
           for (const { requestId, newTokens, counts, end } of steps.settle(engine.takeResult())) {
             said[Number(requestId.slice(4))]?.push(...newTokens);
             if (end !== null) cachedTokens += counts.cachedTokens;
