@@ -127,8 +127,8 @@ describe("grammarOfSchema", () => {
     expect(within({ type: "strin" })).toContain(
       "at '/properties/a': type \"strin\" is none of string, number",
     );
-    expect(within({ type: "string", pattern: "a" })).toContain(
-      "keyword 'pattern' is not supported",
+    expect(within({ type: "string", contentEncoding: "base64" })).toContain(
+      "keyword 'contentEncoding' is not supported",
     );
     expect(within({ type: "string", format: "iri" })).toContain(
       'format "iri" is not supported; these are: date, time',
@@ -159,7 +159,7 @@ describe("grammarOfSchema", () => {
   it("leaves what it cannot express out of account when lenient", () => {
     const schema = {
       type: "object",
-      properties: { a: { type: "string", pattern: "^x", maxLength: 1 } },
+      properties: { a: { type: "string", pattern: "(?=x)", maxLength: 1 } },
       required: ["a"],
       oneOf: [],
     };

@@ -1,15 +1,18 @@
 // Owns the grammar of strings under a schema: lengths, and the formats that can be spelled out.
 import { exprs, type Expr } from "./expr.ts";
 import { json } from "./json-grammar.ts";
+import { patternOf } from "./pattern.ts";
 import { SchemaError } from "./schema-node.ts";
 
 const { characters, choice, oneOf, optional, repeat, sequence, text } = exprs;
 const { quoted, STRING } = json;
 
 /** Keywords of strings. */
-export const STRING_KEYWORDS = ["minLength", "maxLength", "format"] as const;
+export const STRING_KEYWORDS = ["minLength", "maxLength", "format", "pattern"] as const;
 
 const FRACTION_DIGITS_MAX = 9;
+/** Characters of a pattern: far above those that people write. */
+const PATTERN_CHARS_MAX = 1_000;
 const DIGIT = oneOf("0-9");
 const HEX = oneOf("0-9a-f");
 
@@ -65,7 +68,20 @@ const FORMATS: Readonly<Record<string, Expr>> = {
 
 /** The strings that the schema's keywords describe. Throws SchemaError. */
 export function stringsOf(schema: Readonly<Record<string, unknown>>, path: string): Expr {
-  const { minLength, maxLength, format } = schema;
+  const { minLength, maxLength, format, pattern } = schema;
+  const hasLength = minLength !== undefined || maxLength !== undefined;
+  if (pattern !== undefined) {
+    if (typeof pattern !== "string" || pattern.length > PATTERN_CHARS_MAX) {
+      throw new SchemaError(
+        path,
+        `'pattern' must be a text of at most ${PATTERN_CHARS_MAX} characters`,
+      );
+    }
+    if (hasLength || format !== undefined) {
+      throw new SchemaError(path, "'pattern' together with 'format' or a length is not supported");
+    }
+    return quoted(patternOf(pattern, path));
+  }
   if (format !== undefined) {
     const known =
       typeof format === "string" && Object.hasOwn(FORMATS, format) ? FORMATS[format] : undefined;
@@ -76,7 +92,7 @@ export function stringsOf(schema: Readonly<Record<string, unknown>>, path: strin
         `format ${JSON.stringify(format)} is not supported; these are: ${names}`,
       );
     }
-    if (minLength !== undefined || maxLength !== undefined) {
+    if (hasLength) {
       throw new SchemaError(path, "'format' together with a length is not supported");
     }
     return quoted(known);
