@@ -31,6 +31,10 @@ function isWithinMemory(bytes: number | undefined): boolean {
   return bytes === undefined || (bytes >= 1 && bytes <= KV_MEMORY_TIB_MAX * 1024 ** 4);
 }
 
+function isSwapSize(bytes: number): boolean {
+  return bytes >= 0 && bytes <= KV_MEMORY_TIB_MAX * 1024 ** 4;
+}
+
 interface Option {
   /** Name of the flag's value in the help; absent for switches. */
   readonly value: string;
@@ -49,6 +53,7 @@ const DEFAULTS = {
   admissionOrder: "vtc",
   fairCost: "linear",
   fairCachedPercent: String(FAIR_CACHED_PERCENT),
+  swapBytes: "2GiB",
   maxRunning: "64",
   tbtTargetMs: "100",
   drainTimeoutMs: "20000",
@@ -155,6 +160,15 @@ export const OPTIONS = {
     value: "N",
     help: `what a cached prompt token counts for, in percent of a computed one (default ${DEFAULTS.fairCachedPercent})`,
     schema: integer(0, 100).prefault(DEFAULTS.fairCachedPercent),
+  },
+  "swap-bytes": {
+    value: "BYTES",
+    help: `disk for pages of paused requests, in --state-dir or the temporary folder (default ${DEFAULTS.swapBytes}); 0 = none`,
+    schema: z
+      .string()
+      .prefault(DEFAULTS.swapBytes)
+      .transform(parseBytes)
+      .refine(isSwapSize, `must be bytes such as 2GiB, at most ${KV_MEMORY_TIB_MAX}TiB`),
   },
   "max-running": {
     value: "N",

@@ -1,4 +1,5 @@
 // Shows what the flags and variables make of a node, and the sentence for each wrong one.
+import { tmpdir } from "node:os";
 import { describe, expect, it } from "vitest";
 import { ConfigError, helpText, parseConfig } from "./config.ts";
 
@@ -21,6 +22,8 @@ describe("parseConfig", () => {
       pageCount: undefined,
       admission: "optimistic",
       fairness: { order: "vtc", cost: "linear", cachedPercent: 5 },
+      swapBytes: 2_147_483_648,
+      swapFolder: tmpdir(),
       runningRequestsMax: 64,
       stepBudgetTokens: undefined,
       tbtTargetMs: 100,
@@ -50,6 +53,19 @@ describe("parseConfig", () => {
     expect(memory("auto")).toMatchObject({ kvMemoryBytes: undefined });
     const both = ["--kv-memory", "2GiB", "--page-count", "5"];
     expect(() => parseConfig(both, ENV)).toThrow("--kv-memory and --page-count both say");
+  });
+
+  it("takes the swap file's size, and makes it in the state folder where there is one", () => {
+    const config = (...args: string[]) => parseConfig(args, ENV);
+    expect(config("--swap-bytes", "0", "--state-dir", "/var/x")).toMatchObject({
+      swapBytes: 0,
+      swapFolder: "/var/x",
+    });
+    expect(() => config("--swap-bytes", "some")).toThrow("must be bytes such as 2GiB");
+    const env = { ...ENV, FAIRLANE_NODE_TOKEN: TOKEN };
+    expect(parseConfig(["--hub-url", "ws://127.0.0.1:8788"], env)).toMatchObject({
+      swapFolder: "/state/fairlane/node-a",
+    });
   });
 
   it("takes the node's name from its token", () => {

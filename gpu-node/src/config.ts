@@ -1,6 +1,6 @@
 // Owns the node's configuration: flags first, then FAIRLANE_* variables, then defaults, checked once before anything
 // starts. A wrong value ends the start with a sentence that names the flag and what it takes.
-import { homedir } from "node:os";
+import { homedir, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { isNodeName } from "@fairlane/protocol";
@@ -31,6 +31,10 @@ export interface NodeConfig {
   readonly pageCount: number | undefined;
   readonly admission: "optimistic" | "strict";
   readonly fairness: FairnessOptions;
+  /** 0: none. */
+  readonly swapBytes: number;
+  /** Folder that the swap file is made in. */
+  readonly swapFolder: string;
   readonly runningRequestsMax: number;
   /** Undefined: adaptive, within the target. */
   readonly stepBudgetTokens: number | undefined;
@@ -65,12 +69,14 @@ export function parseConfig(args: readonly string[], env: Env): NodeConfig | "he
   const given: Record<string, unknown> = {};
   for (const name of OPTION_NAMES) given[name] = flags[name] ?? (env[envName(name)] || undefined);
   const values = checkValues(given);
+  const hub = hubConfig(values, env);
+  const stateFolder = values["state-dir"];
   return {
     model: values.model,
     host: values.host,
     port: values.port,
     region: values.region,
-    hub: hubConfig(values, env),
+    hub,
     isa: values.isa,
     numerics: values.numerics,
     attention: values.attention,
@@ -83,6 +89,8 @@ export function parseConfig(args: readonly string[], env: Env): NodeConfig | "he
       cost: values["fair-cost"],
       cachedPercent: values["fair-cached-percent"],
     },
+    swapBytes: values["swap-bytes"],
+    swapFolder: hub?.stateFolder ?? (stateFolder === undefined ? tmpdir() : resolve(stateFolder)),
     runningRequestsMax: values["max-running"],
     stepBudgetTokens: values["step-budget-tokens"],
     tbtTargetMs: values["tbt-target-ms"],

@@ -36,6 +36,8 @@ export const FAIR_QUANTUM_TOKENS = 4_096;
 export const REQUESTS_PER_MINUTE = 20;
 /** Times that a request is preempted; then it joins with pages for its whole output and is left alone. */
 export const PREEMPTIONS_MAX = 3;
+/** Decodes for which one page is kept coming while requests can be swapped: each needs one in 16 steps. */
+export const SWAP_AHEAD_REQUESTS = 4;
 /** Submitted steps that have not been settled: one computes while the next one is prepared; an engine has two plans. */
 export const STEPS_IN_FLIGHT_MAX = 2;
 /** Running requests, that is slots: bounds the plan's columns and the step message. */

@@ -233,6 +233,10 @@ class NodeRuntime {
         this.#links?.sendHeartbeats();
         return;
       case "opened":
+        if (message.swapProblem !== undefined) {
+          log.warn("swap_off", { reason: message.swapProblem });
+        }
+        return;
       case "closed":
         return;
     }

@@ -1,12 +1,14 @@
-// Holds the shipping scheduler to saying the same, to the bit, whether requests are preempted or not: greedy, seeded and
-// with penalties, on every native engine that this CPU can run and on the simulated one.
+// Holds the shipping scheduler to saying the same, to the bit, whether requests are recomputed, swapped or left alone:
+// greedy, seeded and with penalties, on every native engine that this CPU can run and on the simulated one.
 import { hash } from "node:crypto";
+import { tmpdir } from "node:os";
 import { describe, expect, it } from "vitest";
 import type { Engine } from "../../gpu-node/src/engine/engine.ts";
 import { SimulatedEngine } from "../../gpu-node/src/engine/simulated-engine.ts";
 import { YI_34B } from "../../gpu-node/src/engine/testing/cost-models.ts";
 import { VirtualClock } from "../../gpu-node/src/engine/virtual-clock.ts";
 import type { SamplingParams } from "../../gpu-node/src/engine/worker-messages.ts";
+import { DiskSwap } from "../../gpu-node/src/engine/disk-swap.ts";
 import { Scheduler } from "../../gpu-node/src/scheduler/scheduler.ts";
 import { stepCapacityFor } from "../../gpu-node/src/scheduler/scheduler-parts.ts";
 import { StepCycle } from "../../gpu-node/src/scheduler/step.ts";
@@ -35,18 +37,30 @@ const REQUESTS = [
   { promptTokens: 21, outputTokens: 60, sampling: { ...SEEDED, minP: 0.02, topLogprobs: 2 } },
 ] as const;
 
+interface Setting {
+  readonly pageCount: number;
+  readonly swaps?: boolean;
+}
+
+function openSwap(engine: Engine): Promise<DiskSwap> {
+  const nowMs = (): number => performance.now();
+  return DiskSwap.open({ engine, folder: tmpdir(), bytesMax: 2 ** 26, nowMs });
+}
+
 interface Said {
   readonly tokens: number[][];
   readonly logprobs: number[];
 }
 
-/** What every request says when all are served with so many pages. */
-async function serve(open: OpenEngine, pageCount: number) {
+/** What every request says when all are served with so many pages, and a swap file or none. */
+async function serve(open: OpenEngine, { pageCount, swaps = false }: Setting) {
   const engine = await open(pageCount);
+  const swapSpace = swaps ? await openSwap(engine) : undefined;
   const scheduler = new Scheduler({
     info: engine.info,
     clock: { nowMs: () => 0 },
     stepBudgetTokens: STEP_BUDGET_TOKENS,
+    swapSpace,
     prefixCache: {
       model: { modelDigest: "model", ropeConfig: "rope" },
       sha256: (bytes) => hash("sha256", bytes, "base64"),
@@ -64,6 +78,10 @@ async function serve(open: OpenEngine, pageCount: number) {
   });
   while (scheduler.hasWork || steps.inFlightCount > 0) {
     while (steps.inFlightCount < 2 && steps.start());
+    if (steps.inFlightCount === 0) {
+      await scheduler.copyEnded();
+      continue;
+    }
     const outcome = await engine.waitStep({ timeoutMs: 60_000 });
     if (outcome.state !== "done") throw new Error("timeout");
     for (const { requestId, newTokens, logprobs } of steps.settle(outcome.result)) {
@@ -72,18 +90,24 @@ async function serve(open: OpenEngine, pageCount: number) {
     }
     scheduler.checkIntegrity();
   }
+  await scheduler.close();
   await engine.close();
   expect(scheduler.load).toMatchObject({ pagesFree: pageCount });
   return { said, preemptions: scheduler.preemptions };
 }
 
 async function expectSameWhenPreempted(open: OpenEngine): Promise<void> {
-  const ample = await serve(open, AMPLE_PAGES);
-  const tight = await serve(open, TIGHT_PAGES);
+  const ample = await serve(open, { pageCount: AMPLE_PAGES });
+  const tight = await serve(open, { pageCount: TIGHT_PAGES });
+  const swapped = await serve(open, { pageCount: TIGHT_PAGES, swaps: true });
   expect(ample.preemptions.recomputeCount).toBe(0);
   expect(tight.preemptions.recomputeCount).toBeGreaterThan(2);
   expect(ample.said.tokens.map(({ length }) => length)).toEqual([90, 90, 70, 60, 60]);
   expect(tight.said).toEqual(ample.said);
+  expect(swapped.preemptions.swapCount).toBeGreaterThan(0);
+  expect(swapped.preemptions.loadedBytes).toBeGreaterThan(0);
+  expect(swapped.preemptions.swapFailureCount).toBe(0);
+  expect(swapped.said).toEqual(ample.said);
 }
 
 describe("preempted requests", () => {

@@ -6,6 +6,7 @@ import { setImmediate } from "node:timers/promises";
 import type { MessagePort } from "node:worker_threads";
 import type { Clock } from "@fairlane/base";
 import { STEP_STUCK_AFTER_MS } from "../limits.ts";
+import { DiskSwap } from "./disk-swap.ts";
 import { Scheduler } from "../scheduler/scheduler.ts";
 import { SchedulerLoop } from "../scheduler/scheduler-loop.ts";
 import { stepBudgetFacts } from "../scheduler/step-budget-facts.ts";
@@ -52,6 +53,7 @@ async function serve(
     stepStuckAfterMs = STEP_STUCK_AFTER_MS,
   } = options;
   const stepTarget = await stepTargetOf(engine, options, clock);
+  const { swap, problem: swapProblem } = await openSwap(engine, options);
   const scheduler = new Scheduler({
     info: engine.info,
     clock,
@@ -59,6 +61,7 @@ async function serve(
     stepTarget,
     admission,
     fairness,
+    swapSpace: swap,
     prefixCache: cacheModel && { model: cacheModel, sha256 },
   });
   const loop = new SchedulerLoop({
@@ -73,9 +76,24 @@ async function serve(
     nowUs: () => performance.now() * 1_000,
   });
   const stepBudget = stepBudgetFacts(scheduler.parts.budget, engine.info.contextTokens);
-  post({ type: "opened", info: engine.info, stepBudget });
+  const swapNotice = swapProblem === undefined ? {} : { swapProblem };
+  post({ type: "opened", info: engine.info, stepBudget, ...swapNotice });
   port.on("message", (message: ToWorker) => loop.handle(message));
   await loop.run();
+}
+
+/** The swap space that the options want; without one, and with the reason, where the disk cannot be used. */
+async function openSwap(
+  engine: Engine,
+  { swap }: WorkerOptions,
+): Promise<{ readonly swap?: DiskSwap; readonly problem?: string }> {
+  if (swap === undefined) return {};
+  const nowMs = (): number => performance.now();
+  try {
+    return { swap: await DiskSwap.open({ ...swap, engine, nowMs }) };
+  } catch (error) {
+    return { problem: error instanceof Error ? error.message : String(error) };
+  }
 }
 
 function sha256(bytes: Uint8Array): string {

@@ -83,6 +83,8 @@ export interface WorkerOptions {
   readonly admission?: AdmissionMode;
   /** By virtual token counters when absent. */
   readonly fairness?: FairnessOptions;
+  /** Where pages of preempted requests are kept, and how many bytes at most; absent: they are computed again. */
+  readonly swap?: { readonly folder: string; readonly bytesMax: number };
   /** Most tokens of one step: decodes first, then prefill chunks. */
   readonly stepBudgetTokens: number;
   /** Time between tokens: chunks are no larger than what meets it by prediction. Null: every step takes its budget. */
@@ -176,6 +178,12 @@ export interface PreemptionTotals {
   readonly recomputeCount: number;
   /** Tokens computed a second time; charged to none. */
   readonly recomputedTokens: number;
+  /** Requests that gave their pages up to have them saved on a disk. */
+  readonly swapCount: number;
+  readonly savedBytes: number;
+  readonly loadedBytes: number;
+  /** Saved pages that were lost; their requests computed them again. */
+  readonly swapFailureCount: number;
 }
 
 /** What a settled step was made of, and where the host's time went. */
@@ -207,7 +215,13 @@ export interface StepBudgetFacts {
 }
 
 export type FromWorker =
-  | { readonly type: "opened"; readonly info: EngineInfo; readonly stepBudget?: StepBudgetFacts }
+  | {
+      readonly type: "opened";
+      readonly info: EngineInfo;
+      readonly stepBudget?: StepBudgetFacts;
+      /** Why pages are not kept on a disk, though they should. */
+      readonly swapProblem?: string;
+    }
   /** The engine could not be opened or broke; the node is of no use any more. */
   | { readonly type: "failed"; readonly message: string }
   /** The scheduler takes no such request (queue full, cannot ever fit, draining). Nothing was computed. */

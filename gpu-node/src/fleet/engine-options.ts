@@ -65,6 +65,9 @@ export function workerOptions(parts: {
     engine,
     admission: config.admission,
     fairness: config.fairness,
+    ...(config.swapBytes > 0 && {
+      swap: { folder: config.swapFolder, bytesMax: config.swapBytes },
+    }),
     stepBudgetTokens,
     tbtTargetMs: isFixed ? null : config.tbtTargetMs,
     stepProfile,

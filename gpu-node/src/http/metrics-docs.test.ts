@@ -44,7 +44,14 @@ function exercise(all: NodeMetrics): void {
       phasesUs: { plan: 20, wait: 3_000, settle: 40 },
     },
     discarded: { promptTokens: 1, outputTokens: 2 },
-    preemptions: { recomputeCount: 1, recomputedTokens: 40 },
+    preemptions: {
+      recomputeCount: 1,
+      recomputedTokens: 40,
+      swapCount: 1,
+      savedBytes: 1,
+      loadedBytes: 1,
+      swapFailureCount: 1,
+    },
     pool: {
       kvPages: 5,
       cachedIdlePages: 4,

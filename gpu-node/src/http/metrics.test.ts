@@ -62,15 +62,22 @@ describe("NodeMetrics", () => {
   it("counts preemptions and what was computed again since the start once", async () => {
     const all = metrics();
     const discarded = NOTHING_DISCARDED;
-    const step = (recomputeCount: number, recomputedTokens: number): void =>
-      all.step({ computeUs: 5, discarded, preemptions: { recomputeCount, recomputedTokens } });
+    const swapped = { swapCount: 1, savedBytes: 4_096, loadedBytes: 2_048, swapFailureCount: 1 };
+    const step = (recomputeCount: number, recomputedTokens: number): void => {
+      const preemptions = { recomputeCount, recomputedTokens, ...swapped };
+      all.step({ computeUs: 5, discarded, preemptions });
+    };
     step(2, 0);
     step(3, 70);
     all.step({ computeUs: 5, discarded });
     expect(await linesOf(all)).toEqual(
       expect.arrayContaining([
         'fairlane_node_preemptions_total{mode="recompute"} 3',
+        'fairlane_node_preemptions_total{mode="swap"} 1',
         "fairlane_node_recomputed_tokens_total 70",
+        'fairlane_node_swap_bytes_total{direction="out"} 4096',
+        'fairlane_node_swap_bytes_total{direction="in"} 2048',
+        "fairlane_node_swap_failures_total 1",
       ]),
     );
   });

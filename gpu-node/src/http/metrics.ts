@@ -32,6 +32,15 @@ const FLUIDITY_BUCKETS = [0.1, 0.25, 0.5, 0.75, 0.8, 0.85, 0.9, 0.95, 0.99, 0.99
 const FLUID_MIN = 0.9;
 const STEP_BUCKETS_S = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
 
+const NO_PREEMPTIONS: PreemptionTotals = {
+  recomputeCount: 0,
+  recomputedTokens: 0,
+  swapCount: 0,
+  savedBytes: 0,
+  loadedBytes: 0,
+  swapFailureCount: 0,
+};
+
 type StepReport = Pick<
   Extract<FromWorker, { readonly type: "step" }>,
   "computeUs" | "facts" | "discarded" | "preemptions" | "pool"
@@ -76,6 +85,13 @@ export class NodeMetrics {
   readonly #evicted = this.#counter(
     "cache_evicted_blocks_total",
     "Blocks that the prefix cache gave up for others.",
+  );
+  readonly #swapBytes = this.#counter("swap_bytes_total", "Pages saved to and loaded from disk.", [
+    "direction",
+  ]);
+  readonly #swapFailures = this.#counter(
+    "swap_failures_total",
+    "Saved pages that were lost; their requests computed them again.",
   );
   readonly #budgetUse = this.#histogram(
     "step_budget_use",
@@ -122,7 +138,7 @@ export class NodeMetrics {
 
   #discardedBefore: DiscardedTokens = { promptTokens: 0, outputTokens: 0 };
   #evictedBefore = 0;
-  #preemptionsBefore: PreemptionTotals = { recomputeCount: 0, recomputedTokens: 0 };
+  #preemptionsBefore: PreemptionTotals = NO_PREEMPTIONS;
 
   constructor(readings: MetricReadings) {
     this.#reading("live_requests", "Accepted requests that have not ended.", readings.live);
@@ -172,7 +188,11 @@ export class NodeMetrics {
     const before = this.#preemptionsBefore;
     this.#preemptionsBefore = totals;
     this.#preemptions.inc({ mode: "recompute" }, totals.recomputeCount - before.recomputeCount);
+    this.#preemptions.inc({ mode: "swap" }, totals.swapCount - before.swapCount);
     this.#recomputed.inc(totals.recomputedTokens - before.recomputedTokens);
+    this.#swapBytes.inc({ direction: "out" }, totals.savedBytes - before.savedBytes);
+    this.#swapBytes.inc({ direction: "in" }, totals.loadedBytes - before.loadedBytes);
+    this.#swapFailures.inc(totals.swapFailureCount - before.swapFailureCount);
   }
 
   #pool(use: PoolUse): void {

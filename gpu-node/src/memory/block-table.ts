@@ -66,6 +66,11 @@ export class BlockTable {
     }
   }
 
+  /** Notes that positions 0 .. positionCount - 1 were copied into pages that the engine was not told of yet. */
+  noteFilled(positionCount: number): void {
+    for (const group of this.groups) group.noteFilled(positionCount);
+  }
+
   /** Gives back the pages that no query at `position` or later sees: their windows have left them. */
   slideTo(pool: PagePool, position: number): void {
     for (const group of this.groups) group.slideTo(pool, position);

@@ -100,6 +100,16 @@ export class GroupPages {
     while (this.#entries.length < entryCount) this.append(pool);
   }
 
+  /** Notes that positions 0 .. positionCount - 1 were copied into the pages that the engine was not told of yet. */
+  noteFilled(positionCount: number): void {
+    for (let index = this.#mappedCount; index < this.#entries.length; index++) {
+      const entry = this.#entries[index];
+      const filled = positionCount - (entry?.firstPosition ?? positionCount);
+      if (entry === undefined || filled <= entry.nValid) continue;
+      this.#entries[index] = { ...entry, nValid: Math.min(this.#pageTokens, filled) };
+    }
+  }
+
   /** Gives back what no query at `position` or later sees. */
   slideTo(pool: PagePool, position: number): void {
     if (this.windowTokens === null) return;

@@ -17,6 +17,14 @@ export function countChunk(
   request.computedPromptTokens += Math.max(0, promptEnd - Math.max(firstPosition, knownPositions));
 }
 
+/** Positions that were cached or computed for the request; the last output has not been an input yet. */
+export function knownPositionsOf(request: RunningRequest): number {
+  const { cachedTokens, computedPromptTokens, outputTokens, spec } = request;
+  return outputTokens === 0
+    ? cachedTokens + computedPromptTokens
+    : spec.promptTokens.length + outputTokens - 1;
+}
+
 /** What was computed for the request so far. */
 export function countsOf(request: Request): RequestCounts {
   const promptTokens = request.spec.promptTokens.length;

@@ -9,8 +9,9 @@ import type { ErrorValue } from "@fairlane/protocol";
 import type { EngineRequest, RequestCounts } from "../engine/worker-messages.ts";
 import type { BlockChain } from "../memory/block-chain.ts";
 import type { BlockTable } from "../memory/block-table.ts";
+import type { SwapTicket } from "../scheduler/swapper.ts";
 import { OutputTokens } from "./output-tokens.ts";
-import { countsOf } from "./request-counts.ts";
+import { countsOf, knownPositionsOf } from "./request-counts.ts";
 
 export interface QueuedRequest {
   readonly state: "queued";
@@ -38,6 +39,8 @@ export interface PreemptedRequest {
   readonly knownPositions: number;
   /** How often it was preempted, this time included. */
   readonly preemptionCount: number;
+  /** Its claim to the pages that it had; null: it computes them again. */
+  ticket: SwapTicket | null;
 }
 
 /** One object from join to end or preemption, since rows of steps in flight refer to it. */
@@ -148,10 +151,7 @@ export function preempt(request: RunningRequest): PreemptedRequest {
   const { spec, outputTokensMax, scheduledAtMs, chain, outputs } = request;
   const { cachedTokens, computedPromptTokens, recomputedTokens, outputTokens } = request;
   assert(request.plannedOutputTokens === outputTokens, `${spec.requestId} has rows in flight`);
-  const knownPositions =
-    outputTokens === 0
-      ? cachedTokens + computedPromptTokens
-      : spec.promptTokens.length + outputTokens - 1;
+  const knownPositions = knownPositionsOf(request);
   return {
     state: "preempted",
     spec,
@@ -165,6 +165,7 @@ export function preempt(request: RunningRequest): PreemptedRequest {
     outputs,
     knownPositions,
     preemptionCount: request.preemptionCount + 1,
+    ticket: null,
   };
 }
 

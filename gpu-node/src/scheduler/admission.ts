@@ -2,13 +2,20 @@
 // request ever lacks one. Optimistic: pages for the prompt and some to spare are enough, decodes take further ones and
 // preemption.ts chooses who pauses when there are none. What the prefix cache has of the prompt is found and pinned here,
 // in one go. Invariant: requests join in the order of the fair queue; when the one whose turn it is does not fit, nobody joins.
+import { assert } from "@fairlane/base";
 import { readsHistory } from "../engine/sampling-columns.ts";
 import type { AdmissionMode } from "../engine/worker-messages.ts";
 import { ADMISSION_SPARE_PERCENT, PREEMPTIONS_MAX } from "../limits.ts";
 import { BlockTable } from "../memory/block-table.ts";
 import type { CachedPrefix } from "../memory/prefix-index.ts";
-import type { QueuedRequest, RunningRequest, WaitingRequest } from "../request/request.ts";
+import type {
+  PreemptedRequest,
+  QueuedRequest,
+  RunningRequest,
+  WaitingRequest,
+} from "../request/request.ts";
 import type { PromptRest } from "./batch-builder.ts";
+import { pagesAhead } from "./preemption.ts";
 import { forkPagesOf, joinForks } from "./forks.ts";
 import type { SchedulerParts } from "./scheduler-parts.ts";
 import type { Tier } from "./tier-turns.ts";
@@ -27,6 +34,9 @@ export function joinNext(parts: SchedulerParts, ask: JoinAsk): RunningRequest | 
   const { waiting, table, info, clock } = parts;
   const head = waiting.peek(ask.tier);
   if (head === undefined || table.freeSlotCount < 1 + forkCountOf(head)) return null;
+  if (head.state === "preempted" && head.ticket !== null && head.ticket.saved.state !== "lost") {
+    return swapIn(parts, head, ask);
+  }
   const cached = cachedBlocks(parts, head, ask.cachedPagesMax);
   const heldTokens = cached.blockCount * info.pageTokens;
   const leftTokens = prefillLengthOf(head) - heldTokens;
@@ -38,6 +48,36 @@ export function joinNext(parts: SchedulerParts, ask: JoinAsk): RunningRequest | 
   waiting.joined(parent);
   if (head.state === "queued") joinForks(parts, head, { parent, tokens });
   return parent;
+}
+
+/**
+ * Joins a request whose pages were saved, once they have been loaded into pages of its own; null until then. What the
+ * cache still has of them is taken from there.
+ */
+function swapIn(
+  parts: SchedulerParts,
+  head: PreemptedRequest,
+  ask: JoinAsk,
+): RunningRequest | null {
+  const { swapper, info, table, waiting, clock } = parts;
+  const { ticket, knownPositions } = head;
+  assert(swapper !== null && ticket !== null, `${head.spec.requestId} has no saved pages`);
+  const { blocks, saved } = ticket;
+  if (saved.state === "saved") {
+    const cached = cachedBlocks(parts, head, Math.floor(knownPositions / info.pageTokens));
+    const place = placed(parts, head, cached);
+    if (place !== null) swapper.load(ticket, place.blocks, cached.blockCount);
+    return null;
+  }
+  if (saved.state !== "loaded" || blocks === null) return null;
+  const leftTokens = prefillLengthOf(head) - knownPositions;
+  const rest = { firstPosition: knownPositions, leftTokens };
+  if (saved.pageCount > ask.cachedPagesMax || !ask.hasRoomFor(rest)) return null;
+  blocks.noteFilled(knownPositions);
+  const place = { blocks: swapper.take(ticket, blocks), heldTokens: knownPositions };
+  const joined = table.join(head, { ...place, scheduledAtMs: clock.nowMs() });
+  waiting.joined(joined);
+  return joined;
 }
 
 /** Answers that join with it; those of a preempted request have joined before. */
@@ -59,7 +99,7 @@ export function cachedBlocks(
 
 /** Positions that a joining request gets pages for, more only later or never, and pages that others must still find free. */
 export function reservationOf(
-  { mode, pageCount, runningCount }: ReservationContext,
+  { mode, pageCount, runningCount, canSwap }: ReservationContext,
   request: WaitingRequest,
 ): { readonly tokens: number; readonly sparePages: number; readonly isLaterGrown: boolean } {
   const most = request.spec.promptTokens.length + request.outputTokensMax;
@@ -67,15 +107,19 @@ export function reservationOf(
   const isStrict = mode === "strict" || preemptionCountOf(request) >= PREEMPTIONS_MAX;
   if (isStrict) return { tokens: most, sparePages: 0, isLaterGrown: false };
   // Alone it may have all; what fits an empty pool must always be able to join.
-  const sparePages =
-    runningCount === 0 ? 0 : Math.ceil((pageCount * ADMISSION_SPARE_PERCENT) / 100);
-  return { tokens: prefillLengthOf(request), sparePages, isLaterGrown: true };
+  const tokens = prefillLengthOf(request);
+  if (runningCount === 0) return { tokens, sparePages: 0, isLaterGrown: true };
+  const sparePages = Math.ceil((pageCount * ADMISSION_SPARE_PERCENT) / 100);
+  const aheadPages = canSwap ? pagesAhead(runningCount + 1) : 0;
+  return { tokens, sparePages: Math.max(sparePages, aheadPages), isLaterGrown: true };
 }
 
 interface ReservationContext {
   readonly mode: AdmissionMode;
   readonly pageCount: number;
   readonly runningCount: number;
+  /** Requests are swapped out while pages are left. */
+  readonly canSwap: boolean;
 }
 
 function prefillLengthOf(request: WaitingRequest): number {
@@ -92,7 +136,7 @@ function preemptionCountOf(request: WaitingRequest): number {
  * Those of its forks, for as many positions each, are free afterwards.
  */
 function placed(
-  { pool, prefixes, info, table, admission }: SchedulerParts,
+  { pool, prefixes, info, table, admission, swapper }: SchedulerParts,
   request: WaitingRequest,
   cached: CachedPrefix,
 ): { readonly blocks: BlockTable; readonly tokens: number } | null {
@@ -100,6 +144,7 @@ function placed(
     mode: admission,
     pageCount: info.pageCount,
     runningCount: table.running.length,
+    canSwap: swapper !== null,
   };
   const { tokens, sparePages, isLaterGrown } = reservationOf(context, request);
   const blocks = new BlockTable(info.pageTokens, info.kvGroups);
@@ -110,8 +155,10 @@ function placed(
   const firstChunkEnd = cached.blockCount * info.pageTokens + info.capacity.tokens;
   const windowedTokens = isLaterGrown && forkCount === 0 ? Math.min(tokens, firstChunkEnd) : tokens;
   const freshPages = blocks.lackingPages(tokens, windowedTokens) - heldPages + forkPages;
-  const mostPages = prefixes?.pagesWithin(cached) ?? pool.freeCount;
-  if (freshPages + sparePages > mostPages) return null;
+  const hasPages = (): boolean =>
+    freshPages + sparePages <= (prefixes?.pagesWithin(cached) ?? pool.freeCount);
+  // Whose turn it was when pages were loaded for it may have to wait again.
+  while (!hasPages()) if (swapper?.unload() !== true) return null;
   prefixes?.attach(cached, blocks);
   if (freshPages > pool.freeCount && prefixes?.makeRoom(freshPages) !== true) {
     blocks.release(pool);

@@ -5,15 +5,19 @@ import type { RequestProgress } from "../engine/worker-messages.ts";
 import { PREEMPTIONS_MAX } from "../limits.ts";
 import type { SchedulerOptions } from "./scheduler-parts.ts";
 import { Scheduler } from "./scheduler.ts";
+import { StepPredictor } from "./step-predictor.ts";
 import { StepCycle } from "./step.ts";
 import { engineRequest, type RequestFields } from "./testing/engine-request.ts";
+import { MemorySwap } from "./testing/memory-swap.ts";
 import { outputAlone } from "./testing/next-token.ts";
 import { PagedCheckEngine } from "./testing/paged-check-engine.ts";
 
-type Options = Pick<SchedulerOptions, "admission" | "victimOrder"> & {
+type Options = Pick<SchedulerOptions, "admission" | "victimOrder" | "stepTarget"> & {
   readonly pageCount: number;
   readonly slotCount?: number;
   readonly isCached?: boolean;
+  /** Predicted time to swap a page; absent: there is no swap space. */
+  readonly swapPageMs?: number;
   readonly stepBudgetTokens?: number;
 };
 
@@ -22,6 +26,7 @@ function setUp({ pageCount, slotCount = 4, isCached = false, ...options }: Optio
   const { stepBudgetTokens = 64 } = options;
   const engine = new PagedCheckEngine({ pageCount, slotCount, stepBudgetTokens });
   const clock = { now: 0, nowMs: () => clock.now };
+  const swap = new MemorySwap({ engine, pageMs: options.swapPageMs ?? 0 });
   const prefixCache = {
     model: { modelDigest: "model", ropeConfig: "rope" },
     sha256: (bytes: Uint8Array) => hash("sha256", bytes, "base64"),
@@ -31,6 +36,7 @@ function setUp({ pageCount, slotCount = 4, isCached = false, ...options }: Optio
     clock,
     ...options,
     stepBudgetTokens,
+    swapSpace: options.swapPageMs === undefined ? undefined : swap,
     prefixCache: isCached ? prefixCache : undefined,
   });
   const steps = new StepCycle(scheduler, engine);
@@ -44,12 +50,18 @@ function setUp({ pageCount, slotCount = 4, isCached = false, ...options }: Optio
   };
   const submit = (id: string, fields?: RequestFields): void =>
     expect(scheduler.submit(engineRequest(id, fields))).toBeNull();
-  const step = (): RequestProgress[] => {
-    expect(steps.start()).toBe(true);
+  /** One step, or null when none can start before a copy has ended. */
+  const tryStep = (): RequestProgress[] | null => {
+    if (!steps.start()) return null;
     const progress = steps.settle(engine.takeResult());
     hear(progress);
     scheduler.checkIntegrity();
     return progress;
+  };
+  const step = (): RequestProgress[] => {
+    const progress = tryStep();
+    if (progress === null) expect(swap.runOne()).toBe(true);
+    return progress ?? [];
   };
   const stateOf = (id: string): string | undefined => scheduler.parts.table.get(id)?.state;
   const stepUntil = (isReached: () => boolean): void => {
@@ -62,12 +74,14 @@ function setUp({ pageCount, slotCount = 4, isCached = false, ...options }: Optio
   return {
     engine,
     clock,
+    swap,
     scheduler,
     steps,
     said,
     ends,
     submit,
     step,
+    tryStep,
     stepUntil,
     runToEnd,
     stateOf,
@@ -99,7 +113,7 @@ describe("preemption", () => {
     expect(node.said.get("b")).toEqual(alone(B, 6));
     expect(node.ends).toEqual(["a length", "b length"]);
     // Prompt and four outputs; the fifth output had not been computed as an input.
-    expect(node.scheduler.preemptions).toEqual({ recomputeCount: 1, recomputedTokens: 8 });
+    expect(node.scheduler.preemptions).toMatchObject({ recomputeCount: 1, recomputedTokens: 8 });
     expect(node.engine.hostTokensComputed).toBe(4 + 4 + 8 + 1);
     expect(node.scheduler.load).toMatchObject({ pagesFree: 4, pagesTotal: 4 });
   });
@@ -164,7 +178,7 @@ describe("preemption", () => {
     node.runToEnd();
     expect(node.said.get("b")).toEqual(alone(B, 12));
     // Most of its blocks stayed in the cache: of 12 positions, four were computed again.
-    expect(node.scheduler.preemptions).toEqual({ recomputeCount: 1, recomputedTokens: 4 });
+    expect(node.scheduler.preemptions).toMatchObject({ recomputeCount: 1, recomputedTokens: 4 });
   });
 
   it("preempts a request while its prompt is computed", () => {
@@ -180,7 +194,7 @@ describe("preemption", () => {
     node.runToEnd();
     expect(node.said.get("b")).toEqual(alone(long, 1));
     // Three tokens of the prompt beside each of eight decodes of a.
-    expect(node.scheduler.preemptions).toEqual({ recomputeCount: 1, recomputedTokens: 24 });
+    expect(node.scheduler.preemptions).toMatchObject({ recomputeCount: 1, recomputedTokens: 24 });
   });
 
   it("ends a preempted request at once when it is cancelled, with its counts", () => {
@@ -258,5 +272,90 @@ describe("preemption", () => {
     }
     expect(node.steps.discarded).toEqual({ promptTokens: 0, outputTokens: 0 });
     while (node.steps.inFlightCount > 0) node.steps.settle(node.engine.takeResult());
+  });
+});
+
+describe("preemption by swap", () => {
+  /** Two requests that need nine pages in the end; of six, b gives its own up before a lacks one. */
+  function swappedOut(options: Partial<Options> = {}) {
+    const node = setUp({ pageCount: 6, swapPageMs: 0, ...options });
+    node.submit("a", { promptTokens: A, maxOutputTokens: 16 });
+    node.submit("b", { promptTokens: B, maxOutputTokens: 12 });
+    node.stepUntil(() => node.stateOf("b") === "preempted");
+    return node;
+  }
+
+  it("saves pages before they lack, and goes on with them, computing nothing again", () => {
+    const node = swappedOut();
+    const { load } = node.scheduler;
+    // a goes on while b's pages are still held for the copy.
+    expect([node.swap.copyCount, load.running, load.waiting]).toEqual([1, 1, 1]);
+    expect(node.step()).toMatchObject([{ requestId: "a" }]);
+    node.swap.runOne();
+    node.scheduler.checkIntegrity();
+    node.runToEnd();
+    expect(node.said.get("a")).toEqual(alone(A, 16));
+    expect(node.said.get("b")).toEqual(alone(B, 12));
+    expect(node.scheduler.preemptions).toMatchObject({
+      recomputeCount: 0,
+      recomputedTokens: 0,
+      swapCount: 1,
+    });
+    expect([node.swap.keptCount, node.scheduler.load.pagesFree]).toEqual([0, 6]);
+  });
+
+  it("computes again what was lost", () => {
+    const node = swappedOut();
+    node.swap.runOne(true);
+    node.runToEnd();
+    expect(node.said.get("b")).toEqual(alone(B, 12));
+    expect(node.scheduler.preemptions).toMatchObject({ swapCount: 1, swapFailureCount: 1 });
+    expect(node.scheduler.preemptions.recomputedTokens).toBeGreaterThan(0);
+  });
+
+  it.each(["saving", "saved", "loading", "loaded"])(
+    "frees disk and pages of one that is cancelled while %s",
+    (state) => {
+      const node = swappedOut();
+      const stateOfCopy = (): string | undefined => {
+        const request = node.scheduler.parts.table.get("b");
+        return request?.state === "preempted" ? request.ticket?.saved.state : undefined;
+      };
+      for (let left = 100; stateOfCopy() !== state; left--) {
+        expect(left).toBeGreaterThan(0);
+        if (!node.swap.runOne()) node.tryStep();
+      }
+      expect(node.scheduler.cancel(["b"])).toMatchObject([{ end: { reason: "cancelled" } }]);
+      node.scheduler.checkIntegrity();
+      while (node.swap.runOne());
+      expect(node.swap.keptCount).toBe(0);
+      node.runToEnd();
+      expect(node.said.get("a")).toEqual(alone(A, 16));
+      expect(node.scheduler.load.pagesFree).toBe(6);
+    },
+  );
+
+  it("computes again where that is predicted cheaper", () => {
+    const rest = { floorUs: 0, baseUs: 0, kneeTokens: 0, kneeUs: 0, decodeUs: 0, contextUs: 0 };
+    const predictor = new StepPredictor({ ...rest, tokenUs: 1_000, pairUs: 0 });
+    const stepTarget = { us: 1e9, predictor };
+    // Eight positions and fewer take a millisecond each to compute, two pages 10 ms to swap.
+    const slow = setUp({ pageCount: 6, swapPageMs: 5, stepTarget });
+    slow.submit("a", { promptTokens: A, maxOutputTokens: 16 });
+    slow.submit("b", { promptTokens: B, maxOutputTokens: 12 });
+    slow.stepUntil(() => slow.stateOf("b") === "preempted");
+    expect(slow.scheduler.preemptions).toMatchObject({ recomputeCount: 1, swapCount: 0 });
+    const fast = swappedOut({ swapPageMs: 1, stepTarget });
+    expect(fast.scheduler.preemptions).toMatchObject({ recomputeCount: 0, swapCount: 1 });
+  });
+
+  it("computes again what penalties read", () => {
+    const sampling = { temperature: 0, topP: 1, topK: 0, seedLow: 0, seedHigh: 0 };
+    const node = setUp({ pageCount: 6, swapPageMs: 0 });
+    node.submit("a", { promptTokens: A, maxOutputTokens: 16 });
+    const penalised = { ...sampling, presencePenalty: 0.5 };
+    node.submit("b", { promptTokens: B, maxOutputTokens: 12, sampling: penalised });
+    node.runToEnd();
+    expect(node.scheduler.preemptions).toMatchObject({ recomputeCount: 1, swapCount: 0 });
   });
 });

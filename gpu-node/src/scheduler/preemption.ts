@@ -5,7 +5,7 @@
 // free at once; the oldest running request is preempted for nobody else, and each at most PREEMPTIONS_MAX times, so
 // that all get on.
 import { assert } from "@fairlane/base";
-import { PREEMPTIONS_MAX } from "../limits.ts";
+import { PREEMPTIONS_MAX, SWAP_AHEAD_REQUESTS } from "../limits.ts";
 import type { RunningRequest } from "../request/request.ts";
 import { isDecodable, isPrefillable } from "./batch-builder.ts";
 import type { SchedulerParts } from "./scheduler-parts.ts";
@@ -16,15 +16,18 @@ import type { SchedulerParts } from "./scheduler-parts.ts";
  */
 export type VictimOrder = (candidates: readonly RunningRequest[]) => RunningRequest | undefined;
 
+/** How a preempted request gets its pages back. */
+export type PreemptionMode = "recompute" | "swap";
+
 export interface GrowthOptions {
   readonly parts: SchedulerParts;
   readonly victimOrder: VictimOrder;
-  readonly preempt: (request: RunningRequest) => void;
+  readonly preempt: (request: RunningRequest, mode: PreemptionMode) => void;
 }
 
 /**
  * Gives every request the pages that its row of the next step may need, preempting others for it when need be.
- * @returns false when pages can be had only once a step in flight has been settled
+ * @returns false when pages can be had only once a step in flight has been settled, or a copy has ended
  */
 export function growPages(options: GrowthOptions): boolean {
   const { table, info, pool } = options.parts;
@@ -47,21 +50,47 @@ export function growPages(options: GrowthOptions): boolean {
   return true;
 }
 
-/** Makes pages free; "preempted" when that took a preemption, of whomever. */
+/**
+ * Preempts by swap before pages lack, so that nobody has to wait for a copy: what is saved now is free by the time that
+ * decodes need it. Nothing happens where computing again is cheaper; that can wait until a page lacks.
+ * @returns false when a request should be preempted once a step in flight has been settled
+ */
+export function swapAhead({ parts, victimOrder, preempt }: GrowthOptions): boolean {
+  const { swapper, pool, table } = parts;
+  if (swapper === null) return true;
+  const comingPages = pool.freeCount + pool.quarantinedCount + pool.idleCachedCount;
+  if (comingPages + swapper.savingPages >= pagesAhead(table.running.length)) return true;
+  const victim = chooseVictim(table.running, victimOrder);
+  if (victim === undefined || !swapper.isCheaper(victim)) return true;
+  if (pool.hasStepInFlight) return false;
+  preempt(victim, "swap");
+  return true;
+}
+
+/** Pages that so many decodes come to need within the time that a copy takes, one of them more. */
+export function pagesAhead(runningCount: number): number {
+  return 1 + Math.ceil(runningCount / SWAP_AHEAD_REQUESTS);
+}
+
+/** Makes pages free; "preempted" when that took pages from somebody: try again. */
 function findPages(
   options: GrowthOptions,
   request: RunningRequest,
   pageCount: number,
 ): "free" | "preempted" | "later" {
-  const { pool, prefixes, table } = options.parts;
+  const { pool, prefixes, table, swapper } = options.parts;
   if (pool.freeCount >= pageCount || prefixes?.makeRoom(pageCount) === true) return "free";
   if (pool.hasStepInFlight) return "later";
-  const victim = chooseVictim(table.running, options.victimOrder) ?? request;
+  if (swapper?.unload() === true) return "preempted";
+  const other = chooseVictim(table.running, options.victimOrder);
+  // Pages that a copy holds come back by themselves.
+  if (other === undefined && swapper !== null && swapper.tables.size > 0) return "later";
+  const victim = other ?? request;
   assert(
     victim.preemptionCount < PREEMPTIONS_MAX,
     `${victim.spec.requestId} lacks a page that was held for it`,
   );
-  options.preempt(victim);
+  options.preempt(victim, "recompute");
   return "preempted";
 }
 

@@ -91,6 +91,8 @@ export class SchedulerLoop {
       this.#fail(error);
     }
     try {
+      // Copies move pages of the engine.
+      await this.#scheduler.close();
       await this.#engine.close();
     } catch (error) {
       this.#fail(error);
@@ -105,6 +107,11 @@ export class SchedulerLoop {
     while (this.#steps.inFlightCount < stepsInFlightMax && this.#steps.start());
     this.#phasesUs.plan += this.#nowUs() - begunUs;
     if (this.#steps.inFlightCount === 0) {
+      if (this.#scheduler.isCopying) {
+        // Requests that wait for their pages; messages are heard meanwhile.
+        await this.#scheduler.copyEnded();
+        return;
+      }
       assert(!this.#scheduler.hasWork, "requests are live and no step could start");
       this.#scheduler.checkIntegrity();
       await this.#sleep();

@@ -19,6 +19,7 @@ import { GrammarStore } from "../grammar/grammar-store.ts";
 import type { CacheIdentity, Sha256 } from "../memory/block-chain.ts";
 import { PagePool } from "../memory/page-pool.ts";
 import { PrefixIndex } from "../memory/prefix-index.ts";
+import type { SwapSpace } from "../memory/swap-space.ts";
 import { isWaiting, RequestTable } from "../request/request-table.ts";
 import { cachedBlocks } from "./admission.ts";
 import { FAIRNESS_DEFAULT, fairBoundUnitsOf, makeOrder } from "./admission-order.ts";
@@ -26,6 +27,7 @@ import { FairQueue, type WaitingBounds } from "./fair-queue.ts";
 import type { VictimOrder } from "./preemption.ts";
 import { prefillShareMinTokens, StepBudget, type StepTarget } from "./step-budget.ts";
 import { pairsOfChunk } from "./step-cost-model.ts";
+import { Swapper } from "./swapper.ts";
 import { TierTurns } from "./tier-turns.ts";
 
 /** How the scheduler is set up for an engine. */
@@ -42,6 +44,8 @@ export interface SchedulerOptions {
   readonly fairness?: FairnessOptions | undefined;
   /** Makes the order of each tier in place of that; for simulations and tests. */
   readonly makeOrder?: () => AdmissionOrder<string>;
+  /** Keeps pages of preempted requests; absent: they are computed again. */
+  readonly swapSpace?: SwapSpace | undefined;
   /** Who pauses when pages run out; when absent the newest of the tenant that was served most. */
   readonly victimOrder?: VictimOrder;
   readonly waitingBounds?: WaitingBounds;
@@ -73,6 +77,7 @@ export interface SchedulerParts {
   readonly victimOrder: VictimOrder;
   /** U + Q: under strict admission the counters of waiting tenants are never further apart. */
   readonly fairBoundUnits: number;
+  readonly swapper: Swapper | null;
 }
 
 const WAITING_BOUNDS: WaitingBounds = {
@@ -157,7 +162,18 @@ export function makeParts(options: SchedulerOptions): SchedulerParts {
     admission: options.admission ?? "optimistic",
     victimOrder: options.victimOrder ?? waiting.victimOrder,
     fairBoundUnits: fairBoundUnitsOf(fairness, info),
+    swapper: swapperOf(options, budget, pool),
   };
+}
+
+function swapperOf(
+  { info, swapSpace: space, admission }: SchedulerOptions,
+  budget: StepBudget,
+  pool: PagePool,
+): Swapper | null {
+  // Strict admission preempts nobody.
+  if (space === undefined || admission === "strict") return null;
+  return new Swapper({ space, pool, info, predictor: budget.target?.predictor ?? null });
 }
 
 function prefixesOf(

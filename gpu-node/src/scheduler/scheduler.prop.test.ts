@@ -10,6 +10,7 @@ import type { VictimOrder } from "./preemption.ts";
 import { Scheduler } from "./scheduler.ts";
 import { StepCycle } from "./step.ts";
 import { engineRequest } from "./testing/engine-request.ts";
+import { MemorySwap } from "./testing/memory-swap.ts";
 import { outputAlone } from "./testing/next-token.ts";
 import { PagedCheckEngine } from "./testing/paged-check-engine.ts";
 
@@ -46,7 +47,9 @@ type Command =
   | { readonly do: "goOn"; readonly at: number; readonly rest: number[]; readonly max: number }
   /** Of the request and all its forks, or of one of them. */
   | { readonly do: "cancel"; readonly at: number; readonly only: number | null }
-  | { readonly do: "start" | "settle" };
+  | { readonly do: "start" | "settle" }
+  /** A copy to or from the swap space ends, or fails. */
+  | { readonly do: "copy"; readonly fails: boolean };
 
 const token = fc.nat(VOCAB_SIZE - 1);
 
@@ -93,6 +96,13 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     }),
     weight: 1,
   },
+  {
+    arbitrary: fc.record({
+      do: fc.constant("copy" as const),
+      fails: fc.constantFrom(true, false, false, false),
+    }),
+    weight: 2,
+  },
 );
 
 const setting = fc.record({
@@ -100,6 +110,8 @@ const setting = fc.record({
   pageCount: fc.integer({ min: 9, max: 20 }),
   stepBudgetTokens: fc.integer({ min: 1, max: 24 }),
   admission: fc.constantFrom<AdmissionMode>("strict", "optimistic", "optimistic"),
+  /** Room of the swap space; null: there is none. */
+  swapPages: fc.constantFrom(null, 6, 100),
   victimOrder: fc.constantFrom<VictimOrder>(
     (running) => running.at(-1),
     (running) => running[0],
@@ -111,6 +123,7 @@ interface Setting {
   readonly pageCount: number;
   readonly stepBudgetTokens: number;
   readonly admission: AdmissionMode;
+  readonly swapPages: number | null;
   readonly victimOrder: VictimOrder;
 }
 
@@ -136,6 +149,7 @@ class Trial {
   /** Requests that found tokens in the cache which nobody but the engine had said. */
   outputHits = 0;
   readonly #isStrict: boolean;
+  readonly #swap: MemorySwap | null = null;
   readonly #joined = new Set<string>();
   readonly #inFlight: RowInFlight[][] = [];
   #resumedCount = 0;
@@ -151,12 +165,15 @@ class Trial {
     });
     this.#stepBudgetTokens = setting.stepBudgetTokens;
     this.#isStrict = setting.admission === "strict";
+    const { swapPages: pageCountMax } = setting;
+    if (pageCountMax !== null) this.#swap = new MemorySwap({ engine: this.engine, pageCountMax });
     this.#scheduler = new Scheduler({
       info: this.engine.info,
       clock: { nowMs: () => 0 },
       stepBudgetTokens: setting.stepBudgetTokens,
       admission: setting.admission,
       victimOrder: setting.victimOrder,
+      swapSpace: this.#swap ?? undefined,
       prefixCache: {
         model: { modelDigest: "model", ropeConfig: "rope" },
         sha256: (bytes) => hash("sha256", bytes, "base64"),
@@ -170,6 +187,7 @@ class Trial {
     if (next.do === "submit") this.#submit(next);
     else if (next.do === "goOn") this.#goOn(next);
     else if (next.do === "cancel") this.#cancelOf(next);
+    else if (next.do === "copy") this.#swap?.runOne(next.fails);
     else if (next.do === "start" && this.#steps.inFlightCount < 2) this.#start();
     else if (next.do === "settle" && this.#steps.inFlightCount > 0) this.#settle();
     this.#scheduler.checkIntegrity();
@@ -180,8 +198,11 @@ class Trial {
     for (let steps = 0; this.#scheduler.hasWork || this.#steps.inFlightCount > 0; steps++) {
       expect(steps).toBeLessThan(5_000);
       while (this.#steps.inFlightCount < 2 && this.#start());
-      this.#settle();
+      if (this.#steps.inFlightCount > 0) this.#settle();
+      else expect(this.#swap?.runOne(steps % 4 === 0)).toBe(true);
     }
+    while (this.#swap?.runOne());
+    expect(this.#swap?.keptCount ?? 0).toBe(0);
   }
 
   #goOn({ at, rest, max }: Extract<Command, { do: "goOn" }>): void {
@@ -266,10 +287,11 @@ class Trial {
     );
     const hadNoneInFlight = this.#steps.inFlightCount === 0;
     const hasStarted = this.#steps.start();
-    if (hadNoneInFlight) expect(hasStarted).toBe(this.#scheduler.hasWork);
+    const { isCopying } = this.#scheduler;
+    if (hadNoneInFlight && !isCopying) expect(hasStarted).toBe(this.#scheduler.hasWork);
     if (!hasStarted) {
       // A decode that lacks a page waits for the step in flight, never for its turn.
-      if (this.#isStrict || hadNoneInFlight) expect(decodable).toEqual([]);
+      if (this.#isStrict || (hadNoneInFlight && !isCopying)) expect(decodable).toEqual([]);
       return false;
     }
     const { batch } = this.#steps;
@@ -399,6 +421,7 @@ describe("Scheduler, any sequence of submits, cancels and steps, up to two in fl
   it("keeps Sarathi-Serve's invariants, conserves pages, ends every request, counts what was computed", () => {
     let [cachedTokens, outputHits] = [0, 0];
     let [recomputeCount, recomputedTokens, sharedTokens] = [0, 0, 0];
+    let [swapCount, loadedBytes, failureCount] = [0, 0, 0];
     fc.assert(
       fc.property(setting, fc.array(command, { maxLength: 80, size: "max" }), (given, commands) => {
         const trial = new Trial(given);
@@ -412,13 +435,17 @@ describe("Scheduler, any sequence of submits, cancels and steps, up to two in fl
         }
         recomputeCount += trial.preemptions.recomputeCount;
         recomputedTokens += trial.preemptions.recomputedTokens;
+        swapCount += trial.preemptions.swapCount;
+        loadedBytes += trial.preemptions.loadedBytes;
+        failureCount += trial.preemptions.swapFailureCount;
       }),
       { numRuns: isLongRun() ? 10_000 : 400 },
     );
     expect(cachedTokens).toBeGreaterThan(1_000);
     expect(outputHits).toBeGreaterThan(10);
-    expect(recomputeCount).toBeGreaterThan(100);
-    expect(recomputedTokens).toBeGreaterThan(500);
+    expect(recomputeCount).toBeGreaterThan(15);
+    expect(recomputedTokens).toBeGreaterThan(150);
+    expect([swapCount > 25, loadedBytes > 500, failureCount > 3]).toEqual([true, true, true]);
     expect(sharedTokens).toBeGreaterThan(5_000);
   });
 });

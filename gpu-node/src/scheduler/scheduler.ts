@@ -11,7 +11,8 @@ import type {
 } from "../engine/worker-messages.ts";
 import { STEP_CACHED_PAGES_MAX } from "../limits.ts";
 import type { BlockChain } from "../memory/block-chain.ts";
-import { checkPoolIntegrity } from "../memory/pool-integrity.ts";
+import { checkPoolIntegrity, type PageHolder } from "../memory/pool-integrity.ts";
+import type { SwapTotals } from "../memory/swap-space.ts";
 import {
   abort,
   type EndedRequest,
@@ -25,13 +26,15 @@ import { progressOf } from "../request/request-progress.ts";
 import { checkRequest, needsOf } from "./check-request.ts";
 import { backlogMsMin, checkDeadline, prefillMsMin } from "./early-abort.ts";
 import { cachedBlocks } from "./admission.ts";
+import type { PreemptionMode } from "./preemption.ts";
 import { makeParts, type SchedulerOptions, type SchedulerParts } from "./scheduler-parts.ts";
 
 const NO_TOKENS: readonly number[] = [];
+const NO_SWAP: SwapTotals = { savedBytes: 0, loadedBytes: 0, failureCount: 0 };
 
 export class Scheduler {
   readonly parts: SchedulerParts;
-  readonly #preemptions = { recomputeCount: 0, recomputedTokens: 0 };
+  readonly #preemptions = { recomputeCount: 0, swapCount: 0, recomputedTokens: 0 };
   /** Cancelled while a step was in flight. */
   #cancelled: RunningRequest[] = [];
 
@@ -46,7 +49,23 @@ export class Scheduler {
 
   /** What preemptions did since the start. */
   get preemptions(): PreemptionTotals {
-    return { ...this.#preemptions };
+    const { savedBytes, loadedBytes, failureCount } = this.parts.swapper?.space.totals ?? NO_SWAP;
+    return { ...this.#preemptions, savedBytes, loadedBytes, swapFailureCount: failureCount };
+  }
+
+  /** True while pages are copied to or from the swap space. */
+  get isCopying(): boolean {
+    return (this.parts.swapper?.space.copyCount ?? 0) > 0;
+  }
+
+  /** Ends copies under way; requests have ended. */
+  async close(): Promise<void> {
+    await this.parts.swapper?.space.close();
+  }
+
+  /** Resolves when a copy under way has ended. */
+  async copyEnded(): Promise<void> {
+    await this.parts.swapper?.space.copyEnded();
   }
 
   get load(): WorkerLoad {
@@ -153,10 +172,16 @@ export class Scheduler {
   }
 
   /** Takes slot and pages from a running request without rows in flight; it joins again before new ones. */
-  preempt(request: RunningRequest): void {
-    const { table, waiting, pool } = this.parts;
+  preempt(request: RunningRequest, mode: PreemptionMode = "recompute"): void {
+    const { table, waiting, pool, swapper } = this.parts;
     this.#preemptWaitingForks(request);
-    waiting.addPreempted(table.preempt(request));
+    const preempted = table.preempt(request);
+    waiting.addPreempted(preempted);
+    if (mode === "swap" && swapper !== null) {
+      preempted.ticket = swapper.save(request.blocks, preempted.knownPositions);
+      this.#preemptions.swapCount += 1;
+      return;
+    }
     request.blocks.release(pool);
     this.#preemptions.recomputeCount += 1;
   }
@@ -184,7 +209,10 @@ export class Scheduler {
   /** Ends a waiting request, and with it the forks that would have joined with it. */
   #endWaiting(request: WaitingRequest, error: ErrorValue | null): RequestProgress[] {
     const progress = this.end(request, abort(request, error));
-    if (request.state === "preempted") return [progress];
+    if (request.state === "preempted") {
+      if (request.ticket !== null) this.parts.swapper?.drop(request.ticket);
+      return [progress];
+    }
     const forks = request.spec.forks ?? [];
     return [progress, ...forks.map(({ requestId }) => ({ ...progress, requestId }))];
   }
@@ -233,11 +261,13 @@ export class Scheduler {
 
   /** Throws when pages are lost or owned wrongly. O(pages): for idle moments and tests. */
   checkIntegrity(): void {
-    const { pool, table, prefixes } = this.parts;
-    const tables = table.running.flatMap(({ blocks }: RunningRequest) => [
+    const { pool, table, prefixes, swapper } = this.parts;
+    const tables: PageHolder[] = table.running.flatMap(({ blocks }: RunningRequest) => [
       blocks,
       { entries: blocks.copies },
     ]);
-    checkPoolIntegrity(pool, prefixes === null ? tables : [...tables, prefixes]);
+    if (prefixes !== null) tables.push(prefixes);
+    if (swapper !== null) tables.push(...swapper.tables);
+    checkPoolIntegrity(pool, tables);
   }
 }

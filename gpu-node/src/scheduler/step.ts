@@ -19,7 +19,7 @@ import { joinNext } from "./admission.ts";
 import { Batch, type BatchRow } from "./batch.ts";
 import { buildBatch, isPrefillable, type BatchOptions } from "./batch-builder.ts";
 import { PlanRoom } from "./plan-room.ts";
-import { growPages } from "./preemption.ts";
+import { growPages, swapAhead, type PreemptionMode } from "./preemption.ts";
 import { endingOf, type RowEnding } from "./row-ending.ts";
 import { hasMask, prepareMasks, writeMasks } from "./row-masks.ts";
 import type { Scheduler } from "./scheduler.ts";
@@ -80,16 +80,19 @@ export class StepCycle {
 
     // 1. place: pages that running requests come to need, from others if it must be
     const { victimOrder } = parts;
-    const preempt = (request: RunningRequest): void => this.#scheduler.preempt(request);
-    const haveGrown = growPages({ parts, victimOrder, preempt });
-    if (!haveGrown) return false;
+    const preempt = (request: RunningRequest, mode: PreemptionMode): void =>
+      this.#scheduler.preempt(request, mode);
+    const growth = { parts, victimOrder, preempt };
+    if (!growPages(growth) || !swapAhead(growth)) return false;
 
     // 2. pick: all decodes, then chunks of running prefills, then new requests, with a slot and pages each
     this.#pick(batch);
     if (batch.rowCount === 0) {
       // Every accepted request fits an empty pool, so a queue that does not move is a bug, not load.
       assert(
-        this.inFlightCount > 0 || waiting.count + table.running.length === 0,
+        this.inFlightCount > 0 ||
+          waiting.count + table.running.length === 0 ||
+          this.#scheduler.isCopying,
         `${waiting.count} requests wait, ${table.running.length} run and none has a row on an idle engine`,
       );
       return false;

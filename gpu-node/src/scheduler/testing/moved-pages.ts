@@ -1,5 +1,5 @@
 // Owns the moving of the check engine's pages to and from their canonical form, which is the tokens as they lie, and
-// which pages came in that way. Invariant: a page moves only while no step in flight has it.
+// which pages came in that way. Invariant: nothing is moved into a page that a step in flight has.
 import { assert } from "@fairlane/base";
 import type { PageMove } from "../../engine/engine.ts";
 
@@ -24,7 +24,10 @@ export class MovedPages {
   }
 
   importPages(move: PageMove): void {
-    for (const page of move.pages) this.#imported.add(page);
+    for (const page of move.pages) {
+      assert(!this.#isInFlight(page), `page ${page} is written to while a step has it`);
+      this.#imported.add(page);
+    }
     this.#move(move, (page, bytes) => page.set(bytes));
   }
 
@@ -37,7 +40,6 @@ export class MovedPages {
     const { pageBytes } = this;
     assert(canonical.length === pages.length * pageBytes, `${canonical.length} bytes to move`);
     pages.forEach((page, at) => {
-      assert(!this.#isInFlight(page), `page ${page} moves while a step has it`);
       const bytes = canonical.subarray(at * pageBytes, (at + 1) * pageBytes);
       copy(new Uint8Array(this.#pages.buffer, page * pageBytes, pageBytes), bytes);
     });
