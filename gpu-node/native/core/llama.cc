@@ -37,7 +37,7 @@ struct TokenBlocks {
 
 // Panels that are claimed together: with few tokens a layer is bound by reading its weights, and
 // longer stretches keep the memory busy; with many, single panels balance threads better.
-constexpr int32_t kFewTokens = 3;
+constexpr int32_t kFewTokens = 64;
 constexpr int32_t kPanelsPerRun = 3;
 
 int32_t PanelsPerRun(int32_t tokens) { return tokens <= kFewTokens ? kPanelsPerRun : 1; }

@@ -30,7 +30,7 @@ class Loader {
 
   // Lists a matrix; its GemmWeights lives in `linear`, which must not move until Pack is done.
   bool Add(const std::string& name, bool as_f32, Linear* linear, bool interleaved = false) {
-    const TensorInfo* tensor = Supported(name);
+    const TensorInfo* tensor = TensorOf(name);
     if (tensor == nullptr) return false;
     const WeightFormat format = as_f32 ? kWeightF32 : Int8FormatOf(tensor->type);
     linear->k = static_cast<int32_t>(tensor->dims[1]);
@@ -41,7 +41,7 @@ class Loader {
 
   // Appends a vector's values.
   bool ReadVector(const std::string& name, std::vector<float>* values) {
-    const TensorInfo* tensor = Supported(name);
+    const TensorInfo* tensor = TensorOf(name);
     if (tensor == nullptr) return false;
     const size_t before = values->size();
     values->resize(before + static_cast<size_t>(tensor->dims[0]));
@@ -90,15 +90,10 @@ class Loader {
     return false;
   }
 
-  const TensorInfo* Supported(const std::string& name) {
+  const TensorInfo* TensorOf(const std::string& name) {
     const TensorInfo* tensor = manifest_.Find(name);
     if (tensor == nullptr) {
       *error_ = "tensor " + name + " is missing";
-      return nullptr;
-    }
-    if (!IsSupported(tensor->type)) {
-      *error_ = "tensor " + name + " has the type " + InfoOf(tensor->type).name +
-                ", which this engine does not support yet";
       return nullptr;
     }
     return tensor;

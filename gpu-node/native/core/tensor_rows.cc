@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "core/k_quants.h"
 #include "ops/half.h"
 
 namespace fairlane {
@@ -117,12 +118,10 @@ bool ReadQ8Block(TensorType type, const uint8_t* block, Q8Group* group) {
 
 }  // namespace
 
-bool IsSupported(TensorType type) {
-  return type != TensorType::kQ4_K && type != TensorType::kQ5_K && type != TensorType::kQ6_K;
-}
-
 WeightFormat Int8FormatOf(TensorType type) {
-  return type == TensorType::kQ4_0 || type == TensorType::kQ4_1 ? kWeightQ4 : kWeightQ8;
+  const bool has_nibbles =
+      type == TensorType::kQ4_0 || type == TensorType::kQ4_1 || type == TensorType::kQ4_K;
+  return has_nibbles ? kWeightQ4 : kWeightQ8;
 }
 
 size_t RowBytes(TensorType type, int64_t values) {
@@ -147,6 +146,12 @@ bool ReadRowAsF32(TensorType type, const uint8_t* row, int64_t values, float* ou
     case TensorType::kBf16:
       for (int64_t i = 0; i < values; ++i) out[i] = BfloatToFloat(Load<uint16_t>(row + 2 * i));
       break;
+    case TensorType::kQ4_K:
+    case TensorType::kQ5_K:
+    case TensorType::kQ6_K:
+      for (int64_t b = 0; b < values / kSuperBlock; ++b)
+        ReadKBlock(type, row + b * InfoOf(type).block_bytes, out + b * kSuperBlock);
+      break;
     default: {
       const int64_t block_bytes = InfoOf(type).block_bytes;
       for (int64_t b = 0; b < values / kBlock; ++b)
@@ -166,6 +171,18 @@ bool ReadRowCanonical(TensorType type, const uint8_t* row, int64_t values, void*
   if (type == TensorType::kQ4_0 || type == TensorType::kQ4_1) {
     for (int64_t g = 0; g < groups; ++g) {
       if (!ReadQ4Block(type, row + g * block_bytes, static_cast<Q4Group*>(out) + g)) return false;
+    }
+    return true;
+  }
+  if (type == TensorType::kQ4_K) {
+    constexpr int64_t kSubBlocks = kSuperBlock / kGroup;
+    for (int64_t g = 0; g < groups; ++g) {
+      const Q4SubBlock sub_block =
+          ReadQ4KSubBlock(row + g / kSubBlocks * block_bytes, static_cast<int32_t>(g % kSubBlocks));
+      if (!std::isfinite(sub_block.d) || !std::isfinite(sub_block.m)) return false;
+      auto* group = static_cast<Q4Group*>(out) + g;
+      std::memcpy(group->q, sub_block.q, sizeof(group->q));
+      OffsetGroup(sub_block.d, sub_block.m, group);
     }
     return true;
   }

@@ -1,6 +1,8 @@
 // Owns the reading of tensor rows in the types that model files use: back to f32, or into the
 // canonical rows that backends pack (ops/gemm.h). Exact where the types allow it: minima of
-// Q4_1 are rounded to 1/128 of the block's scale, and float sources become Q8 groups.
+// Q4_1 are rounded to 1/128 of the block's scale; a sub-block of Q4_K becomes a Q4 group, its scale
+// rounded to f16 (2^-11 of a value, and the minimum as above); Q5_1, Q5_K, Q6_K and float sources
+// become Q8 groups (half a step, 1/254 of the group's largest value).
 #pragma once
 
 #include <cstdint>
@@ -9,9 +11,6 @@
 #include "ops/gemm.h"
 
 namespace fairlane {
-
-// Whether rows of this type can be read.
-bool IsSupported(TensorType type);
 
 // The canonical int8 format nearest to a supported type.
 WeightFormat Int8FormatOf(TensorType type);

@@ -99,6 +99,7 @@ class BlockedAttention {
       const KvBlock& block = args_.blocks[row_.block_begin + b];
       if (block.first_pos / kSpanTokens != span || block.first_pos > last_position) return b;
       if (IsPassed(block, first_position, args_.window)) continue;
+      if (b + 1 < row_.block_count) Prefetch(args_.blocks[row_.block_begin + b + 1]);
       const KvBlockView<uint16_t> view =
           ViewKvBlock<uint16_t>(block, args_, item_.kv_head, &gathered_);
       const int32_t at = span_count_++;
@@ -108,6 +109,18 @@ class BlockedAttention {
                     &values_[at * (kPageTokens / V::kStep) * kMaxHeadDim]);
     }
     return b;
+  }
+
+  // Reads ahead: a block's K and V are two short stretches that no stream leads to.
+  void Prefetch(const KvBlock& block) const {
+    const KvRun& run = args_.runs[block.run_begin];
+    const size_t bytes = KvHeadElements(args_.shape) * sizeof(uint16_t);
+    const uint8_t* keys = KeysOf(run.page, args_.shape, args_.layer, item_.kv_head);
+    const uint8_t* values = ValuesOf(run.page, args_.shape, args_.layer, item_.kv_head);
+    for (size_t at = 0; at < bytes; at += 64) {
+      __builtin_prefetch(keys + at);
+      __builtin_prefetch(values + at);
+    }
   }
 
   void RunGroup(int32_t first, int32_t count) {

@@ -3,6 +3,7 @@
 #include "core/tensor_rows.h"
 
 #include <cstring>
+#include <fstream>
 #include <limits>
 
 #include "ops/half.h"
@@ -124,6 +125,41 @@ void MinimumTest() {
   }
 }
 
+// Blocks of k-quants with the values that another implementation gives them
+// (test/fixtures/k-quants/make_k_quants.py), and the groups they are repacked into.
+void KQuantTest() {
+  std::ifstream file(FAIRLANE_FIXTURE_FOLDER "/k-quants/k-quants.bin", std::ios::binary);
+  constexpr int64_t kValues = 512;
+  for (const TensorType type : {TensorType::kQ4_K, TensorType::kQ5_K, TensorType::kQ6_K}) {
+    std::vector<uint8_t> row(RowBytes(type, kValues));
+    float expected[kValues];
+    file.read(reinterpret_cast<char*>(row.data()), static_cast<std::streamsize>(row.size()));
+    file.read(reinterpret_cast<char*>(expected), sizeof(expected));
+    CHECK(file.good());
+    float values[kValues];
+    CHECK(ReadRowAsF32(type, row.data(), kValues, values));
+    std::vector<uint8_t> canonical(CanonicalRowBytes(Int8FormatOf(type), kValues));
+    float scratch[kValues];
+    CHECK(ReadRowCanonical(type, row.data(), kValues, canonical.data(), scratch));
+    for (size_t i = 0; i < kValues; ++i) {
+      const auto value = static_cast<double>(expected[i]);
+      CHECK_NEAR(static_cast<double>(values[i]), value, 1e-6 * std::fabs(value) + 1e-7);
+      const size_t g = i / kGroup;
+      const size_t at = i % kGroup;
+      if (type == TensorType::kQ4_K) {
+        const Q4Group& group = reinterpret_cast<const Q4Group*>(canonical.data())[g];
+        const int q = at < 16 ? group.q[at] & 15 : group.q[at - 16] >> 4;
+        const auto d = static_cast<double>(HalfToFloat(group.d));
+        CHECK_NEAR(d * (q + group.offset / 128.0), value, d * (15 * 0x1.0p-11 + 1.0 / 256) + 1e-7);
+      } else {
+        const Q8Group& group = reinterpret_cast<const Q8Group*>(canonical.data())[g];
+        const auto d = static_cast<double>(HalfToFloat(group.d));
+        CHECK_NEAR(d * group.q[at], value, 0.51 * d);
+      }
+    }
+  }
+}
+
 void NotFiniteTest() {
   float values[32] = {};
   float scratch[32];
@@ -141,8 +177,11 @@ void NotFiniteTest() {
                           &q4, scratch));
   CHECK(!ReadRowCanonical(TensorType::kQ8_0, Block({0x7C00}, std::vector<uint8_t>(32)).data(), 32,
                           &group, scratch));
-  CHECK(!IsSupported(TensorType::kQ4_K) && !IsSupported(TensorType::kQ6_K) &&
-        IsSupported(TensorType::kQ5_1));
+  std::vector<uint8_t> super(144, 1);
+  super[1] = 0x7C;  // the scale is infinite
+  std::vector<Q4Group> groups(8);
+  std::vector<float> floats(256);
+  CHECK(!ReadRowCanonical(TensorType::kQ4_K, super.data(), 256, groups.data(), floats.data()));
 }
 
 }  // namespace
@@ -152,6 +191,7 @@ int main() {
   fairlane::test::HalfTest();
   fairlane::test::BlockTest();
   fairlane::test::MinimumTest();
+  fairlane::test::KQuantTest();
   fairlane::test::NotFiniteTest();
   return fairlane::test::Report("tensor_rows_test");
 }

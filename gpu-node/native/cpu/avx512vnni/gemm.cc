@@ -14,8 +14,8 @@ namespace {
 constexpr int kTokensAtOnce = 6;
 // From this many tokens on the weights' sums are read; below, they are recomputed.
 constexpr int kTokensToReadSums = 4;
-// Reading ahead for few tokens, where memory is the bound: bytes from the group in work.
-constexpr int kAheadBytes = 2560;
+// Reading ahead in the first tile of a panel: bytes from the group in work.
+constexpr size_t kAheadBytes = 2560;
 constexpr int kLineBytes = 64;
 
 inline __m512 LoadHalves(const uint8_t* from) {
@@ -168,8 +168,11 @@ struct Piece {
   const uint8_t* end;
 };
 
+// `ahead_bytes`: how far weights are read ahead, 0 for not at all.
 template <typename Format, int T>
-void Tile(const Piece& piece, int32_t token) {
+void Tile(const Piece& piece, int32_t token, size_t ahead_bytes) {
+  // Few tokens are one tile, which always brings its own weights.
+  if constexpr (T < kTokensToReadSums) ahead_bytes = kAheadBytes;
   const GemmWeights& weights = *piece.weights;
   const int32_t groups = weights.k / kGroup;
   Cursor at = {PanelOf(weights, piece.panel), SumsOf(weights, piece.panel)};
@@ -177,10 +180,10 @@ void Tile(const Piece& piece, int32_t token) {
   __m512 y[T][2];
   for (int t = 0; t < T; ++t) y[t][0] = y[t][1] = _mm512_setzero_ps();
   for (int32_t g = 0; g < groups; ++g) {
-    if constexpr (T < kTokensToReadSums) {
-      if (at.group + kAheadBytes < piece.end) {
+    if (ahead_bytes != 0) {
+      if (at.group + ahead_bytes < piece.end) {
         for (size_t line = 0; line < Format::kGroupBytes; line += kLineBytes)
-          _mm_prefetch(reinterpret_cast<const char*>(at.group + kAheadBytes + line), _MM_HINT_T0);
+          _mm_prefetch(reinterpret_cast<const char*>(at.group + ahead_bytes + line), _MM_HINT_T0);
       }
     }
     Group<Format, T>(at, tokens, y);
@@ -195,30 +198,33 @@ void Tile(const Piece& piece, int32_t token) {
 }
 
 template <typename Format>
-void TileFor(int32_t count, const Piece& piece, int32_t token) {
+void TileFor(int32_t count, const Piece& piece, int32_t token, size_t ahead_bytes) {
   switch (count) {
     case 6:
-      return Tile<Format, 6>(piece, token);
+      return Tile<Format, 6>(piece, token, ahead_bytes);
     case 5:
-      return Tile<Format, 5>(piece, token);
+      return Tile<Format, 5>(piece, token, ahead_bytes);
     case 4:
-      return Tile<Format, 4>(piece, token);
+      return Tile<Format, 4>(piece, token, ahead_bytes);
     case 3:
-      return Tile<Format, 3>(piece, token);
+      return Tile<Format, 3>(piece, token, ahead_bytes);
     case 2:
-      return Tile<Format, 2>(piece, token);
+      return Tile<Format, 2>(piece, token, ahead_bytes);
     default:
-      return Tile<Format, 1>(piece, token);
+      return Tile<Format, 1>(piece, token, ahead_bytes);
   }
 }
 
 template <typename Format>
 void Panel(const Piece& piece) {
   // Tiles as even as can be: the last of 7 tokens would otherwise cost as much as four.
-  int32_t tiles = (piece.input->tokens + kTokensAtOnce - 1) / kTokensAtOnce;
-  for (int32_t token = 0; tiles > 0; --tiles) {
+  const int32_t all = (piece.input->tokens + kTokensAtOnce - 1) / kTokensAtOnce;
+  const size_t panel_bytes = PanelBytes(piece.weights->format, piece.weights->k);
+  for (int32_t tiles = all, token = 0; tiles > 0; --tiles) {
     const int32_t count = (piece.input->tokens - token + tiles - 1) / tiles;
-    TileFor<Format>(count, piece, token);
+    // The first tile brings its own weights, the last one those of the next panel.
+    const size_t ahead_bytes = tiles == all ? kAheadBytes : tiles == 1 ? panel_bytes : 0;
+    TileFor<Format>(count, piece, token, ahead_bytes);
     token += count;
   }
 }
