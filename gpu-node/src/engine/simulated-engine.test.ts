@@ -12,7 +12,7 @@ import { VirtualClock } from "./virtual-clock.ts";
 
 const SLOTS = 4;
 
-function setUp(stepBudgetTokens: number) {
+function setUp(stepBudgetTokens: number, windows: readonly (number | null)[] = [null]) {
   const clock = new VirtualClock();
   const engine = new SimulatedEngine({
     clock,
@@ -21,15 +21,24 @@ function setUp(stepBudgetTokens: number) {
     contextTokens: 4_096,
     pageCount: 1_024,
     slotCount: SLOTS,
-    capacity: stepCapacityFor({ slotCount: SLOTS, stepBudgetTokens }),
+    kvGroups: windows.map((windowTokens) => ({ layers: 1, windowTokens })),
+    capacity: stepCapacityFor({
+      slotCount: SLOTS,
+      stepBudgetTokens,
+      kvGroupCount: windows.length,
+    }),
   });
   const scheduler = new Scheduler({ info: engine.info, clock, stepBudgetTokens });
   return { clock, engine, scheduler, steps: new StepCycle(scheduler, engine) };
 }
 
 /** Tokens of each request when all are served with this budget. */
-async function serve(stepBudgetTokens: number, prompts: readonly (readonly number[])[]) {
-  const { engine, scheduler, steps, clock } = setUp(stepBudgetTokens);
+async function serve(
+  stepBudgetTokens: number,
+  prompts: readonly (readonly number[])[],
+  windows?: readonly (number | null)[],
+) {
+  const { engine, scheduler, steps, clock } = setUp(stepBudgetTokens, windows);
   const tokens = new Map<string, number[]>();
   prompts.forEach((promptTokens, index) => {
     tokens.set(`req_${index}`, []);
@@ -49,6 +58,16 @@ async function serve(stepBudgetTokens: number, prompts: readonly (readonly numbe
 }
 
 describe("SimulatedEngine", () => {
+  it("says the same for all budgets with windows, whose pages come and go, and something else without", async () => {
+    const prompts = [70, 150].map((length) => Array.from({ length }, (_, index) => 1 + index));
+    const windows = [null, 40];
+    const { tokens } = await serve(512, prompts, windows);
+    for (const budget of [16, 48, 100]) {
+      expect((await serve(budget, prompts, windows)).tokens).toEqual(tokens);
+    }
+    expect((await serve(512, prompts)).tokens).not.toEqual(tokens);
+  });
+
   it("says what its cost model says a step takes", async () => {
     const { engine, scheduler, steps, clock } = setUp(512);
     scheduler.submit(engineRequest("req_a", { promptLength: 500, maxOutputTokens: 8 }));

@@ -71,6 +71,20 @@ describe("forks", () => {
     expect(scheduler.load).toMatchObject({ running: 0, pagesFree: 64 });
   });
 
+  it("answer the same where layers see a window, whose pages the prompt's request has given back", () => {
+    const { submit, step, scheduler } = setUp({ windows: [null, 6], contextTokens: 80 });
+    expect(submit(2, { promptLength: 50, maxOutputTokens: 9 })).toBeNull();
+    const said: RequestProgress[] = [];
+    while (scheduler.hasWork) said.push(...step());
+    const prompt = Array.from({ length: 50 }, (_, index) => index + 1);
+    for (const [index, requestId] of ["a", "a#1", "a#2"].entries()) {
+      const tokens = said.filter((item) => item.requestId === requestId);
+      const alone = outputAlone(prompt, { count: 9, vocabSize: 1_000, salt: 10 + index });
+      expect(tokens.flatMap(({ newTokens }) => newTokens)).toEqual(alone);
+    }
+    expect(scheduler.load.pagesFree).toBe(64);
+  });
+
   it("share nothing when sampling reads the history", () => {
     const greedy = { temperature: 0, topP: 1, topK: 0, seedLow: 0, seedHigh: 0 };
     const sampling = { ...greedy, presencePenalty: 1 };
