@@ -141,6 +141,11 @@ export const OPTIONS = {
     help: "pages of the pool, in place of --kv-memory; a page holds 16 tokens",
     schema: integer(1, PAGE_COUNT_MAX).optional(),
   },
+  pooling: {
+    value: "NAME",
+    help: "embeddings: last (position) or mean; default: as the model's file states it, or last",
+    schema: z.enum(["last", "mean"]).optional(),
+  },
   admission: {
     value: "NAME",
     help: "optimistic (default: requests may pause when pages run out), or strict (pages for the whole answer first)",

@@ -24,6 +24,7 @@ describe("parseConfig", () => {
       fairness: { order: "vtc", cost: "linear", cachedPercent: 5 },
       swapBytes: 2_147_483_648,
       swapFolder: tmpdir(),
+      pooling: undefined,
       runningRequestsMax: 64,
       stepBudgetTokens: undefined,
       tbtTargetMs: 100,

@@ -35,6 +35,8 @@ export interface NodeConfig {
   readonly swapBytes: number;
   /** Folder that the swap file is made in. */
   readonly swapFolder: string;
+  /** Undefined: as the model states it. */
+  readonly pooling: "last" | "mean" | undefined;
   readonly runningRequestsMax: number;
   /** Undefined: adaptive, within the target. */
   readonly stepBudgetTokens: number | undefined;
@@ -91,6 +93,7 @@ export function parseConfig(args: readonly string[], env: Env): NodeConfig | "he
     },
     swapBytes: values["swap-bytes"],
     swapFolder: hub?.stateFolder ?? (stateFolder === undefined ? tmpdir() : resolve(stateFolder)),
+    pooling: values.pooling,
     runningRequestsMax: values["max-running"],
     stepBudgetTokens: values["step-budget-tokens"],
     tbtTargetMs: values["tbt-target-ms"],

@@ -129,7 +129,9 @@ class NodeRuntime {
       pagesFree: info.pageCount,
       pagesTotal: info.pageCount,
     });
-    const served = serveModel({ opened, createdSeconds, info, clock, random, flags: config });
+    const { pooling } = config;
+    const flags = { flags: config, pooling };
+    const served = serveModel({ opened, createdSeconds, info, clock, random, ...flags });
     const { model, vocabulary } = served;
     this.#engine.useVocabulary(vocabulary);
     this.#model = model;

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import type { Engine } from "../../gpu-node/src/engine/engine.ts";
 import { PLAN_HEADER, RESULT_HEADER } from "../../gpu-node/src/engine/step-layout.ts";
 import { describePageMoves } from "./page-moves.ts";
+import { describeEmbeddings } from "./embedding-suite.ts";
 import { StepDriver, type RowSpec, type SamplingSpec } from "./step-driver.ts";
 
 export interface EngineUnderTest {
@@ -235,6 +236,7 @@ const BAD_PLANS: readonly (readonly [what: string, status: number, badRow: numbe
     ["a copy of a page that does not exist", BAD_PAGE, 1, (p) => setCopies(p, [1, 2], [-1, 3])],
     ["two copies to one page", BAD_PAGE, 1, (p) => setCopies(p, [300, 302], [301, 302])],
     ["a copy to a page that is copied", BAD_PAGE, 0, (p) => setCopies(p, [300, 301], [301, 302])],
+    ["an unknown pooling", BAD_SAMPLING, 1, (p) => (p.sampling_pooling[1] = 3)],
     ["top_p 0", BAD_SAMPLING, 0, (p) => (p.sampling_top_p[0] = 0)],
   ];
 
@@ -446,6 +448,7 @@ export function describeEngine(subject: EngineUnderTest): void {
     describe("determinism", () => describeDeterminism(subject));
     describe("sampling", () => describeSampling(subject));
     describe("page copies", () => describeCopies(subject));
+    describe("embeddings", () => describeEmbeddings((run) => withEngine(subject, run)));
     describe("page moves", () => describePageMoves(subject, withEngine));
     describe("refused plans", () => describeRefusals(subject));
     describe("masks", () => describeMasks(subject));

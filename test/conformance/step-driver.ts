@@ -17,6 +17,8 @@ export interface SamplingSpec {
   readonly topP?: number;
   readonly topK?: number;
   readonly seed?: number;
+  /** Of POOLING. */
+  readonly pooling?: number;
 }
 
 export interface RowSpec {
@@ -212,7 +214,13 @@ export class StepDriver {
   #writeStart(plan: PlanViews, slot: number, state: SlotState): void {
     state.isFresh = false;
     plan.slot_reset[this.#next(plan.header, PLAN_HEADER.slotResets)] = slot;
-    const { temperature, topP = 1, topK = 0, seed = 0 } = state.sampling ?? { temperature: 0 };
+    const {
+      temperature,
+      topP = 1,
+      topK = 0,
+      seed = 0,
+      pooling = 0,
+    } = state.sampling ?? { temperature: 0 };
     const index = this.#next(plan.header, PLAN_HEADER.samplingUpdates);
     plan.sampling_slot[index] = slot;
     plan.sampling_temperature[index] = temperature;
@@ -220,6 +228,7 @@ export class StepDriver {
     plan.sampling_top_k[index] = topK;
     plan.sampling_seed_lo[index] = seed;
     plan.sampling_seed_hi[index] = 0;
+    plan.sampling_pooling[index] = pooling;
     this.#writeFork(plan, slot, state);
   }
 

@@ -44,7 +44,7 @@ function fieldsOf(source: string, pattern: RegExp): string[] {
 
 describe("step layout", () => {
   it("has the same plan columns in both languages", () => {
-    expect(columnsOf("FAIRLANE_PLAN_COLUMNS")).toHaveLength(35);
+    expect(columnsOf("FAIRLANE_PLAN_COLUMNS")).toHaveLength(36);
     expect(columnsOf("FAIRLANE_PLAN_COLUMNS")).toEqual(PLAN_COLUMNS.map((column) => [...column]));
   });
 

@@ -53,7 +53,7 @@ bool EngineHandle::Init(napi_value object, const StepCapacity& capacity) {
   result_bytes_ = fairlane_result_bytes(&capacity);
   return MakeThreadSafeFunction() && MakeInfo(object) && MakeMethods(object) &&
          MakeBuffers(object, "plans", plan_bytes_, &plans_) &&
-         MakeBuffers(object, "results", result_bytes_, &results_) && MakeMasks(object);
+         MakeBuffers(object, "results", result_bytes_, &results_) && MakeMasksAndEmbeddings(object);
 }
 
 bool EngineHandle::MakeInfo(napi_value object) {
@@ -64,6 +64,7 @@ bool EngineHandle::MakeInfo(napi_value object) {
          SetString(env_, made, "backend", info.backend) &&
          SetString(env_, made, "numericsClass", info.numerics_class) &&
          SetNumber(env_, made, "vocabSize", info.vocab_size) &&
+         SetNumber(env_, made, "hiddenSize", info.hidden_size) &&
          SetNumber(env_, made, "contextTokens", info.context_tokens) &&
          SetNumber(env_, made, "pageTokens", info.page_tokens) &&
          SetNumber(env_, made, "pageBytes", static_cast<double>(info.page_bytes)) &&
@@ -127,24 +128,34 @@ bool EngineHandle::MakeBuffers(napi_value object, const char* name, size_t bytes
   return Ok(env_, napi_set_named_property(env_, object, name, list));
 }
 
-bool EngineHandle::MakeMasks(napi_value object) {
-  const size_t bytes = fairlane_mask_bytes(engine_);
-  // Pages of zeros cost nothing until a grammar writes them.
-  masks_.reset(std::calloc(bytes, 1), std::free);
-  auto* shared = new (std::nothrow) std::shared_ptr<void>(masks_);
-  if (masks_ == nullptr || shared == nullptr) {
+bool EngineHandle::MakeShared(napi_value object, const char* name, size_t bytes,
+                              std::shared_ptr<void>* memory) {
+  // Pages of zeros cost nothing until they are written.
+  memory->reset(std::calloc(bytes, 1), std::free);
+  auto* shared = new (std::nothrow) std::shared_ptr<void>(*memory);
+  if (*memory == nullptr || shared == nullptr) {
     delete shared;
-    Throw(env_, "no memory for the masks");
+    Throw(env_, "no memory for a buffer of the engine");
     return false;
   }
   napi_value buffer;
-  if (!Ok(env_, napi_create_external_arraybuffer(env_, masks_.get(), bytes, FreeShared, shared,
+  if (!Ok(env_, napi_create_external_arraybuffer(env_, memory->get(), bytes, FreeShared, shared,
                                                  &buffer))) {
     delete shared;
     return false;
   }
+  return Ok(env_, napi_set_named_property(env_, object, name, buffer));
+}
+
+bool EngineHandle::MakeMasksAndEmbeddings(napi_value object) {
+  const EngineInfo info = fairlane_engine_info(engine_);
+  const int64_t floats = int64_t{info.slot_count} * info.hidden_size;
+  if (!MakeShared(object, "masks", fairlane_mask_bytes(engine_), &masks_) ||
+      !MakeShared(object, "embeddings", static_cast<size_t>(floats) * sizeof(float), &embeddings_))
+    return false;
   fairlane_engine_use_masks(engine_, static_cast<const uint32_t*>(masks_.get()));
-  return Ok(env_, napi_set_named_property(env_, object, "masks", buffer));
+  fairlane_engine_use_embeddings(engine_, static_cast<float*>(embeddings_.get()));
+  return true;
 }
 
 bool EngineHandle::MakeThreadSafeFunction() {

@@ -33,7 +33,9 @@ class EngineHandle {
   bool MakeMethods(napi_value object);
   bool MakeBuffers(napi_value object, const char* name, size_t bytes,
                    std::array<napi_ref, 2>* refs);
-  bool MakeMasks(napi_value object);
+  // Makes a zeroed buffer that lives as long as both the engine and the object, as a property.
+  bool MakeShared(napi_value object, const char* name, size_t bytes, std::shared_ptr<void>* memory);
+  bool MakeMasksAndEmbeddings(napi_value object);
   bool MakeThreadSafeFunction();
   // The bytes behind a buffer; null with an exception pending if JavaScript detached it.
   void* BufferData(napi_ref ref, size_t bytes);
@@ -82,6 +84,7 @@ class EngineHandle {
   std::array<napi_ref, 2> results_ = {};
   // The engine reads them and JavaScript writes them: the last of both frees them.
   std::shared_ptr<void> masks_;
+  std::shared_ptr<void> embeddings_;
   napi_ref self_ = nullptr;
   napi_ref close_promise_ = nullptr;
   napi_threadsafe_function to_loop_ = nullptr;

@@ -209,6 +209,7 @@ EngineInfo fairlane_engine_info(const Engine* engine) {
   EngineInfo info = {.backend = engine->plugin.backend().name,
                      .numerics_class = engine->numerics_class.c_str(),
                      .vocab_size = params.vocab,
+                     .hidden_size = params.hidden,
                      .context_tokens = params.context,
                      .page_tokens = kPageTokens,
                      .page_bytes = static_cast<int64_t>(engine->runner.page_bytes()),
@@ -235,6 +236,10 @@ size_t fairlane_mask_bytes(const Engine* engine) {
 
 void fairlane_engine_use_masks(Engine* engine, const uint32_t* masks) {
   engine->runner.UseMasks(masks);
+}
+
+void fairlane_engine_use_embeddings(Engine* engine, float* embeddings) {
+  engine->runner.UseEmbeddings(embeddings);
 }
 
 EngineStatus fairlane_engine_submit(Engine* engine, const void* plan) {

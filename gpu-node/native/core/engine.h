@@ -42,6 +42,7 @@ struct EngineInfo {
   const char* backend;
   const char* numerics_class;
   int32_t vocab_size;
+  int32_t hidden_size;
   int32_t context_tokens;
   int32_t page_tokens;
   int64_t page_bytes;
@@ -77,6 +78,10 @@ size_t fairlane_mask_bytes(const Engine* engine);
 // Called before the first submit; the masks outlive the engine. A mask may be written while no
 // queued or running step names it.
 void fairlane_engine_use_masks(Engine* engine, const uint32_t* masks);
+// Where the embeddings of slots go, [slot_count, hidden_size] f32; called before the first submit,
+// and it outlives the engine. Without it no slot may pool. A slot's part is read while no submitted
+// step has a row of the slot.
+void fairlane_engine_use_embeddings(Engine* engine, float* embeddings);
 
 // Copies a plan and queues it.
 EngineStatus fairlane_engine_submit(Engine* engine, const void* plan);

@@ -418,6 +418,18 @@ void Llama::Forward(const StepBatch& batch) const {
   }
 }
 
+const float* Llama::FinalStates(int32_t first, int32_t count) const {
+  const ModelParams& p = parts_.model->params();
+  const Activations& a = *parts_.activations;
+  const RmsNormArgs norm = {a.hidden() + int64_t{first} * p.hidden,
+                            parts_.model->output_norm().data(), a.normed(), p.hidden,
+                            static_cast<float>(p.rms_eps)};
+  parts_.workers->ForPieces(count, kTokensPerPiece, [&](int32_t begin, int32_t end) {
+    parts_.backend->rms_norm(&norm, begin, end);
+  });
+  return a.normed();
+}
+
 void Llama::Logits(const int32_t* tokens, int32_t count) const {
   if (count == 0) return;
   const ModelParams& p = parts_.model->params();

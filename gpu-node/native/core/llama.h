@@ -35,6 +35,9 @@ class Llama {
   // Computes all tokens of the batch: appends their K and V and leaves the last hidden states in
   // `activations`.
   void Forward(const StepBatch& batch) const;
+  // The final norm of the hidden states of tokens first .. first + count - 1, [count, hidden];
+  // valid until the next call of this object.
+  const float* FinalStates(int32_t first, int32_t count) const;
   // Computes logits of the tokens with these indices into activations.logits(), one row each, in
   // order.
   void Logits(const int32_t* tokens, int32_t count) const;

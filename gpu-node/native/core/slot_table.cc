@@ -114,9 +114,13 @@ StepCheck SlotTable::ApplySampling(const PlanView& plan) {
     const int32_t top = plan.sampling_top_logprobs[i];
     if (!IsValid(params) || top < 0 || top > std::min(kTopLogprobsMax, vocab_))
       return {kStepBadSampling, i};
+    const int32_t pooling = plan.sampling_pooling[i];
+    if (pooling < kPoolNone || pooling > (may_pool_ ? kPoolMean : kPoolNone))
+      return {kStepBadSampling, i};
     Slot& target = slot(index);
     saved_slots_.push_back({index, target});
     target.sampling = params;
+    target.pooling = static_cast<Pooling>(pooling);
     target.prompt_tokens = plan.sampling_prompt_tokens[i];
     target.top_logprobs = top;
   }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/aligned_buffer.h"
+#include "core/embeddings.h"
 #include "core/limits.h"
 #include "core/step_views.h"
 #include "core/token_history.h"
@@ -27,7 +28,8 @@ struct Slot {
   int32_t next_pos = 0;        // one past the last computed position
   int32_t last_token = kNone;  // last sample
   SamplingParams sampling;
-  int32_t prompt_tokens = 0;   // positions below are the prompt
+  int32_t prompt_tokens = 0;  // positions below are the prompt
+  Pooling pooling = kPoolNone;
   int32_t top_logprobs = 0;    // likeliest tokens to report
   int32_t history_tokens = 0;  // positions that the token history has, from 0 on
   int32_t bias_count = 0;
@@ -53,6 +55,9 @@ struct SlotTableOptions {
 class SlotTable {
  public:
   bool Open(const SlotTableOptions& options, std::string* error);
+
+  // Slots may pool their hidden states from now on.
+  void AllowPooling() { may_pool_ = true; }
 
   int32_t slot_count() const { return static_cast<int32_t>(slots_.size()); }
   // Of a slot in one KV group.
@@ -97,6 +102,7 @@ class SlotTable {
   StepCheck ApplyBiases(const PlanView& plan);
   bool IsSlot(int32_t index) const { return index >= 0 && index < slot_count(); }
 
+  bool may_pool_ = false;
   int32_t page_count_ = 0;
   int32_t group_count_ = 0;
   int32_t context_ = 0;

@@ -49,7 +49,8 @@ bool StepRunner::Open(const StepRunnerOptions& options, std::string* error) {
       resolver_.Open(
           {&slots_, &pages_, &kv_groups_, capacity, params.vocab, params.context, params.kv_heads},
           error) &&
-      activations_.Open({params, capacity.tokens, logit_rows}, error);
+      activations_.Open({params, capacity.tokens, logit_rows}, error) &&
+      embeddings_.Open(options.slot_count, params.hidden, error);
   if (!opened) return false;
   const PagedAttentionFn attention = options.has_bf16_attention
                                          ? options.backend->paged_attention_bf16
@@ -88,6 +89,11 @@ bool StepRunner::ImportPages(int32_t group, const int32_t* pages, int32_t count,
 void StepRunner::UseMasks(const uint32_t* masks) {
   masks_ = masks;
   resolver_.SetMaskCount(options_.slot_count);
+}
+
+void StepRunner::UseEmbeddings(float* embeddings) {
+  embeddings_.Use(embeddings);
+  slots_.AllowPooling();
 }
 
 StepCheck StepRunner::Check(const PlanView& plan) {
@@ -136,6 +142,19 @@ void StepRunner::Sample(const ResultView& result) {
   });
 }
 
+void StepRunner::Pool(const PlanView& plan) {
+  for (int32_t i = 0; i < plan.header[kPlanSlotResets]; ++i)
+    if (embeddings_.can_pool()) embeddings_.Clear(plan.slot_reset[i]);
+  for (int32_t row = 0; row < batch_.row_count; ++row) {
+    const int32_t slot = plan.row_slot[row];
+    const Pooling pooling = slots_.slot(slot).pooling;
+    if (pooling == kPoolNone) continue;
+    const AttentionRow& tokens = batch_.groups[0].rows[static_cast<size_t>(row)];
+    const float* states = llama_->FinalStates(tokens.token_begin, tokens.token_count);
+    embeddings_.Add(slot, pooling, states, tokens.token_count);
+  }
+}
+
 void StepRunner::Run(const uint8_t* plan_buffer, uint8_t* result_buffer) {
   const auto start = std::chrono::steady_clock::now();
   const PlanView plan = ViewPlan(options_.capacity, plan_buffer);
@@ -158,6 +177,7 @@ void StepRunner::Run(const uint8_t* plan_buffer, uint8_t* result_buffer) {
   }
   if (batch_.token_count > 0) {
     llama_->Forward(batch_);
+    Pool(plan);
     if (options_.keep_logits) {
       llama_->Logits(all_tokens_.data(), batch_.token_count);
       kept_tokens_ = batch_.token_count;

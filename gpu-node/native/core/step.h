@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/activations.h"
+#include "core/embeddings.h"
 #include "core/kv_groups.h"
 #include "core/llama.h"
 #include "core/model.h"
@@ -37,6 +38,9 @@ class StepRunner {
   // the runner, and nobody writes one that a queued or running step names.
   void UseMasks(const uint32_t* masks);
 
+  // Where the embeddings of slots go, [slot_count, hidden]; it outlives the runner.
+  void UseEmbeddings(float* embeddings);
+
   // `plan` and `result` are buffers of PlanBytes and ResultBytes.
   void Run(const uint8_t* plan, uint8_t* result);
 
@@ -55,6 +59,7 @@ class StepRunner {
   StepCheck Check(const PlanView& plan);
   bool ArePages(int32_t group, const int32_t* pages, int32_t count) const;
   void Sample(const ResultView& result);
+  void Pool(const PlanView& plan);
 
   StepRunnerOptions options_ = {};
   KvGroups kv_groups_;
@@ -64,6 +69,7 @@ class StepRunner {
   RowResolver resolver_;
   StepBatch batch_;
   Activations activations_;
+  Embeddings embeddings_;
   std::unique_ptr<Llama> llama_;
   AlignedBuffer orders_;  // [rows, vocab] int32: scratch of the sampler
   AlignedBuffer edited_;  // [rows, vocab] f32: the same, for rows with bias or penalties

@@ -11,7 +11,7 @@
 
 namespace fairlane {
 
-inline constexpr int32_t kStepLayoutVersion = 3;
+inline constexpr int32_t kStepLayoutVersion = 4;
 inline constexpr int32_t kHeaderWords = 16;
 inline constexpr int32_t kColumnAlignBytes = 64;
 
@@ -84,6 +84,11 @@ enum PlanHeader : int32_t {
 //   bias_until_pos     the bias holds for logits of positions below
 //   copy_src_page      page whose bytes are copied, as they were before the step
 //   copy_dst_page      page that gets them; the target of one copy only and the source of none
+//   sampling_pooling   what becomes of the slot's hidden states: 0 = nothing, 1 = the last
+//   position's
+//                      are its embedding, 2 = their mean over all positions, which the slot then
+//                      computes from 0 on. The embedding is of unit length and stands in the slot's
+//                      part of the embedding buffer after every step with a row of the slot
 #define FAIRLANE_PLAN_COLUMNS(X)                        \
   X(slot_reset, i32, slot_resets)                       \
   X(page_slot, i32, page_updates)                       \
@@ -119,7 +124,8 @@ enum PlanHeader : int32_t {
   X(bias_value, f32, bias_updates)                      \
   X(bias_until_pos, i32, bias_updates)                  \
   X(copy_src_page, i32, copied_pages)                   \
-  X(copy_dst_page, i32, copied_pages)
+  X(copy_dst_page, i32, copied_pages)                   \
+  X(sampling_pooling, i32, sampling_updates)
 
 inline constexpr int32_t kTopLogprobsMax = 20;
 inline constexpr int32_t kBiasPerSlotMax = 384;

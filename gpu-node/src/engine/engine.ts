@@ -19,6 +19,8 @@ export interface EngineInfo {
   /** KV type, plug-in, weight panels and attention arithmetic in one printable word; part of cache keys. */
   readonly numericsClass: string;
   readonly vocabSize: number;
+  /** Numbers of an embedding. */
+  readonly hiddenSize: number;
   readonly contextTokens: number;
   readonly pageTokens: number;
   /** The same for all groups, so that any page can serve any of them. */
@@ -67,6 +69,11 @@ export interface Engine {
    * token t may be sampled. Written by the host, and only while no submitted step names it.
    */
   maskAt(maskSlot: number): Int32Array;
+  /**
+   * The embedding of a slot whose sampling update asked for one: of unit length, [hiddenSize], and complete once the step
+   * with the last of its positions was waited for. The engine's own memory: the slot's next request writes over it.
+   */
+  embeddingAt(slot: number): Float32Array;
   /** Hands the acquired plan over; returns at once. Steps run in the order of submission. */
   submitStep(plan: PlanViews): void;
   /** Waits for the oldest submitted step. Its result views stay valid until the next waitStep. */

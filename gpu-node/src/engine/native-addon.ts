@@ -27,6 +27,7 @@ export interface NativeEngineInfo {
   readonly backend: string;
   readonly numericsClass: string;
   readonly vocabSize: number;
+  readonly hiddenSize: number;
   readonly contextTokens: number;
   readonly pageTokens: number;
   readonly pageBytes: number;
@@ -57,6 +58,8 @@ export interface NativeEngineHandle {
   readonly results: readonly [ArrayBuffer, ArrayBuffer];
   /** All masks one after another, [slotCount, maskWords(vocabSize)] uint32. */
   readonly masks: ArrayBuffer;
+  /** All embeddings one after another, [slotCount, hiddenSize] f32. */
+  readonly embeddings: ArrayBuffer;
   /** Queues the plan in buffer `planIndex`; its content is copied before this returns. */
   submitStep(planIndex: number): void;
   /**

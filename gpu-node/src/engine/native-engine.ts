@@ -12,6 +12,7 @@ import {
   type PlanViews,
   type ResultViews,
 } from "./step-layout.ts";
+import { SlotEmbeddings } from "./slot-embeddings.ts";
 import { TokenMasks } from "./token-masks.ts";
 
 /** EngineOptions plus where the build lies; the default is gpu-node/build. */
@@ -26,6 +27,7 @@ export class NativeEngine implements Engine {
   readonly #plans: readonly [PlanViews, PlanViews];
   readonly #results: readonly [ResultViews, ResultViews];
   readonly #masks: TokenMasks;
+  readonly #embeddings: SlotEmbeddings;
   /** Buffer indexes of submitted and unclaimed steps, oldest first; at most two. */
   readonly #inFlight: number[] = [];
   /** The native wait that a timed-out waitStep left behind; the next waitStep takes it over. */
@@ -35,8 +37,9 @@ export class NativeEngine implements Engine {
   constructor(handle: NativeEngineHandle, info: EngineInfo) {
     this.info = info;
     this.#handle = handle;
-    const { plans, results, masks } = handle;
+    const { plans, results, masks, embeddings } = handle;
     this.#masks = new TokenMasks({ ...info, buffer: masks });
+    this.#embeddings = new SlotEmbeddings({ ...info, buffer: embeddings });
     this.#plans = [planViews(info.capacity, plans[0]), planViews(info.capacity, plans[1])];
     this.#results = [
       resultViews(info.capacity, results[0]),
@@ -53,6 +56,10 @@ export class NativeEngine implements Engine {
 
   maskAt(maskSlot: number): Int32Array {
     return this.#masks.at(maskSlot);
+  }
+
+  embeddingAt(slot: number): Float32Array {
+    return this.#embeddings.at(slot);
   }
 
   submitStep(plan: PlanViews): void {

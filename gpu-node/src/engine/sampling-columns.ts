@@ -1,5 +1,6 @@
 // Owns what the engine is told of a request's sampling: its row of the sampling columns and its logit biases, the
 // suppression of stop tokens among them. Invariant: biasCountOf is the number of biases that biasesOf gives.
+import { POOLING } from "./slot-embeddings.ts";
 import type { EngineRequest } from "./worker-messages.ts";
 import type { PlanViews } from "./step-layout.ts";
 
@@ -29,13 +30,16 @@ export function writeSamplingUpdate(plan: PlanViews, index: number, spec: Engine
   plan.sampling_frequency_penalty[index] = sampling.frequencyPenalty ?? 0;
   plan.sampling_prompt_tokens[index] = promptTokens.length;
   plan.sampling_top_logprobs[index] = sampling.topLogprobs ?? 0;
+  plan.sampling_pooling[index] = POOLING[spec.pooling ?? "none"];
 }
 
 /**
- * True when sampling reads the tokens before it. The engine must then compute every position of the request itself,
+ * True when sampling or pooling reads all that came before. The engine must then compute every position of the request itself,
  * from 0 on: none may come from a cache or a copy of pages.
  */
-export function readsHistory({ sampling }: EngineRequest): boolean {
+export function readsHistory({ sampling, pooling }: EngineRequest): boolean {
+  // A mean takes the states of all positions.
+  if (pooling === "mean") return true;
   const { repetitionPenalty = 1, presencePenalty = 0, frequencyPenalty = 0 } = sampling;
   return repetitionPenalty !== 1 || presencePenalty !== 0 || frequencyPenalty !== 0;
 }

@@ -4,6 +4,7 @@
 import { PAGE_TOKENS } from "../limits.ts";
 import { predictStepUs, type StepCostModel } from "../scheduler/step-cost-model.ts";
 import type { Engine, EngineInfo, KvGroup, PageMove, WaitOutcome } from "./engine.ts";
+import { SIMULATED_HIDDEN_SIZE, SimulatedEmbeddings } from "./simulated-embeddings.ts";
 import { SimulatedMemory } from "./simulated-memory.ts";
 import { SimulatedStep } from "./simulated-step.ts";
 import {
@@ -51,6 +52,7 @@ export class SimulatedEngine implements Engine {
   /** One more than there are plans: the result that was handed out last stays as it is. */
   readonly #results: ResultViews[];
   readonly #masks: TokenMasks;
+  readonly #embeddings: SimulatedEmbeddings;
   readonly #inFlight: Flight[] = [];
   #busyUntilUs = 0;
   #isWaiting = false;
@@ -67,6 +69,7 @@ export class SimulatedEngine implements Engine {
       backend: "simulated",
       numericsClass: "simulated",
       vocabSize,
+      hiddenSize: SIMULATED_HIDDEN_SIZE,
       contextTokens,
       pageTokens: PAGE_TOKENS,
       pageBytes: PAGE_BYTES,
@@ -81,7 +84,12 @@ export class SimulatedEngine implements Engine {
     const sizes = this.info;
     this.#masks = new TokenMasks(sizes);
     this.#memory = new SimulatedMemory(sizes);
-    this.#step = new SimulatedStep(sizes, this.#memory, this.#masks);
+    this.#embeddings = new SimulatedEmbeddings(slotCount);
+    this.#step = new SimulatedStep(sizes, {
+      memory: this.#memory,
+      masks: this.#masks,
+      embeddings: this.#embeddings,
+    });
     this.#plans = [plan(), plan()];
     this.#results = [result(), result(), result()];
   }
@@ -95,6 +103,10 @@ export class SimulatedEngine implements Engine {
 
   maskAt(maskSlot: number): Int32Array {
     return this.#masks.at(maskSlot);
+  }
+
+  embeddingAt(slot: number): Float32Array {
+    return this.#embeddings.at(slot);
   }
 
   submitStep(plan: PlanViews): void {

@@ -12,6 +12,7 @@ import {
   type PlanViews,
   type StepCapacity,
 } from "./step-layout.ts";
+import { POOLING } from "./slot-embeddings.ts";
 
 /** StepStatus of native/core/step_layout.h. */
 export const STEP_STATUS = {
@@ -279,6 +280,8 @@ function isSamplingValid(plan: PlanViews, i: number): boolean {
     repetition >= 0 &&
     Number.isFinite(plan.sampling_presence_penalty[i]) &&
     Number.isFinite(plan.sampling_frequency_penalty[i]) &&
+    (plan.sampling_pooling[i] ?? NONE) >= POOLING.none &&
+    (plan.sampling_pooling[i] ?? NONE) <= POOLING.mean &&
     topLogprobs >= 0 &&
     topLogprobs <= TOP_LOGPROBS_MAX
   );

@@ -22,6 +22,7 @@ import {
   type PlanViews,
   type ResultViews,
 } from "./step-layout.ts";
+import type { SimulatedEmbeddings } from "./simulated-embeddings.ts";
 import type { TokenMasks } from "./token-masks.ts";
 
 /** A row that passed its checks. */
@@ -41,13 +42,21 @@ type RowPlaces = readonly (readonly Place[])[];
 export class SimulatedStep {
   readonly #options: MemoryOptions;
   readonly #memory: SimulatedMemory;
-
   readonly #masks: TokenMasks;
+  readonly #embeddings: SimulatedEmbeddings;
 
-  constructor(options: MemoryOptions, memory: SimulatedMemory, masks: TokenMasks) {
+  constructor(
+    options: MemoryOptions,
+    parts: {
+      readonly memory: SimulatedMemory;
+      readonly masks: TokenMasks;
+      readonly embeddings: SimulatedEmbeddings;
+    },
+  ) {
     this.#options = options;
-    this.#memory = memory;
-    this.#masks = masks;
+    this.#memory = parts.memory;
+    this.#masks = parts.masks;
+    this.#embeddings = parts.embeddings;
   }
 
   /** Computes the plan into `result`; the shape is null when the plan was refused. */
@@ -69,8 +78,10 @@ export class SimulatedStep {
     }
     header[RESULT_HEADER.rows] = rows.length;
     this.#memory.copyPages(plan);
+    this.#embeddings.begin(plan);
     rows.forEach((row, index) => {
       const hash = this.#writeTokens(plan, row, places[index] ?? []);
+      this.#pool(plan.row_slot[index] ?? NONE, places[index] ?? []);
       result.result_row[index] = index;
       result.result_n_out[index] = 0;
       result.result_offset[index] = header[RESULT_HEADER.tokens] ?? 0;
@@ -160,6 +171,14 @@ export class SimulatedStep {
     });
     slot.nextPosition = firstPosition + tokenCount;
     return all;
+  }
+
+  /** Adds a row's positions to the embedding of its slot; the first group says what each has seen. */
+  #pool(slot: number, [places = []]: RowPlaces): void {
+    if (!this.#embeddings.pools(slot)) return;
+    for (const { entry, offset } of places) {
+      this.#embeddings.add(slot, this.#memory.hashAt(entry.page, offset));
+    }
   }
 
   /** Draws a token; returns how many there are, 0 when the mask leaves none. */

@@ -3,7 +3,7 @@
 // A buffer is a header of HEADER_WORDS int32 words, then the columns in list order; a column holds `capacity`
 // elements of 4 bytes and starts at the next multiple of COLUMN_ALIGN_BYTES.
 
-export const STEP_LAYOUT_VERSION = 3;
+export const STEP_LAYOUT_VERSION = 4;
 export const HEADER_WORDS = 16;
 export const COLUMN_ALIGN_BYTES = 64;
 
@@ -89,6 +89,7 @@ export const PLAN_COLUMNS = [
   ["bias_until_pos", "i32", "bias_updates"],
   ["copy_src_page", "i32", "copied_pages"],
   ["copy_dst_page", "i32", "copied_pages"],
+  ["sampling_pooling", "i32", "sampling_updates"],
 ] as const satisfies readonly Column[];
 
 export const RESULT_COLUMNS = [

@@ -63,7 +63,7 @@ describe("checkStepResult", () => {
       check((result) => {
         result.header[RESULT_HEADER[field]] = value;
       });
-    expect(header("version", 1)).toThrow("step 5: result layout 1, expected 3");
+    expect(header("version", 1)).toThrow("step 5: result layout 1, expected 4");
     expect(header("stepId", 4)).toThrow("step 5: the fence says step 4");
     expect(header("status", 7)).toThrow("step 5: unmapped position at row -1");
     expect(header("status", 99)).toThrow("step 5: status 99");

@@ -53,9 +53,14 @@ export interface EngineRequest {
   readonly grammar?: AnswerGrammar;
   readonly receivedAtMs: number;
   readonly deadlineMs: number;
+  /** An embedding of the prompt is wanted, and no output; maxOutputTokens is 0 then. */
+  readonly pooling?: PoolingMode;
   /** Further answers to the same prompt; all else of them is this request's. */
   readonly forks?: readonly RequestFork[];
 }
+
+/** Which hidden states become the embedding: the last position's, or the mean of all. */
+export type PoolingMode = "last" | "mean";
 
 /** Another answer: it joins with the request, shares its prompt's pages, and is a request of its own from then on. */
 export interface RequestFork {
@@ -139,6 +144,8 @@ export interface RequestProgress {
   readonly counts: RequestCounts;
   /** When the request's first chunk was scheduled; null while it never was. */
   readonly scheduledAtMs: number | null;
+  /** Of unit length; with the end of a request that asked for one. */
+  readonly embedding?: Float32Array;
   /** Set with the last progress of a request. */
   readonly end: { readonly reason: EndReason; readonly error: ErrorValue | null } | null;
 }

@@ -9,7 +9,7 @@ import {
   type ErrorValue,
 } from "@fairlane/protocol";
 import type { EngineRequest } from "../engine/worker-messages.ts";
-import { prepareRequest, type ServedModel } from "../request/prepare-request.ts";
+import { prepareRequest, type RequestTerms, type ServedModel } from "../request/prepare-request.ts";
 import { answerStreams } from "../stream/answer-streams.ts";
 import type { LiveStreams } from "../stream/live-streams.ts";
 import type { AnswerSink } from "../stream/token-stream.ts";
@@ -45,15 +45,7 @@ export async function chatCompletions(exchange: Exchange, parts: ChatParts): Pro
   // 2. the body
   const body = valueOrThrow(parseChatRequest(await parts.bodies.read(exchange.request)));
   // 3. template, tokens, context
-  const terms = {
-    requestId: exchange.requestId,
-    tenantId: LOCAL_TENANT,
-    tenantSalt: LOCAL_SALT,
-    weight: 1,
-    tier: "interactive",
-    receivedAtMs,
-    deadlineMs: receivedAtMs + REQUEST_LIFE_MS,
-  } as const;
+  const terms = localTerms(exchange.requestId, receivedAtMs);
   const request = valueOrThrow(await prepareRequest({ body, terms }, { ...parts, model }));
   // 4. room among the live requests; things may have changed while the prompt was tokenised
   servedModel(parts);
@@ -72,7 +64,21 @@ export async function chatCompletions(exchange: Exchange, parts: ChatParts): Pro
   parts.submitToEngine([request]);
 }
 
-function servedModel(parts: ChatParts): ServedModel {
+/** Under which terms a request that came in by this door is served. */
+export function localTerms(requestId: string, receivedAtMs: number): RequestTerms {
+  return {
+    requestId,
+    tenantId: LOCAL_TENANT,
+    tenantSalt: LOCAL_SALT,
+    weight: 1,
+    tier: "interactive",
+    receivedAtMs,
+    deadlineMs: receivedAtMs + REQUEST_LIFE_MS,
+  };
+}
+
+/** The model, or why nothing is taken. */
+export function servedModel(parts: ChatParts): ServedModel {
   const refusal = parts.refusal();
   if (refusal) throw AppError.of(refusal);
   const model = parts.model();
@@ -104,7 +110,8 @@ function sinkOf(
   });
 }
 
-function valueOrThrow<T>(
+/** The value of a result, or its error as an AppError. */
+export function valueOrThrow<T>(
   result:
     { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: ErrorValue },
 ): T {

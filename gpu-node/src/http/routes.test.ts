@@ -157,7 +157,7 @@ describe("the node's HTTP routes", () => {
   });
 
   it("answers 404 for unknown routes and 405 for wrong methods", async () => {
-    for (const path of ["/", "/v1", "/v1/models/", "/v1/models/%ff", "/v1/embeddings"]) {
+    for (const path of ["/", "/v1", "/v1/models/", "/v1/models/%ff", "/v1/embedding"]) {
       const response = await fetch(node.url + path);
       expect(await errorOf(response), path).toMatchObject({ status: 404, code: "not_found" });
     }

@@ -29,6 +29,8 @@ export interface OpenedModel {
   /** Tokens that end an answer; at least one. */
   readonly eosTokenIds: readonly number[];
   readonly bosTokenId: number | undefined;
+  /** How its embeddings are made of hidden states. */
+  readonly pooling: "last" | "mean";
   /** Undefined when the model came without one: it can complete text, not chat. */
   readonly chatTemplate: ChatTemplateSource | undefined;
 }
@@ -44,6 +46,8 @@ export interface ModelParts {
   readonly eosTokenIds: readonly number[];
   readonly bosTokenId: number | undefined;
   readonly chatTemplate: string | undefined;
+  /** As the file states it; a causal model's last position has seen all, so that is what is taken otherwise. */
+  readonly pooling?: "last" | "mean";
 }
 
 /**
@@ -73,6 +77,7 @@ export async function openModel(
     contextTokens: config.contextTokens,
     eosTokenIds,
     bosTokenId,
+    pooling: parts.pooling ?? "last",
     chatTemplate:
       parts.chatTemplate === undefined
         ? undefined
@@ -84,6 +89,9 @@ export async function openModel(
           },
   };
 }
+
+/** llama.cpp's number for it, in `<architecture>.pooling_type`. */
+const GGUF_POOLING_MEAN = 1;
 
 async function readGgufModel(file: string): Promise<ModelParts> {
   const gguf = await readGguf(file);
@@ -103,6 +111,10 @@ async function readGgufModel(file: string): Promise<ModelParts> {
     tokenizerSource,
     ...endTokensOfGguf(file, metadata, tokenizerSource),
     chatTemplate: metadata.text("tokenizer.chat_template"),
+    pooling:
+      metadata.number(`${config.architecture}.pooling_type`) === GGUF_POOLING_MEAN
+        ? "mean"
+        : "last",
   };
 }
 

@@ -7,6 +7,7 @@ import { ChatTemplate } from "../tokenize/chat-template.ts";
 import { Tokenizer } from "../tokenize/tokenizer.ts";
 import {
   encodeChat,
+  PLAIN_TEXT,
   type EncodeAnswer,
   type EncodeJob,
   type EncoderSource,
@@ -24,9 +25,11 @@ port.on("message", (job: EncodeJob) => {
   port.postMessage(answer, transfer);
 });
 
-function answerTo({ jobId, chat }: EncodeJob): EncodeAnswer {
+function answerTo(job: EncodeJob): EncodeAnswer {
+  const { jobId } = job;
   try {
-    return { jobId, tokens: encodeChat(chat, template, tokenizer) };
+    if ("text" in job) return { jobId, tokens: tokenizer.encode(job.text, PLAIN_TEXT) };
+    return { jobId, tokens: encodeChat(job.chat, template, tokenizer) };
   } catch (error) {
     if (error instanceof AppError) return { jobId, error: error.value };
     // The message of a library's error could carry the prompt.

@@ -20,14 +20,17 @@ export interface EncoderSource {
   readonly template: ChatTemplateSource;
 }
 
-export interface EncodeJob {
-  readonly jobId: number;
-  readonly chat: ChatPrompt;
-}
+/** A chat, to which the template is applied, or a plain text. */
+export type EncodeJob =
+  | { readonly jobId: number; readonly chat: ChatPrompt }
+  | { readonly jobId: number; readonly text: string };
 
 export type EncodeAnswer =
   | { readonly jobId: number; readonly tokens: Int32Array }
   | { readonly jobId: number; readonly error: ErrorValue };
+
+/** How a text alone is tokenised. */
+export const PLAIN_TEXT = { specialTokens: "plain", addsPromptTokens: true } as const;
 
 interface Waiting {
   readonly chars: number;
@@ -58,13 +61,13 @@ export class ChatEncoder {
   async encode(chat: ChatPrompt): Promise<Int32Array> {
     const chars = charsOf(chat);
     if (chars <= INLINE_CHARS_MAX) return encodeChat(chat, this.#template, this.#tokenizer);
-    if (
-      this.#waiting.size >= LONG_PROMPTS_MAX ||
-      this.#waitingChars + chars > LONG_PROMPT_CHARS_MAX
-    ) {
-      throw new AppError("overloaded", `${this.#waiting.size} long prompts wait to be tokenised.`);
-    }
-    return this.#encodeOnThread(chat, chars);
+    return this.#encodeOnThread(chars, (jobId) => ({ jobId, chat }));
+  }
+
+  /** Token ids of a text as the model wants one that stands alone; none of it is a control token. Throws likewise. */
+  async encodeText(text: string): Promise<Int32Array> {
+    if (text.length <= INLINE_CHARS_MAX) return this.#tokenizer.encode(text, PLAIN_TEXT);
+    return this.#encodeOnThread(text.length, (jobId) => ({ jobId, text }));
   }
 
   /** Stops the thread; what waits is rejected. */
@@ -72,7 +75,14 @@ export class ChatEncoder {
     await this.#worker?.terminate();
   }
 
-  #encodeOnThread(chat: ChatPrompt, chars: number): Promise<Int32Array> {
+  #encodeOnThread(chars: number, jobOf: (jobId: number) => EncodeJob): Promise<Int32Array> {
+    if (
+      this.#waiting.size >= LONG_PROMPTS_MAX ||
+      this.#waitingChars + chars > LONG_PROMPT_CHARS_MAX
+    ) {
+      const message = `${this.#waiting.size} long prompts wait to be tokenised.`;
+      return Promise.reject(new AppError("overloaded", message));
+    }
     this.#worker ??= this.#startWorker();
     const worker = this.#worker;
     this.#lastJobId += 1;
@@ -80,8 +90,7 @@ export class ChatEncoder {
     this.#waitingChars += chars;
     return new Promise((resolve, reject) => {
       this.#waiting.set(jobId, { chars, resolve, reject });
-      const job: EncodeJob = { jobId, chat };
-      worker.postMessage(job);
+      worker.postMessage(jobOf(jobId));
     });
   }
 

@@ -11,7 +11,7 @@ import {
   type ChatRequest,
   type ErrorValue,
 } from "@fairlane/protocol";
-import type { EngineRequest } from "../engine/worker-messages.ts";
+import type { EngineRequest, PoolingMode } from "../engine/worker-messages.ts";
 import type { AnswerParser } from "../stream/answer-parser.ts";
 import type { Detokenizer } from "../stream/token-stream.ts";
 import type { ChatPrompt } from "../tokenize/tool-prompt.ts";
@@ -34,9 +34,13 @@ export interface ServedModel {
   readonly choicesMax: number;
   /** Bytes of the longest token: a text of n bytes has at least n / tokenBytesMax tokens. */
   readonly tokenBytesMax: number;
+  /** How embeddings are pooled when a request does not say. */
+  readonly pooling: PoolingMode;
   readonly stopTokenIds: readonly number[];
   /** Token ids of a chat with the template applied. Throws AppError `invalid_messages` where the template refuses. */
   encodeChat(chat: ChatPrompt): Promise<Int32Array>;
+  /** Token ids of a text that stands alone. */
+  encodeText(text: string): Promise<Int32Array>;
   readonly grammars: AnswerGrammars;
   /** @param showsMarks control tokens that begin calls or reasoning have text */
   makeDetokenizer(showsMarks?: boolean): Detokenizer;

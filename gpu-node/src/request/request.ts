@@ -182,7 +182,8 @@ export function startDecoding(request: RunningRequest): void {
 
 /** running -> finished. */
 export function finish(request: RunningRequest, reason: "stop" | "length"): FinishedRequest {
-  assert(request.outputTokens > 0, `${request.spec.requestId} finishes without output`);
+  const { pooling, requestId } = request.spec;
+  assert(request.outputTokens > 0 || pooling !== undefined, `${requestId} finishes without output`);
   const { spec, scheduledAtMs } = request;
   return { state: "finished", spec, counts: countsOf(request), scheduledAtMs, reason };
 }

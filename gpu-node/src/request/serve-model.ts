@@ -2,6 +2,7 @@
 // serve. Invariant: contextTokens is what one request can really have: the model's context or the page pool.
 import type { Clock, Random } from "@fairlane/base";
 import type { EngineInfo } from "../engine/engine.ts";
+import type { PoolingMode } from "../engine/worker-messages.ts";
 import type { OpenedModel } from "../model/open-model.ts";
 import { poolTokensOf } from "../scheduler/check-request.ts";
 import { ChatTemplate } from "../tokenize/chat-template.ts";
@@ -33,6 +34,8 @@ export function serveModel(parts: {
   readonly clock: Clock;
   readonly random: Random;
   readonly flags: FormatFlags;
+  /** How embeddings are pooled when a request does not say; the model's own way when absent. */
+  readonly pooling?: PoolingMode | undefined;
 }): ServedModelHandle {
   const { opened, createdSeconds, info, clock, random } = parts;
   const { id, digest, tokenizerSource, eosTokenIds, chatTemplate } = opened;
@@ -59,7 +62,9 @@ export function serveModel(parts: {
     outputTokensDefault: Math.min(OUTPUT_TOKENS_DEFAULT, contextTokens),
     tokenBytesMax: tokenizer.maxTokenBytes,
     stopTokenIds: eosTokenIds,
+    pooling: parts.pooling ?? opened.pooling,
     encodeChat: (chat) => encoder.encode(chat),
+    encodeText: (text) => encoder.encodeText(text),
     grammars: new AnswerGrammars(formats),
     makeParser: (body) => {
       const tools = callableTools(body).length > 0 ? formats.tools : null;

@@ -9,7 +9,7 @@ export interface BatchRow {
   readonly request: RunningRequest;
   readonly tokenCount: number;
   readonly firstPosition: number;
-  /** The row's last position is sampled: every decode, and the chunk that ends a prefill. */
+  /** The row's last position is sampled: every decode, and the chunk that ends a prefill unless it is pooled. */
   readonly isSampled: boolean;
   /** The request's first row: its slot is cleared and gets its sampling parameters. */
   readonly isFirst: boolean;
@@ -98,7 +98,7 @@ export class Batch {
     const row = this.#nextRow(request);
     row.tokenCount = tokenCount;
     row.firstPosition = firstPosition;
-    row.isSampled = tokenCount === left;
+    row.isSampled = tokenCount === left && request.spec.pooling === undefined;
     row.isFirst = firstPosition === request.startPosition;
     row.isDecode = false;
     request.plannedPrefillTokens += tokenCount;

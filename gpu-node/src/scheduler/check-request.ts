@@ -51,7 +51,11 @@ export function checkRequest(request: EngineRequest, bounds: EngineBounds): Erro
   const promptTokens = request.promptTokens.length;
   if (promptTokens === 0)
     return refuse("invalid_messages", "The prompt has no tokens.", "messages");
-  if (!Number.isSafeInteger(request.maxOutputTokens) || request.maxOutputTokens < 1) {
+  const isPooled = request.pooling !== undefined && request.maxOutputTokens === 0;
+  if (
+    !isPooled &&
+    !(Number.isSafeInteger(request.maxOutputTokens) && request.maxOutputTokens >= 1)
+  ) {
     const message = `The output maximum must be an integer >= 1, got ${request.maxOutputTokens}.`;
     return refuse("invalid_value", message, "max_completion_tokens");
   }

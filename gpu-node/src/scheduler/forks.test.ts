@@ -5,7 +5,8 @@ import { Scheduler } from "./scheduler.ts";
 import { StepCycle } from "./step.ts";
 import { engineRequest, type RequestFields } from "./testing/engine-request.ts";
 import { outputAlone } from "./testing/next-token.ts";
-import { PagedCheckEngine, type CheckEngineOptions } from "./testing/paged-check-engine.ts";
+import type { CheckEngineOptions } from "./testing/check-engine-info.ts";
+import { PagedCheckEngine } from "./testing/paged-check-engine.ts";
 
 /** A scheduler over the check engine with pages of four tokens, stepped by hand. */
 function setUp(options: CheckEngineOptions = {}, admission: AdmissionMode = "strict") {

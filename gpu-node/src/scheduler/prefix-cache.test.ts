@@ -7,7 +7,8 @@ import { Scheduler } from "./scheduler.ts";
 import { StepCycle } from "./step.ts";
 import { engineRequest, type RequestFields } from "./testing/engine-request.ts";
 import { outputAlone } from "./testing/next-token.ts";
-import { PagedCheckEngine, type CheckEngineOptions } from "./testing/paged-check-engine.ts";
+import type { CheckEngineOptions } from "./testing/check-engine-info.ts";
+import { PagedCheckEngine } from "./testing/paged-check-engine.ts";
 
 const PROMPT = Array.from({ length: 20 }, (_, index) => 3 * index + 1);
 

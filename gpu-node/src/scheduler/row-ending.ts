@@ -32,6 +32,14 @@ const NO_TOKEN: RowEnding = {
   hasText: false,
 };
 
+/** How a request for an embedding ends with a chunk of its prompt; null while some of it is left. */
+export function pooledEndingOf(request: RunningRequest): RowEnding | null {
+  if (request.isCancelRequested) return CANCELLED;
+  const { spec, cachedTokens, computedPromptTokens } = request;
+  const isComplete = cachedTokens + computedPromptTokens === spec.promptTokens.length;
+  return isComplete ? FINISHED.stop : null;
+}
+
 /** How the request ends with its row, whose token its outputs already have; null while it goes on. */
 export function endingOf(
   request: RunningRequest,

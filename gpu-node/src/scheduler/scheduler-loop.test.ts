@@ -4,7 +4,8 @@ import { Scheduler } from "./scheduler.ts";
 import { SchedulerLoop } from "./scheduler-loop.ts";
 import { engineRequest, type RequestFields } from "./testing/engine-request.ts";
 import { outputAlone } from "./testing/next-token.ts";
-import { PagedCheckEngine, type CheckEngineOptions } from "./testing/paged-check-engine.ts";
+import type { CheckEngineOptions } from "./testing/check-engine-info.ts";
+import { PagedCheckEngine } from "./testing/paged-check-engine.ts";
 
 type Action = () => void;
 

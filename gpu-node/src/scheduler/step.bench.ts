@@ -44,6 +44,7 @@ class NullEngine implements Engine {
       backend: "null",
       numericsClass: "null",
       vocabSize: 2,
+      hiddenSize: 1,
       contextTokens,
       pageTokens: 16,
       pageBytes: 16,
@@ -63,6 +64,10 @@ class NullEngine implements Engine {
 
   maskAt(): Int32Array {
     throw new Error("no row here has a mask");
+  }
+
+  embeddingAt(): Float32Array {
+    throw new Error("no request here asks for an embedding");
   }
 
   canonicalPageBytes(): number {

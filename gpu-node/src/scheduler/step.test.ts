@@ -10,7 +10,8 @@ import type { StepCostModel } from "./step-cost-model.ts";
 import { StepPredictor } from "./step-predictor.ts";
 import { engineRequest, type RequestFields } from "./testing/engine-request.ts";
 import { outputAlone } from "./testing/next-token.ts";
-import { PagedCheckEngine, type CheckEngineOptions } from "./testing/paged-check-engine.ts";
+import type { CheckEngineOptions } from "./testing/check-engine-info.ts";
+import { PagedCheckEngine } from "./testing/paged-check-engine.ts";
 
 const NO_COST: StepCostModel = {
   floorUs: 0,

@@ -20,7 +20,7 @@ import { Batch, type BatchRow } from "./batch.ts";
 import { buildBatch, isPrefillable, type BatchOptions } from "./batch-builder.ts";
 import { PlanRoom } from "./plan-room.ts";
 import { growPages, swapAhead, type PreemptionMode } from "./preemption.ts";
-import { endingOf, type RowEnding } from "./row-ending.ts";
+import { endingOf, pooledEndingOf, type RowEnding } from "./row-ending.ts";
 import { hasMask, prepareMasks, writeMasks } from "./row-masks.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { SchedulerParts } from "./scheduler-parts.ts";
@@ -206,6 +206,7 @@ export class StepCycle {
     const token = row.isSampled ? sampledToken(result, index) : null;
     if (!row.isDecode) this.#countChunk(row);
     this.#publish(row);
+    if (request.spec.pooling !== undefined) return this.#settlePooled(request, sink);
     if (token !== null) {
       request.outputTokens += 1;
       request.outputs.add(token);
@@ -225,6 +226,16 @@ export class StepCycle {
       ? this.#end(request, ending, newTokens)
       : progressOf(request, newTokens);
     sink.add(withLogprobs(progress, asked, { result, row: index }));
+  }
+
+  /** A chunk of a prompt whose embedding is wanted. */
+  #settlePooled(request: RunningRequest, sink: ProgressSink): void {
+    const ending = pooledEndingOf(request);
+    if (ending === null) return sink.goesOn(request, null);
+    // A copy, since the slot is the next request's.
+    const embedding = this.#engine.embeddingAt(request.slot).slice();
+    const progress = this.#end(request, ending, NO_TOKENS);
+    sink.add(ending.state === "finished" ? { ...progress, embedding } : progress);
   }
 
   #countChunk(row: BatchRow): void {

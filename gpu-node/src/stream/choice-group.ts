@@ -1,6 +1,6 @@
-// Owns what the streams of one request with several answers have in common: their sink, their counts as one, and the end
-// of the whole, which is the end of the last. Invariant: the sink hears each choice end once, then the end of all; the
-// prompt is counted once, as the first choice has it.
+// Owns what the streams of one request with several answers, or several prompts, have in common: their sink, their counts
+// as one, and the end of the whole, which is the end of the last. Invariant: the sink hears each choice end once, then the
+// end of all; a prompt that all share is counted once, as the first choice has it.
 import { assert } from "@fairlane/base";
 import type { EndReason } from "../engine/worker-messages.ts";
 import type { LiveCounts } from "../usage/live-counts.ts";
@@ -12,13 +12,20 @@ export class ChoiceGroup {
   /** The request's key in the usage journal; null for what is not billed. */
   journalKey: number | null = null;
   readonly #sink: AnswerSink;
+  readonly #sharesPrompt: boolean;
   readonly #streams: TokenStream[] = [];
   readonly #ends: StreamEnd[] = [];
   #deliveredEnds = 0;
 
-  constructor(requestId: string, sink: AnswerSink) {
+  /** @param options.sharesPrompt false: each stream has a prompt of its own */
+  constructor(
+    requestId: string,
+    sink: AnswerSink,
+    options: { readonly sharesPrompt: boolean } = { sharesPrompt: true },
+  ) {
     this.requestId = requestId;
     this.#sink = sink;
+    this.#sharesPrompt = options.sharesPrompt;
   }
 
   get streams(): readonly TokenStream[] {
@@ -35,19 +42,28 @@ export class ChoiceGroup {
     const { requestId } = this;
     return {
       tokens: (delta) => this.#sink.tokens({ ...delta, requestId, choice }),
-      ended: ({ reason }) => this.#choiceEnded(choice, reason),
+      ended: (end) => this.#choiceEnded(choice, end),
     };
   }
 
-  /** Prompt and waiting as of the first choice, output tokens of all. */
+  /** Whether a stream's prompt is its own to count, and not the first one's. */
+  countsPromptOf(stream: TokenStream): boolean {
+    return !this.#sharesPrompt || this.#streams[0] === stream;
+  }
+
+  /** The sums of all; the times are those of the first choice, and of the first token. */
   get counts(): LiveCounts {
     const all = this.#streams.map(({ counts }) => counts);
     const [first] = all;
     assert(first !== undefined, `${this.requestId} has no choices`);
     const times = all.flatMap(({ ttftMs }) => ttftMs ?? []);
+    const sumOf = (field: "cachedTokens" | "computedPromptTokens" | "outputTokens"): number =>
+      all.reduce((sum, counts) => sum + counts[field], 0);
     return {
       ...first,
-      outputTokens: all.reduce((sum, { outputTokens }) => sum + outputTokens, 0),
+      cachedTokens: sumOf("cachedTokens"),
+      computedPromptTokens: sumOf("computedPromptTokens"),
+      outputTokens: sumOf("outputTokens"),
       ttftMs: times.length === 0 ? null : Math.min(...times),
     };
   }
@@ -65,7 +81,9 @@ export class ChoiceGroup {
     const reason = reasonOf(this.#ends);
     const error = this.#ends.find((end) => end.error !== null)?.error ?? null;
     const { requestId, counts } = this;
-    return { requestId, reason, error, promptTokens: first.promptTokens, counts };
+    const prompts = this.#sharesPrompt ? [first] : this.#ends;
+    const promptTokens = prompts.reduce((sum, end) => sum + end.promptTokens, 0);
+    return { requestId, reason, error, promptTokens, counts };
   }
 
   /** The end of the whole was delivered. */
@@ -73,10 +91,11 @@ export class ChoiceGroup {
     return this.#deliveredEnds === this.#streams.length;
   }
 
-  #choiceEnded(choice: number, reason: EndReason): void {
+  #choiceEnded(choice: number, { reason, embedding }: StreamEnd): void {
     const { requestId, end } = this;
     if (reason === "stop" || reason === "length") {
-      this.#sink.choiceEnded({ requestId, choice, reason });
+      const choiceEnd = { requestId, choice, reason };
+      this.#sink.choiceEnded(embedding === undefined ? choiceEnd : { ...choiceEnd, embedding });
     }
     this.#deliveredEnds += 1;
     if (end !== null && this.isOver) this.#sink.ended(end);

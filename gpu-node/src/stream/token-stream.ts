@@ -44,6 +44,8 @@ export interface StreamEnd {
   readonly error: ErrorValue | null;
   readonly promptTokens: number;
   readonly counts: LiveCounts;
+  /** Of a request that asked for one and ended by itself. */
+  readonly embedding?: Float32Array;
 }
 
 /** One of several answers is complete. */
@@ -51,6 +53,7 @@ export interface ChoiceEnd {
   readonly requestId: string;
   readonly choice: number;
   readonly reason: "stop" | "length";
+  readonly embedding?: Float32Array;
 }
 
 /** Where a stream's tokens go. Must not throw. */
@@ -139,8 +142,7 @@ export class TokenStream {
       `${this.requestId}: ${progress.newTokens.length} tokens listed, ${tokenCount} counted`,
     );
     const { receivedAtMs } = this.request;
-    // Further answers have their prompt from the first, with which it is counted.
-    const ownsPrompt = this.group === null || this.group.streams[0] === this;
+    const ownsPrompt = this.group?.countsPromptOf(this) ?? true;
     this.#counts = {
       cachedTokens: ownsPrompt ? cachedTokens : 0,
       computedPromptTokens: ownsPrompt ? computedPromptTokens : 0,
@@ -150,7 +152,7 @@ export class TokenStream {
     };
     const wasStopped = this.#stop.isStopped;
     const delta = tokenCount > 0 ? this.#deltaOf({ progress, fromToken, tokenCount }) : null;
-    const end = progress.end === null ? null : this.#endOf(progress.end);
+    const end = progress.end === null ? null : this.#endOf(progress.end, progress.embedding);
     const endsAtEngine = end === null && this.#stop.isStopped && !wasStopped;
     return { delta, end, endsAtEngine };
   }
@@ -218,7 +220,10 @@ export class TokenStream {
     return isLast ? this.#logprobs.releaseAll() : this.#logprobs.release(this.#deliveredChars);
   }
 
-  #endOf(end: { readonly reason: EndReason; readonly error: ErrorValue | null }): StreamEnd {
+  #endOf(
+    end: { readonly reason: EndReason; readonly error: ErrorValue | null },
+    embedding?: Float32Array,
+  ): StreamEnd {
     // The answer was complete; that the engine was then told to end the request is how it stops.
     const isStopped = this.#stop.isStopped;
     const isOurs = !isStopped && end.reason === "cancelled" && this.#cancelError !== null;
@@ -228,6 +233,7 @@ export class TokenStream {
       error: isStopped ? null : isOurs ? this.#cancelError : end.error,
       promptTokens: this.request.promptTokens.length,
       counts: this.#counts,
+      ...(embedding === undefined ? {} : { embedding }),
     };
   }
 }

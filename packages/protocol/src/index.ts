@@ -23,6 +23,8 @@ export type {
   TokenCounts,
 } from "./openai/chat-response.ts";
 export { choiceCounts } from "./openai/choices.ts";
+export { embeddingInputs, embeddingList, parseEmbeddingRequest } from "./openai/embeddings.ts";
+export type { EmbeddingInput, EmbeddingRequest } from "./openai/embeddings.ts";
 export { errorOfIssues } from "./openai/issues.ts";
 export type { TokenLogprob } from "./openai/logprobs.ts";
 export { messageText } from "./openai/message.ts";

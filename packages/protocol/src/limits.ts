@@ -26,6 +26,10 @@ export const OUTPUT_TOKENS_MAX = 1_000_000;
 export const STOP_STRINGS_MAX = 4;
 /** Answers to one request, `n` and `best_of`, as in OpenAI's API; a node computes as many at once as it has slots. */
 export const CHOICES_MAX = 128;
+/** Inputs of one embeddings request: each waits and runs as a request of its own. */
+export const EMBEDDING_INPUTS_MAX = 256;
+/** Token ids of one input of an embeddings request; the model's context bounds the rest. */
+export const EMBEDDING_TOKENS_MAX = 1_000_000;
 /** UTF-16 units of a stop string: that much text may be held back, and is searched again with each token. */
 export const STOP_CHARS_MAX = 256;
 /** `stop_token_ids` of a request; leaves room for the model's own among the node's 64. */

@@ -19,26 +19,14 @@ import {
   type PlanViews,
   type ResultViews,
 } from "../../engine/step-layout.ts";
+import { SimulatedEmbeddings } from "../../engine/simulated-embeddings.ts";
 import { TokenMasks } from "../../engine/token-masks.ts";
-import { stepCapacityFor } from "../scheduler-parts.ts";
+import { checkEngineInfo, type CheckEngineOptions } from "./check-engine-info.ts";
 import { copyPages } from "./copy-pages.ts";
 import { CheckPages, type Tables } from "./check-pages.ts";
 import { at } from "./column-at.ts";
 import { MovedPages } from "./moved-pages.ts";
 import { nextToken } from "./next-token.ts";
-
-export interface CheckEngineOptions {
-  readonly slotCount?: number;
-  readonly pageCount?: number;
-  readonly pageTokens?: number;
-  readonly contextTokens?: number;
-  readonly vocabSize?: number;
-  readonly stepBudgetTokens?: number;
-  /** Windows of the KV groups; one group without a window when absent. */
-  readonly windows?: readonly (number | null)[];
-  /** false skips reading the context back, for cost measurements: every sample is token 0. */
-  readonly readsContext?: boolean;
-}
 
 /** A submitted step: computed at once, in order, and handed out when it is waited for. */
 interface Flight {
@@ -85,6 +73,7 @@ export class PagedCheckEngine implements Engine {
   readonly #results: readonly ResultViews[];
   readonly #readsContext: boolean;
   readonly #masks: TokenMasks;
+  readonly #embeddings: SimulatedEmbeddings;
   readonly #moved: MovedPages;
   readonly #inFlight: Flight[] = [];
 
@@ -93,27 +82,10 @@ export class PagedCheckEngine implements Engine {
   readonly importPages = (move: PageMove): void => this.#moved.importPages(move);
 
   constructor(options: CheckEngineOptions = {}) {
-    const { slotCount = 4, pageTokens = 4, stepBudgetTokens = 16, windows = [null] } = options;
-    const kvGroupCount = windows.length;
-    const capacity = stepCapacityFor({ slotCount, stepBudgetTokens, pageTokens, kvGroupCount });
-    this.info = {
-      backend: "check",
-      numericsClass: "check",
-      vocabSize: options.vocabSize ?? 1_000,
-      contextTokens: options.contextTokens ?? 64,
-      pageTokens,
-      pageBytes: pageTokens * 4,
-      pageCount: options.pageCount ?? 64,
-      kvGroups: windows.map((windowTokens) => ({
-        layers: 1,
-        windowTokens,
-        pageBytes: pageTokens * 4,
-      })),
-      slotCount,
-      threadCount: 1,
-      capacity,
-    };
+    this.info = checkEngineInfo(options);
+    const { slotCount, pageTokens, capacity } = this.info;
     this.#masks = new TokenMasks(this.info);
+    this.#embeddings = new SimulatedEmbeddings(slotCount);
     this.#readsContext = options.readsContext ?? true;
     this.#pages = new CheckPages(this.info);
     this.#slots = Array.from({ length: slotCount }, () => ({
@@ -132,6 +104,10 @@ export class PagedCheckEngine implements Engine {
 
   maskAt(maskSlot: number): Int32Array {
     return this.#masks.at(maskSlot);
+  }
+
+  embeddingAt(slot: number): Float32Array {
+    return this.#embeddings.at(slot);
   }
 
   acquirePlan(): PlanViews {
@@ -207,6 +183,7 @@ export class PagedCheckEngine implements Engine {
 
   #applyDeltas(plan: PlanViews): void {
     const { header } = plan;
+    this.#embeddings.begin(plan);
     const copied = copyPages(plan, this.#pages.tokens, this.info.pageTokens);
     for (const page of copied) {
       assert(!this.#isRead(page), `page ${page} is still read`);
@@ -255,6 +232,7 @@ export class PagedCheckEngine implements Engine {
       const token = offset === FROM_DEVICE ? slot.lastToken : at(plan.token, offset + i);
       assert(token >= 0 && token < this.info.vocabSize, `token ${token}`);
       for (const page of this.#pages.write(slot.tables, first + i, token)) rowPages.add(page);
+      this.#pool(at(plan.row_slot, row), first + i + 1);
     }
     for (const page of rowPages) {
       assert(!written.has(page), `page ${page} is written by two rows`);
@@ -267,6 +245,12 @@ export class PagedCheckEngine implements Engine {
     const maskSlot = at(plan.row_mask_slot, row);
     if (result.result_n_out[row] === 1)
       this.#sampleRow({ result, row, slot, maskSlot }, first + count);
+  }
+
+  #pool(slot: number, contextTokens: number): void {
+    if (!this.#embeddings.pools(slot)) return;
+    const context = this.#pages.readContext(this.#slot(slot).tables, contextTokens);
+    this.#embeddings.add(slot, nextToken(context, { vocabSize: 2 ** 31, salt: 0 }));
   }
 
   #sampleRow({ result, row, slot, maskSlot }: SampledRow, contextTokens: number): void {

@@ -22,6 +22,8 @@ export const LETTER_MODEL: ServedModel = {
     }
     return Promise.resolve(Int32Array.from(text, (char) => char.charCodeAt(0)));
   },
+  pooling: "last",
+  encodeText: (text) => Promise.resolve(Int32Array.from(text, (char) => char.charCodeAt(0))),
   tokenBytes: (token) => new TextEncoder().encode(String.fromCharCode(token)),
   makeDetokenizer: () => ({
     push: (tokens) => String.fromCharCode(...tokens),

@@ -1,0 +1,79 @@
+// Owns the request schema of POST /v1/embeddings and the body that answers it. Unknown fields are refused as in chats.
+import { err, ok, type Result } from "@fairlane/base";
+import { z } from "zod";
+import type { ErrorValue } from "../app-error.ts";
+import {
+  EMBEDDING_INPUTS_MAX,
+  EMBEDDING_TOKENS_MAX,
+  NAME_CHARS_MAX,
+  TOKEN_ID_MAX,
+} from "../limits.ts";
+import { errorOfIssues } from "./issues.ts";
+
+const text = z.string().min(1);
+const tokens = z.array(z.int().min(0).max(TOKEN_ID_MAX)).min(1).max(EMBEDDING_TOKENS_MAX);
+
+const texts = z.array(text).min(1).max(EMBEDDING_INPUTS_MAX);
+const tokenLists = z.array(tokens).min(1).max(EMBEDDING_INPUTS_MAX);
+
+const embeddingRequest = z.strictObject({
+  model: z.string().min(1).max(NAME_CHARS_MAX).optional(),
+  input: z.union([text, tokens, texts, tokenLists]),
+  encoding_format: z.enum(["float", "base64"]).nullish(),
+  // Not OpenAI's: which hidden states become the embedding.
+  pooling: z.enum(["last", "mean"]).nullish(),
+  user: z.string().max(NAME_CHARS_MAX).optional(),
+});
+
+export type EmbeddingRequest = z.infer<typeof embeddingRequest>;
+/** One input: a text, or the token ids of one. */
+export type EmbeddingInput = string | readonly number[];
+
+/** Validates a decoded JSON body; the error names the first wrong field. */
+export function parseEmbeddingRequest(body: unknown): Result<EmbeddingRequest, ErrorValue> {
+  if (typeof body !== "object" || body === null || Array.isArray(body)) {
+    const message = "Invalid body: expected a JSON object.";
+    return err({ code: "invalid_type", message, param: null });
+  }
+  const { dimensions, ...rest } = body as Record<string, unknown>;
+  if (dimensions !== undefined && dimensions !== null) {
+    const message =
+      "Unsupported parameter: 'dimensions' is not supported, embeddings have the model's size.";
+    return err({ code: "unsupported_parameter", message, param: "dimensions" });
+  }
+  // One shape, so that an error says what is wrong in it and not that it is none of four.
+  const schema = embeddingRequest.extend({ input: inputShape(rest["input"]) });
+  const parsed = schema.safeParse(rest, { reportInput: true });
+  return parsed.success ? ok(parsed.data) : err(errorOfIssues(parsed.error.issues));
+}
+
+function inputShape(input: unknown) {
+  if (!Array.isArray(input)) return text;
+  const first: unknown = input[0];
+  if (typeof first === "number") return tokens;
+  return Array.isArray(first) ? tokenLists : texts;
+}
+
+/** The inputs one by one, in their order. */
+export function embeddingInputs({ input }: EmbeddingRequest): readonly EmbeddingInput[] {
+  if (typeof input === "string") return [input];
+  const [first] = input;
+  return typeof first === "number" ? [input as readonly number[]] : (input as EmbeddingInput[]);
+}
+
+/** The answer's body; an embedding is a list of numbers or the base64 of little-endian f32. */
+export function embeddingList(
+  model: string,
+  answer: {
+    readonly embeddings: readonly (readonly number[] | string)[];
+    readonly promptTokens: number;
+  },
+) {
+  const { embeddings, promptTokens } = answer;
+  return {
+    object: "list",
+    data: embeddings.map((embedding, index) => ({ object: "embedding", index, embedding })),
+    model,
+    usage: { prompt_tokens: promptTokens, total_tokens: promptTokens },
+  } as const;
+}
