@@ -35,6 +35,34 @@ describe("billing", () => {
     });
   });
 
+  it("bills embeddings as prompt tokens, whatever form they are asked for in", async () => {
+    const input = ["The sea is calm today.", "What is the capital of France?"];
+    const answer = await tenant.openai.embeddings.create({ model, input });
+    expect(answer.data.map(({ index }) => index)).toEqual([0, 1]);
+    for (const { embedding } of answer.data) {
+      expect(embedding).toHaveLength(576);
+      expect(embedding.reduce((sum, value) => sum + value * value, 0)).toBeCloseTo(1, 4);
+    }
+    const floats = await tenant.openai.embeddings
+      .create({ model, input, encoding_format: "float" })
+      .withResponse();
+    expect(floats.data.data.map(({ embedding }) => embedding)).toEqual(
+      answer.data.map(({ embedding }) => embedding),
+    );
+    const { prompt_tokens: promptTokens } = floats.data.usage;
+    const row = await platform.ledgerRow(floats.request_id ?? "");
+    expect(row).toMatchObject({
+      finish_reason: "stop",
+      prompt_tokens: promptTokens,
+      computed_prompt_tokens: promptTokens,
+      computed_output_tokens: 0,
+      billed_prompt_tokens: promptTokens,
+      billed_nano_usd: promptTokens * 100,
+    });
+    const refused = tenant.openai.embeddings.create({ model, input, dimensions: 8 });
+    await expect(refused).rejects.toMatchObject({ status: 400, param: "dimensions" });
+  });
+
   it("loses and doubles nothing when the node dies between usage and ack", async () => {
     const { proxy } = platform;
     proxy.dropWhere((seen) => seen.type === "ack");

@@ -5,7 +5,9 @@ import type {
   AdmitInput,
   AdmitOutcome,
   CompleteOutcome,
+  EmbedOutcome,
   FleetStanding,
+  HubEmbeddingRequest,
   HubRequest,
   ModelCard,
   RateState,
@@ -49,6 +51,7 @@ export const ADMITTED: AdmitOutcome = {
 export interface Script {
   readonly admit?: () => Promise<AdmitOutcome>;
   readonly complete?: () => Promise<CompleteOutcome>;
+  readonly embed?: () => Promise<EmbedOutcome>;
   readonly stream?: () => Promise<Response>;
   readonly listModels?: () => Promise<readonly ModelCard[]>;
   readonly fairShare?: (tenantId?: string) => Promise<FleetStanding | null>;
@@ -71,6 +74,7 @@ interface Asked {
   readonly admits: AdmitInput[];
   readonly released: string[];
   readonly hubRequests: HubRequest[];
+  readonly embeddingRequests: HubEmbeddingRequest[];
 }
 
 function scriptedAccount(script: Script, asked: Asked): TenantAccountRpc {
@@ -95,6 +99,10 @@ function scriptedHub(script: Script, asked: Asked): RegionHubStub {
     complete: (request) => {
       asked.hubRequests.push(request);
       return script.complete?.() ?? Promise.reject(new Error("no script"));
+    },
+    embed: (request) => {
+      asked.embeddingRequests.push(request);
+      return script.embed?.() ?? Promise.reject(new Error("no script"));
     },
     listModels: () => script.listModels?.() ?? Promise.resolve([]),
     fairShare: (tenantId) => script.fairShare?.(tenantId) ?? Promise.reject(new Error("no script")),
@@ -136,7 +144,14 @@ function scriptedApp(script: Script, asked: Asked) {
 
 /** The app over this script, and what it asked of account and hub. */
 export function scriptedEdge(script: Script = {}) {
-  const asked: Asked = { accounts: [], hubs: [], admits: [], released: [], hubRequests: [] };
+  const asked: Asked = {
+    accounts: [],
+    hubs: [],
+    admits: [],
+    released: [],
+    hubRequests: [],
+    embeddingRequests: [],
+  };
   const app = scriptedApp(script, asked);
   return {
     asked,

@@ -1,5 +1,6 @@
 // Owns the answer to an embeddings request: collects one vector per input and answers once, or with an error status.
 import { embeddingList } from "@fairlane/protocol";
+import { embeddingText } from "../stream/embedding-text.ts";
 import type { AnswerSink, ChoiceEnd, StreamEnd } from "../stream/token-stream.ts";
 import { sendError, sendJson, type Exchange } from "./exchange.ts";
 
@@ -28,14 +29,9 @@ export class EmbeddingSink implements AnswerSink {
     if (end.embedding !== undefined) this.#vectors[0] = end.embedding;
     const { model, isBase64 } = this.#options;
     const embeddings = this.#vectors.map((vector = new Float32Array()) =>
-      isBase64 ? base64Of(vector) : [...vector],
+      isBase64 ? embeddingText(vector) : [...vector],
     );
     const { promptTokens } = end;
     sendJson(this.#exchange, 200, embeddingList(model, { embeddings, promptTokens }));
   }
-}
-
-/** OpenAI's form: little-endian f32, which is how every machine that runs this holds them. */
-function base64Of({ buffer, byteOffset, byteLength }: Float32Array): string {
-  return Buffer.from(buffer, byteOffset, byteLength).toString("base64");
 }

@@ -2,6 +2,7 @@
 // `done` for those that ended. Invariant: a request's `done` follows its last delta, and nothing follows `done`.
 import { assert } from "@fairlane/base";
 import { protocolLimits, type DoneFrame, type NodeFrame } from "@fairlane/protocol";
+import { embeddingText } from "../stream/embedding-text.ts";
 import type { AnswerSink, ChoiceEnd, StreamEnd, TokenDelta } from "../stream/token-stream.ts";
 
 export class StepFrames implements AnswerSink {
@@ -10,6 +11,8 @@ export class StepFrames implements AnswerSink {
   #deltas: TokenDelta[] = [];
   #choiceEnds: ChoiceEnd[] = [];
   #ends: StreamEnd[] = [];
+  /** Of live requests with several inputs, by id: the embeddings that are complete. */
+  readonly #embeddings = new Map<string, string[]>();
 
   constructor(send: (frame: NodeFrame) => void) {
     this.#send = send;
@@ -31,7 +34,14 @@ export class StepFrames implements AnswerSink {
   }
 
   choiceEnded(end: ChoiceEnd): void {
-    this.#choiceEnds.push(end);
+    const { requestId, choice, embedding } = end;
+    if (embedding === undefined) {
+      this.#choiceEnds.push(end);
+      return;
+    }
+    const embeddings = this.#embeddings.get(requestId) ?? [];
+    embeddings[choice] = embeddingText(embedding);
+    this.#embeddings.set(requestId, embeddings);
   }
 
   ended(end: StreamEnd): void {
@@ -52,7 +62,10 @@ export class StepFrames implements AnswerSink {
     }
     if (ends.length === 0) return;
     this.#ends = [];
-    for (const end of ends) this.#send(doneFrame(end));
+    for (const end of ends) {
+      this.#send(doneFrame(end, this.#embeddings.get(end.requestId)));
+      this.#embeddings.delete(end.requestId);
+    }
   }
 }
 
@@ -73,7 +86,9 @@ function wireEnd({ requestId, choice, reason }: ChoiceEnd) {
   return { id: requestId, choice, finish_reason: reason };
 }
 
-function doneFrame(end: StreamEnd): DoneFrame {
+/** @param several the embeddings of several inputs; one alone comes with its end */
+function doneFrame(end: StreamEnd, several: readonly string[] | undefined): DoneFrame {
+  const embeddings = end.embedding === undefined ? several : [embeddingText(end.embedding)];
   return {
     type: "done",
     id: end.requestId,
@@ -83,6 +98,7 @@ function doneFrame(end: StreamEnd): DoneFrame {
       cached_tokens: end.counts.cachedTokens,
       completion_tokens: end.counts.outputTokens,
     },
+    ...(embeddings === undefined || end.error !== null ? {} : { embeddings: [...embeddings] }),
     error: end.error && { code: end.error.code, message: end.error.message },
   };
 }

@@ -1,7 +1,7 @@
 // Owns N0 on the link: what a `submit` frame carries is validated, tokenised, journaled and accepted, or refused with
 // the error that the client gets. Invariant: every id of a frame is answered once with `accept` or `refuse` (unless
 // its link is lost first), and a request is in the journal before `accept` is sent and before the engine has it.
-import { assert, type Clock, type Random } from "@fairlane/base";
+import { assert, ok, type Clock, type Random, type Result } from "@fairlane/base";
 import {
   errorSpec,
   type ErrorValue,
@@ -11,8 +11,10 @@ import {
 } from "@fairlane/protocol";
 import type { EngineRequest } from "../engine/worker-messages.ts";
 import { faultFields, type Log } from "../log.ts";
-import { prepareRequest, type ServedModel } from "../request/prepare-request.ts";
+import { prepareEmbeddings } from "../request/prepare-embeddings.ts";
+import { prepareRequest, type RequestTerms, type ServedModel } from "../request/prepare-request.ts";
 import { answerStreams } from "../stream/answer-streams.ts";
+import { embeddingStreams } from "../stream/embedding-streams.ts";
 import type { LiveStreams } from "../stream/live-streams.ts";
 import type { BilledRequest } from "../usage/usage-record-row.ts";
 import type { HubLink } from "./hub-link.ts";
@@ -40,7 +42,8 @@ export interface SubmitIntakeOptions {
 
 interface Prepared {
   readonly submitted: SubmitRequest;
-  readonly request: EngineRequest;
+  /** One; of embeddings one for each input, the first with the id of the whole. */
+  readonly requests: readonly EngineRequest[];
   readonly from: IntakeLink;
 }
 
@@ -106,10 +109,10 @@ export class SubmitIntake {
         receivedAtMs,
         deadlineMs: submitted.deadline_ms,
       };
-      const outcome = await prepareRequest({ body: submitted.body, terms }, this.#options);
+      const outcome = await this.#prepare(submitted, terms);
       if (!outcome.ok) return this.#answerRefused(from, id, outcome.error);
       // 3. wait for the others of this turn: they share one transaction and one message to the engine
-      this.#prepared.push({ submitted, request: outcome.value, from });
+      this.#prepared.push({ submitted, requests: outcome.value, from });
       if (this.#isFlushDue) return;
       this.#isFlushDue = true;
       setImmediate(() => this.#acceptPrepared());
@@ -118,6 +121,18 @@ export class SubmitIntake {
       const message = "The node could not prepare the request.";
       this.#answerRefused(from, id, { code: "internal_error", message, param: null });
     }
+  }
+
+  async #prepare(
+    submitted: SubmitRequest,
+    terms: RequestTerms,
+  ): Promise<Result<readonly EngineRequest[], ErrorValue>> {
+    const { model } = this.#options;
+    if (submitted.endpoint === "embeddings") {
+      return prepareEmbeddings({ body: submitted.body, terms }, model);
+    }
+    const outcome = await prepareRequest({ body: submitted.body, terms }, this.#options);
+    return outcome.ok ? ok([outcome.value]) : outcome;
   }
 
   #earlyRefusal(submitted: SubmitRequest, receivedAtMs: number): ErrorValue | null {
@@ -146,41 +161,43 @@ export class SubmitIntake {
     if (accepted.length === 0) return;
     const { journal, model, streams, submitToEngine } = this.#options;
     const keys = journal.accept(accepted.map((one) => billedRequest(one, model.id)));
-    for (const [index, { request, from }] of accepted.entries()) {
+    for (const [index, { submitted, requests, from }] of accepted.entries()) {
+      const { id } = submitted;
       const key = keys[index];
-      assert(key !== undefined, `no journal key for ${request.requestId}`);
-      streams.bill(request.requestId, key);
-      from.link.send({
-        type: "accept",
-        id: request.requestId,
-        model: model.id,
-        prompt_tokens: request.promptTokens.length,
-      });
+      assert(key !== undefined, `no journal key for ${id}`);
+      streams.bill(id, key);
+      const promptTokens = promptTokensOf(requests);
+      from.link.send({ type: "accept", id, model: model.id, prompt_tokens: promptTokens });
     }
-    submitToEngine(accepted.map((one) => one.request));
+    submitToEngine(accepted.flatMap((one) => one.requests));
   }
 
   /** Takes a prepared request into the live streams; false when it was refused or nobody waits for it. */
-  #admit({ submitted, request, from }: Prepared): boolean {
-    const { requestId, tenantId, promptTokens } = request;
-    const isWanted = this.#preparing.get(requestId) === true;
-    this.#preparing.delete(requestId);
+  #admit({ submitted, requests, from }: Prepared): boolean {
+    const { id, tenant_id: tenantId } = submitted;
+    const isWanted = this.#preparing.get(id) === true;
+    this.#preparing.delete(id);
     if (from.isLost()) return false;
     if (!isWanted) {
-      refuse(from, requestId, errorOf("client_closed_request", "The request was cancelled."));
+      refuse(from, id, errorOf("client_closed_request", "The request was cancelled."));
       return false;
     }
     const { streams, model, refusal } = this.#options;
-    const choices = 1 + (request.forks?.length ?? 0);
-    const size = { tenantId, promptTokens: promptTokens.length, choices };
-    const error = refusal() ?? streams.refusalOf(size);
+    const choices = requests.reduce((sum, { forks = [] }) => sum + 1 + forks.length, 0);
+    const promptTokens = Math.max(...requests.map((request) => request.promptTokens.length));
+    const error = refusal() ?? streams.refusalOf({ tenantId, promptTokens, choices });
     if (error) {
-      refuse(from, requestId, error);
+      refuse(from, id, error);
       return false;
     }
-    const { body } = submitted;
-    streams.add(...answerStreams({ request, body, model, sink: from.frames }));
-    from.frames.accepted(requestId);
+    const sink = from.frames;
+    const [request] = requests;
+    if (submitted.endpoint === "embeddings") {
+      streams.add(...embeddingStreams(id, requests, sink));
+    } else if (request !== undefined) {
+      streams.add(...answerStreams({ request, body: submitted.body, model, sink }));
+    }
+    from.frames.accepted(id);
     return true;
   }
 
@@ -201,7 +218,11 @@ function refuse(from: IntakeLink, id: string, error: ErrorValue): void {
   from.link.send(frame);
 }
 
-function billedRequest({ submitted, request }: Prepared, model: string): BilledRequest {
+function promptTokensOf(requests: readonly EngineRequest[]): number {
+  return requests.reduce((sum, { promptTokens }) => sum + promptTokens.length, 0);
+}
+
+function billedRequest({ submitted, requests }: Prepared, model: string): BilledRequest {
   return {
     requestId: submitted.id,
     attempt: submitted.attempt,
@@ -210,7 +231,7 @@ function billedRequest({ submitted, request }: Prepared, model: string): BilledR
     keyId: submitted.key_id,
     model,
     priceVersion: submitted.price_version,
-    promptTokens: request.promptTokens.length,
-    receivedAtMs: request.receivedAtMs,
+    promptTokens: promptTokensOf(requests),
+    receivedAtMs: requests[0]?.receivedAtMs ?? 0,
   };
 }

@@ -64,6 +64,8 @@ export { HUB_ACCEPTED_HEADER, HUB_STREAM_URL } from "./rpc/hub.ts";
 export type {
   CommitBatch,
   CompleteOutcome,
+  EmbedOutcome,
+  HubEmbeddingRequest,
   HubRequest,
   RegionHubRpc,
   UsageIntakeRpc,

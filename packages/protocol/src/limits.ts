@@ -61,5 +61,9 @@ export const SERVICE_CELLS_MAX = 1_024;
 export const SERVICE_TENANTS_MAX = 4_096;
 /** Hub shards of a region. */
 export const HUB_SHARDS_MAX = 64;
+/** Endpoints that a node names for a model: there are two, and later nodes may name more. */
+export const NODE_ENDPOINTS_MAX = 16;
+/** Base64 characters of one embedding: the largest models have 16,384 numbers of four bytes. */
+export const EMBEDDING_CHARS_MAX = 100_000;
 /** Models a node offers: one base model per process now, adapters later. */
 export const NODE_MODELS_MAX = 64;

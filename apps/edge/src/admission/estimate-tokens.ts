@@ -2,9 +2,11 @@
 // a hold covers it. Settling replaces it by what was computed.
 import {
   choiceCounts,
+  embeddingInputs,
   messageText,
   requestedOutputTokens,
   type ChatRequest,
+  type EmbeddingRequest,
 } from "@fairlane/protocol";
 import {
   OUTPUT_TOKENS_DEFAULT,
@@ -33,6 +35,14 @@ function jsonTokensMax(value: unknown): number {
   if (value === undefined || value === null) return 0;
   const bytes = encoder.encode(JSON.stringify(value)).length;
   return Math.ceil((bytes * TEMPLATE_JSON_PERCENT) / 100);
+}
+
+/** Upper bound of the tokens of all inputs: ids as they are, a text's bytes and what may be added around it. */
+export function embeddingTokensMax(request: EmbeddingRequest): number {
+  return embeddingInputs(request).reduce((sum, input) => {
+    const tokens = typeof input === "string" ? encoder.encode(input).length : input.length;
+    return sum + tokens + TEMPLATE_TOKENS_PER_MESSAGE;
+  }, 0);
 }
 
 /** Upper bound of the prompt and all answers together. */

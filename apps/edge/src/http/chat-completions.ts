@@ -7,8 +7,6 @@ import {
   shardOf,
   type ChatRequest,
   type ErrorValue,
-  type HubRequest,
-  type Principal,
 } from "@fairlane/protocol";
 import { admit } from "../admission/admit.ts";
 import { estimateTokens } from "../admission/estimate-tokens.ts";
@@ -16,6 +14,7 @@ import { authenticate } from "../auth/authenticate.ts";
 import { hubShard, type EdgeContext, type EdgeDependencies } from "../edge-context.ts";
 import { HOLD_LEASE_EXTRA_MS, REQUEST_DEADLINE_MS } from "../limits.ts";
 import { relayCompletion, relayStream } from "../stream/relay.ts";
+import { hubTerms } from "./hub-terms.ts";
 import { readJson } from "./read-json.ts";
 
 export function chatCompletionsRoute(deps: EdgeDependencies) {
@@ -33,7 +32,7 @@ export function chatCompletionsRoute(deps: EdgeDependencies) {
     if (!parsed.ok) throw AppError.of(parsed.error);
 
     // E4. Route: the request's id names the shard, the shard chooses the node.
-    const request = hubRequest(context, principal, { deadlineMs, body: parsed.value });
+    const request = { ...hubTerms(context, principal, deadlineMs), body: parsed.value };
     const hub = hubShard(deps, shardOf(request.requestId, deps.config.hubShardCount));
 
     // E5. Answer.
@@ -46,24 +45,4 @@ export function chatCompletionsRoute(deps: EdgeDependencies) {
 async function readChatRequest(request: Request): Promise<Result<ChatRequest, ErrorValue>> {
   const body = await readJson(request, protocolLimits.BODY_BYTES_MAX);
   return body.ok ? parseChatRequest(body.value) : body;
-}
-
-function hubRequest(
-  context: EdgeContext,
-  principal: Principal,
-  work: { readonly deadlineMs: number; readonly body: ChatRequest },
-): HubRequest {
-  return {
-    requestId: context.get("requestId"),
-    tenantId: principal.tenantId,
-    projectId: principal.projectId,
-    keyId: principal.keyId,
-    tenantSalt: principal.tenantSalt,
-    weight: principal.weight,
-    tier: "interactive",
-    priceVersion: principal.priceVersion,
-    createdMs: context.get("startedMs"),
-    deadlineMs: work.deadlineMs,
-    body: work.body,
-  };
 }

@@ -1,7 +1,14 @@
 // E5, answer: hands the hub's bytes to the client untouched, or its JSON. Invariant: the hold of a request is
 // given back here only when the hub says that no node accepted it; in every other case a usage record, or the
 // end of the hold's lease, settles it.
-import { AppError, HUB_ACCEPTED_HEADER, HUB_STREAM_URL, type HubRequest } from "@fairlane/protocol";
+import {
+  AppError,
+  HUB_ACCEPTED_HEADER,
+  HUB_STREAM_URL,
+  type CompleteOutcome,
+  type HubEmbeddingRequest,
+  type HubRequest,
+} from "@fairlane/protocol";
 import { releaseHoldIf } from "../admission/release-hold.ts";
 import type { EdgeContext, EdgeDependencies } from "../edge-context.ts";
 import type { RegionHubStub } from "../env.ts";
@@ -40,12 +47,38 @@ export async function relayCompletion(
   deps: EdgeDependencies,
   { hub, request }: Work,
 ): Promise<Response> {
-  const completing = hub.complete(request);
-  const isRefused = completing.then((outcome) => !outcome.ok && !outcome.accepted);
-  releaseHoldIf(context, deps, { tenantId: request.tenantId, isRefused });
-  const outcome = await completing.catch((error: unknown) => hubFailed(request.requestId, error));
+  const outcome = await relayOutcome(context, deps, { request, answering: hub.complete(request) });
   if (outcome.ok) return Response.json(outcome.completion);
   throw AppError.of(outcome.error);
+}
+
+/** All vectors as one JSON body. */
+export async function relayEmbeddings(
+  context: EdgeContext,
+  deps: EdgeDependencies,
+  work: { readonly hub: RegionHubStub; readonly request: HubEmbeddingRequest },
+): Promise<Response> {
+  const { hub, request } = work;
+  const outcome = await relayOutcome(context, deps, { request, answering: hub.embed(request) });
+  if (outcome.ok) return Response.json(outcome.list);
+  throw AppError.of(outcome.error);
+}
+
+type Refused = Extract<CompleteOutcome, { readonly ok: false }>;
+
+/** The hub's outcome; the hold is given back when no node accepted. */
+async function relayOutcome<Outcome extends { readonly ok: true } | Refused>(
+  context: EdgeContext,
+  deps: EdgeDependencies,
+  work: {
+    readonly request: Pick<HubRequest, "requestId" | "tenantId">;
+    readonly answering: Promise<Outcome>;
+  },
+): Promise<Outcome> {
+  const { request, answering } = work;
+  const isRefused = answering.then((outcome) => !outcome.ok && !outcome.accepted);
+  releaseHoldIf(context, deps, { tenantId: request.tenantId, isRefused });
+  return answering.catch((error: unknown) => hubFailed(request.requestId, error));
 }
 
 /** The hub was lost: whether a node accepted is unknown, so the hold stays until its lease ends. */

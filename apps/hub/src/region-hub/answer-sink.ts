@@ -30,7 +30,8 @@ export interface AnswerSink {
   }): SinkState;
   /** One of several answers is complete; the request is not before `finish`. */
   finishChoice(choice: number, finishReason: FinishReason, nowMs: number): SinkState;
-  finish(finishReason: FinishReason, counts: TokenCounts): void;
+  /** @param embeddings as the wire has them, of an embeddings request */
+  finish(finishReason: FinishReason, counts: TokenCounts, embeddings?: readonly string[]): void;
   /** The request cannot go on; before or after it was accepted. `counts` = what was served so far. */
   fail(error: ErrorValue, counts: TokenCounts): void;
   /** Called every tick after `accept`: keep-alives. */

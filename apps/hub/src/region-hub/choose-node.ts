@@ -13,16 +13,25 @@ export type NodeChoice =
 /**
  * Chooses a node.
  * @param wanted.model undefined means any node's default model
+ * @param wanted.endpoint undefined means chat completions, which every node serves
  * @param wanted.refusedBy nodes that turned this request away
  */
 export function chooseNode(
   nodes: readonly NodeEntry[],
-  wanted: { readonly model: string | undefined; readonly refusedBy: ReadonlySet<string> },
+  wanted: {
+    readonly model: string | undefined;
+    readonly endpoint?: string | undefined;
+    readonly refusedBy: ReadonlySet<string>;
+  },
 ): NodeChoice {
-  const { model, refusedBy } = wanted;
+  const { model, endpoint, refusedBy } = wanted;
   if (nodes.length === 0) return { kind: "no_capacity" };
-  const serving = nodes.filter(
-    ({ hello }) => model === undefined || hello.models.some(({ id }) => id === model),
+  const serving = nodes.filter(({ hello }) =>
+    hello.models.some(
+      ({ id, endpoints = [] }) =>
+        (model === undefined || id === model) &&
+        (endpoint === undefined || endpoints.includes(endpoint)),
+    ),
   );
   if (serving.length === 0) return { kind: "unknown_model" };
   const open = serving.filter((node) => !node.isDraining);

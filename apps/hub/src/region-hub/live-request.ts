@@ -1,5 +1,10 @@
 // Owns the state of one request at the hub: waiting for a node, submitted to one, or being answered by one.
-import type { HubRequest, SubmitRequest } from "@fairlane/protocol";
+import {
+  choiceCounts,
+  type HubEmbeddingRequest,
+  type HubRequest,
+  type SubmitRequest,
+} from "@fairlane/protocol";
 import type { AnswerSink } from "./answer-sink.ts";
 import type { NodeLink } from "./node-link.ts";
 
@@ -19,6 +24,9 @@ export type Placement =
       readonly choiceTokens: number[];
     };
 
+/** What the edge asks for. */
+export type HubWork = HubRequest | HubEmbeddingRequest;
+
 export interface LiveRequest {
   readonly id: string;
   readonly tenantId: string;
@@ -27,7 +35,7 @@ export interface LiveRequest {
   readonly createdMs: number;
   readonly deadlineMs: number;
   /** What a node needs; dropped once one accepted, since there is no failover after that. */
-  work: { readonly request: HubRequest; readonly bodyChars: number } | undefined;
+  work: { readonly request: HubWork; readonly bodyChars: number } | undefined;
   /** Nodes that turned it away. */
   readonly refusedBy: Set<string>;
   /** Submissions so far. */
@@ -35,9 +43,14 @@ export interface LiveRequest {
   placement: Placement;
 }
 
+/** Answers that come in deltas; an embeddings request has none. */
+export function choiceCountOf(work: HubWork | undefined): number {
+  return work === undefined || "endpoint" in work ? 1 : choiceCounts(work.body).given;
+}
+
 /** The request as the wire has it, as JSON text. */
-export function submitText(request: HubRequest, attempt: number): string {
-  const submit: SubmitRequest = {
+export function submitText(request: HubWork, attempt: number): string {
+  const terms = {
     id: request.requestId,
     attempt,
     tenant_id: request.tenantId,
@@ -48,8 +61,10 @@ export function submitText(request: HubRequest, attempt: number): string {
     tier: request.tier,
     deadline_ms: request.deadlineMs,
     price_version: request.priceVersion,
-    endpoint: "chat.completions",
-    body: request.body,
   };
+  const submit: SubmitRequest =
+    "endpoint" in request
+      ? { ...terms, endpoint: request.endpoint, body: request.body }
+      : { ...terms, endpoint: "chat.completions", body: request.body };
   return JSON.stringify(submit);
 }

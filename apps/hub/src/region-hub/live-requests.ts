@@ -1,15 +1,13 @@
 // Owns every request between its arrival at the hub and the end of its answer: bounds, placement, the node's
 // frames, deadlines, keep-alives and slow readers. Invariant: a request leaves the table before its sink is ended,
 // so each ends exactly once; token offsets have no gap and no overlap, or the answer ends with an error.
-import {
-  choiceCounts,
-  type AcceptFrame,
-  type DoneFrame,
-  type ErrorValue,
-  type HubRequest,
-  type RefuseFrame,
-  type StepFrame,
-  type TokenCounts,
+import type {
+  AcceptFrame,
+  DoneFrame,
+  ErrorValue,
+  RefuseFrame,
+  StepFrame,
+  TokenCounts,
 } from "@fairlane/protocol";
 import {
   LINK_WAIT_MS,
@@ -22,7 +20,7 @@ import {
 import { logEvent } from "../log.ts";
 import type { AnswerSink } from "./answer-sink.ts";
 import { cutSlowest } from "./cut-slowest.ts";
-import type { LiveRequest } from "./live-request.ts";
+import { choiceCountOf, type HubWork, type LiveRequest } from "./live-request.ts";
 import type { NodeDirectory } from "./node-directory.ts";
 import type { NodeLink } from "./node-link.ts";
 import { doneError, mayGoElsewhere, refusalError, upstreamError } from "./node-errors.ts";
@@ -47,7 +45,7 @@ export class LiveRequests {
   }
 
   /** Takes a request; its sink hears everything else, a refusal included. */
-  open(request: HubRequest, sink: AnswerSink, nowMs: number): void {
+  open(request: HubWork, sink: AnswerSink, nowMs: number): void {
     const bodyChars = JSON.stringify(request.body).length;
     const refusal = this.#refusalOf(request, bodyChars, nowMs);
     if (refusal) return sink.fail(refusal, countsOf(undefined));
@@ -116,7 +114,7 @@ export class LiveRequests {
     if (live.placement.state !== "submitted") {
       return this.#fail(live, upstreamError("The node accepted the request twice."));
     }
-    const choiceCount = live.work === undefined ? 1 : choiceCounts(live.work.request.body).given;
+    const choiceCount = choiceCountOf(live.work?.request);
     live.placement = {
       state: "answering",
       link,
@@ -171,7 +169,8 @@ export class LiveRequests {
       cachedTokens: usage.cached_tokens,
       outputTokens: usage.completion_tokens,
     };
-    if (reason === "stop" || reason === "length") live.sink.finish(reason, counts);
+    if (reason === "stop" || reason === "length")
+      live.sink.finish(reason, counts, frame.embeddings);
     else live.sink.fail(doneError(frame), counts);
   }
 
@@ -227,7 +226,7 @@ export class LiveRequests {
     if (error) this.#fail(live, error);
   }
 
-  #refusalOf(request: HubRequest, bodyChars: number, nowMs: number): ErrorValue | undefined {
+  #refusalOf(request: HubWork, bodyChars: number, nowMs: number): ErrorValue | undefined {
     if (this.#live.has(request.requestId)) {
       const message = `Request ${request.requestId} is running already.`;
       return { code: "already_exists", message, param: null };

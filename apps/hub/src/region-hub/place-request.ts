@@ -28,7 +28,9 @@ export function placeRequest(
   const canWait = nowMs < live.placement.untilMs;
   const { request } = live.work;
   const { model } = request.body;
-  const choice = chooseNode(directory.nodes, { model, refusedBy: live.refusedBy });
+  const endpoint = "endpoint" in request ? request.endpoint : undefined;
+  const wanted = { model, endpoint, refusedBy: live.refusedBy };
+  const choice = chooseNode(directory.nodes, wanted);
   switch (choice.kind) {
     case "node":
       if (live.attempt >= ATTEMPTS_MAX) return NO_NODE;

@@ -9,10 +9,12 @@ import {
   HUB_STREAM_URL,
   SSE_HEADERS,
   type CompleteOutcome,
+  type EmbedOutcome,
   type ErrorValue,
   type FleetStanding,
   type HeartbeatFrame,
   type HelloFrame,
+  type HubEmbeddingRequest,
   type HubRequest,
   type ModelCard,
 } from "@fairlane/protocol";
@@ -20,7 +22,10 @@ import { hubConfig, type HubEnv, type ShardRpc } from "../env.ts";
 import { LINKS_MAX, TICK_MS } from "../limits.ts";
 import { logEvent, reasonOf } from "../log.ts";
 import { systemClock } from "../system-clock.ts";
+import type { AnswerSink } from "./answer-sink.ts";
 import { CompletionSink } from "./completion-sink.ts";
+import { EmbeddingSink } from "./embedding-sink.ts";
+import type { HubWork } from "./live-request.ts";
 import { LiveRequests } from "./live-requests.ts";
 import { FleetMerge } from "./merge-fleet.ts";
 import { NodeDirectory } from "./node-directory.ts";
@@ -48,18 +53,13 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
   }
 
   async complete(request: HubRequest): Promise<CompleteOutcome> {
-    try {
-      const sink = new CompletionSink(choiceCounts(request.body).given);
-      this.#open(request, sink);
-      return await sink.outcome;
-    } catch (error) {
-      logEvent("error", "complete_failed", {
-        requestId: request.requestId,
-        reason: reasonOf(error),
-      });
-      const message = "The hub failed to handle the request.";
-      return { ok: false, error: { code: "internal_error", message, param: null }, accepted: true };
-    }
+    const sink = new CompletionSink(choiceCounts(request.body).given);
+    return this.#answer(request, sink);
+  }
+
+  async embed(request: HubEmbeddingRequest): Promise<EmbedOutcome> {
+    const sink = new EmbeddingSink({ isBase64: request.body.encoding_format === "base64" });
+    return this.#answer(request, sink);
   }
 
   async listModels(): Promise<readonly ModelCard[]> {
@@ -72,6 +72,21 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
 
   async cancelKey(key: { readonly tenantId: string; readonly keyId: string }): Promise<number> {
     return this.#live.cancelKey(key);
+  }
+
+  async #answer<Outcome>(
+    request: HubWork,
+    sink: AnswerSink & { readonly outcome: Promise<Outcome> },
+  ): Promise<Outcome | Extract<CompleteOutcome, { readonly ok: false }>> {
+    try {
+      this.#open(request, sink);
+      return await sink.outcome;
+    } catch (error) {
+      const { requestId } = request;
+      logEvent("error", "complete_failed", { requestId, reason: reasonOf(error) });
+      const message = "The hub failed to handle the request.";
+      return { ok: false, error: { code: "internal_error", message, param: null }, accepted: true };
+    }
   }
 
   async #stream(incoming: Request): Promise<Response> {
@@ -133,7 +148,7 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
     return this.env.USAGE_INTAKE.getByName(hubConfig(this.env).region);
   }
 
-  #open(request: HubRequest, sink: CompletionSink | StreamSink): void {
+  #open(request: HubWork, sink: AnswerSink): void {
     this.#live.open(request, sink, systemClock.nowMs());
     this.#startTicking();
   }

@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { ErrorValue, HelloFrame, SubmitRequest } from "@fairlane/protocol";
+import type { ChatRequest, ErrorValue, HelloFrame, SubmitRequest } from "@fairlane/protocol";
 import { linearCost, type ForeignCharges } from "@fairlane/vtc";
 import { FleetShare } from "../../fleet/fleet-share.ts";
 import { heartbeatFrame } from "../../fleet/heartbeat.ts";
@@ -139,8 +139,8 @@ export class LinkedNode implements AsyncDisposable {
 /** A submitted request that the letter model takes. */
 export function submitted(
   id: string,
-  body: Partial<SubmitRequest["body"]> = {},
-  rest: Partial<SubmitRequest> = {},
+  body: Partial<ChatRequest> = {},
+  rest: Partial<Omit<SubmitRequest, "body" | "endpoint">> = {},
 ): SubmitRequest {
   return {
     id,

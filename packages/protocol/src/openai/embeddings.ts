@@ -16,7 +16,7 @@ const tokens = z.array(z.int().min(0).max(TOKEN_ID_MAX)).min(1).max(EMBEDDING_TO
 const texts = z.array(text).min(1).max(EMBEDDING_INPUTS_MAX);
 const tokenLists = z.array(tokens).min(1).max(EMBEDDING_INPUTS_MAX);
 
-const embeddingRequest = z.strictObject({
+export const embeddingRequestSchema = z.strictObject({
   model: z.string().min(1).max(NAME_CHARS_MAX).optional(),
   input: z.union([text, tokens, texts, tokenLists]),
   encoding_format: z.enum(["float", "base64"]).nullish(),
@@ -25,7 +25,7 @@ const embeddingRequest = z.strictObject({
   user: z.string().max(NAME_CHARS_MAX).optional(),
 });
 
-export type EmbeddingRequest = z.infer<typeof embeddingRequest>;
+export type EmbeddingRequest = z.infer<typeof embeddingRequestSchema>;
 /** One input: a text, or the token ids of one. */
 export type EmbeddingInput = string | readonly number[];
 
@@ -42,7 +42,7 @@ export function parseEmbeddingRequest(body: unknown): Result<EmbeddingRequest, E
     return err({ code: "unsupported_parameter", message, param: "dimensions" });
   }
   // One shape, so that an error says what is wrong in it and not that it is none of four.
-  const schema = embeddingRequest.extend({ input: inputShape(rest["input"]) });
+  const schema = embeddingRequestSchema.extend({ input: inputShape(rest["input"]) });
   const parsed = schema.safeParse(rest, { reportInput: true });
   return parsed.success ? ok(parsed.data) : err(errorOfIssues(parsed.error.issues));
 }
@@ -61,6 +61,12 @@ export function embeddingInputs({ input }: EmbeddingRequest): readonly Embedding
   return typeof first === "number" ? [input as readonly number[]] : (input as EmbeddingInput[]);
 }
 
+interface EmbeddingItem {
+  readonly object: "embedding";
+  readonly index: number;
+  readonly embedding: readonly number[] | string;
+}
+
 /** The answer's body; an embedding is a list of numbers or the base64 of little-endian f32. */
 export function embeddingList(
   model: string,
@@ -70,9 +76,12 @@ export function embeddingList(
   },
 ) {
   const { embeddings, promptTokens } = answer;
+  const data: readonly EmbeddingItem[] = embeddings.map((embedding, index) => {
+    return { object: "embedding", index, embedding };
+  });
   return {
     object: "list",
-    data: embeddings.map((embedding, index) => ({ object: "embedding", index, embedding })),
+    data,
     model,
     usage: { prompt_tokens: promptTokens, total_tokens: promptTokens },
   } as const;

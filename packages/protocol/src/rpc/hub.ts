@@ -2,6 +2,7 @@
 import type { ErrorValue } from "../app-error.ts";
 import type { ChatRequest } from "../openai/chat.ts";
 import type { chatCompletion } from "../openai/chat-response.ts";
+import type { EmbeddingRequest, embeddingList } from "../openai/embeddings.ts";
 import type { ModelCard } from "../openai/model.ts";
 import type { UsageRecord } from "../wire/usage.ts";
 import type { FleetChange, FleetHead, FleetNews, FleetPage, FleetStanding } from "./fleet.ts";
@@ -20,6 +21,16 @@ export interface HubRequest {
   readonly deadlineMs: number;
   readonly body: ChatRequest;
 }
+
+/** An embeddings request on its way to a node. */
+export interface HubEmbeddingRequest extends Omit<HubRequest, "body"> {
+  readonly endpoint: "embeddings";
+  readonly body: EmbeddingRequest;
+}
+
+export type EmbedOutcome =
+  | { readonly ok: true; readonly list: ReturnType<typeof embeddingList> }
+  | Extract<CompleteOutcome, { readonly ok: false }>;
 
 export type CompleteOutcome =
   | {
@@ -40,6 +51,7 @@ export type CompleteOutcome =
  */
 export interface RegionHubRpc {
   complete(request: HubRequest): Promise<CompleteOutcome>;
+  embed(request: HubEmbeddingRequest): Promise<EmbedOutcome>;
   listModels(): Promise<readonly ModelCard[]>;
   /**
    * Where tenants stand in the region: the named one, or all that it knows. Shard 0 only. Null while what an earlier hub

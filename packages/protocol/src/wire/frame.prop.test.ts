@@ -86,6 +86,7 @@ const nodeFrames = {
     id,
     finish_reason: fc.constantFrom("stop", "length", "cancelled", "error"),
     usage: fc.record({ prompt_tokens: count, cached_tokens: count, completion_tokens: count }),
+    embeddings: fc.array(fc.base64String({ maxLength: 16 }), { maxLength: 3 }),
     error: fc.option(fc.record({ code: name, message: text })),
   }),
   usage: fc.record({

@@ -1,7 +1,7 @@
 // Owns the first two frames of a link: the node says who it is and what it serves, the hub says how many shards
 // the region has and how often it wants to hear from the node.
 import { z } from "zod";
-import { HUB_SHARDS_MAX, NAME_CHARS_MAX, NODE_MODELS_MAX } from "../limits.ts";
+import { HUB_SHARDS_MAX, NAME_CHARS_MAX, NODE_ENDPOINTS_MAX, NODE_MODELS_MAX } from "../limits.ts";
 
 export const WIRE_VERSION = 1;
 
@@ -23,6 +23,8 @@ export const helloFrame = z.object({
         created_seconds: z.int().nonnegative(),
         context_tokens: z.int().positive(),
         default_max_output_tokens: z.int().positive(),
+        /** What it is served through besides "chat.completions", which is always one. */
+        endpoints: z.array(name).max(NODE_ENDPOINTS_MAX).optional(),
       }),
     )
     .min(1)

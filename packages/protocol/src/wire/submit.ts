@@ -2,10 +2,11 @@
 import { z } from "zod";
 import { NAME_CHARS_MAX, SUBMIT_REQUESTS_MAX } from "../limits.ts";
 import { chatRequestSchema } from "../openai/chat.ts";
+import { embeddingRequestSchema } from "../openai/embeddings.ts";
 
 const id = z.string().min(1).max(NAME_CHARS_MAX);
 
-export const submitRequest = z.object({
+const terms = z.object({
   id,
   attempt: z.int().positive(),
   tenant_id: id,
@@ -20,9 +21,13 @@ export const submitRequest = z.object({
   deadline_ms: z.int().positive(),
   /** Prices are fixed at admission and travel to the ledger with the usage. */
   price_version: id,
-  endpoint: z.literal("chat.completions"),
-  body: chatRequestSchema,
 });
+
+export const submitRequest = z.discriminatedUnion("endpoint", [
+  terms.extend({ endpoint: z.literal("chat.completions"), body: chatRequestSchema }),
+  // Only to nodes whose hello names it.
+  terms.extend({ endpoint: z.literal("embeddings"), body: embeddingRequestSchema }),
+]);
 
 export const submitFrame = z.object({
   type: z.literal("submit"),
