@@ -14,6 +14,7 @@ const CHECKS = [
   ["make_tiny_mistral.py", "--check"],
   ["make_tiny_mistral_goldens.py", "--check"],
   ["make_embedding_goldens.py", "--check"],
+  ["make_perplexity_golden.py", "--check"],
   ["make_tokenizer_goldens.py", "--check", "50"],
   ["make_logit_goldens.py", "--check", "2"],
 ] as const;

@@ -118,6 +118,32 @@ export function startOurs(
   ]);
 }
 
+const opTimesSchema = z.object({
+  isa: z.string(),
+  attention: z.string(),
+  ops: z.array(
+    z.object({
+      op: z.string(),
+      load: z.enum(["prefill", "decode"]),
+      rows: z.int().positive(),
+      us: z.number().nonnegative(),
+      operations: z.number(),
+      bytes: z.number(),
+    }),
+  ),
+});
+export type OpTimes = z.infer<typeof opTimesSchema>;
+
+/** Times every op of our engine's forward pass at the benches' thread count (native/bench/ops_bench.cc). */
+export async function measureOps(
+  model: BenchModel,
+  isa = process.env["FAIRLANE_BENCH_ISA"] ?? "auto",
+): Promise<OpTimes> {
+  const words = [model.manifestPath, BUILD, isa, String(BENCH_THREADS)];
+  const { stdout } = await runFile(path.join(BUILD, "ops_bench"), words);
+  return opTimesSchema.parse(JSON.parse(stdout));
+}
+
 /** The peer on a model file. */
 function startPeer(modelPath: string, shape: SideShape): Promise<LineProcess> {
   const numbers = [BENCH_THREADS, shape.sequences, shape.tokensPerSequence].map(String);

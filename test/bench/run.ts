@@ -7,6 +7,8 @@ import { jsonOf, tableOf, type ScenarioResult } from "./report.ts";
 import { contention } from "./scenarios/contention.ts";
 import { CPU_SCENARIOS } from "./scenarios/cpu.ts";
 import { fairness } from "./scenarios/fairness.ts";
+import { ops } from "./scenarios/ops.ts";
+import { perplexity } from "./scenarios/perplexity.ts";
 import { serve } from "./scenarios/serve.ts";
 
 interface ScenarioOptions {
@@ -19,6 +21,8 @@ const SCENARIOS: Readonly<Record<string, (options: ScenarioOptions) => Promise<S
   serve,
   ...CPU_SCENARIOS,
   contention,
+  ops,
+  perplexity,
 };
 
 const USAGE = `usage: npm run bench -- ${Object.keys(SCENARIOS).join("|")} [--quick] [--json FILE] [--engine native] [--force]
