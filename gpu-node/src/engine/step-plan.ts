@@ -28,8 +28,9 @@ export function writeStepPlan(plan: PlanViews, stepId: number, batch: Batch): vo
       writeCopies(plan, row);
     }
     writePages(plan, row);
-    writeRow(plan, row);
+    writeRow(plan, row, index);
   }
+  header[PLAN_HEADER.rows] = batch.rowCount;
 }
 
 /** Takes the next index of a column whose use is counted in the header. */
@@ -67,8 +68,11 @@ function writeCopies(plan: PlanViews, { request }: BatchRow): void {
 }
 
 function writePages(plan: PlanViews, row: BatchRow): void {
-  const { groups } = row.request.blocks;
+  const { blocks } = row.request;
+  if (blocks.isMapped(row.firstPosition + row.tokenCount)) return;
+  const { groups } = blocks;
   for (let kvGroup = 0; kvGroup < groups.length; kvGroup++) writeGroupPages(plan, row, kvGroup);
+  blocks.noteMapped();
 }
 
 function writeGroupPages(plan: PlanViews, row: BatchRow, kvGroup: number): void {
@@ -92,22 +96,22 @@ function writeGroupPages(plan: PlanViews, row: BatchRow, kvGroup: number): void 
   if (entryCount > pages.mappedCount) pages.markMapped(entryCount);
 }
 
-function writeRow(plan: PlanViews, row: BatchRow): void {
-  const { header, token } = plan;
-  const { request, firstPosition, tokenCount } = row;
-  const index = takeIndex(header, PLAN_HEADER.rows, plan.row_slot.length);
-  plan.row_slot[index] = request.slot;
+function writeRow(plan: PlanViews, row: BatchRow, index: number): void {
+  const { firstPosition, tokenCount } = row;
+  plan.row_slot[index] = row.slot;
   plan.row_n_tokens[index] = tokenCount;
   plan.row_first_pos[index] = firstPosition;
   plan.row_adapter[index] = NONE;
   plan.row_n_logit_rows[index] = row.isSampled ? 1 : 0;
   plan.row_draft_len[index] = 0;
-  const isMasked = row.isSampled && request.spec.grammar !== undefined;
-  plan.row_mask_slot[index] = isMasked ? request.slot : NONE;
-  if (row.isDecode) {
-    plan.row_token_offset[index] = FROM_DEVICE;
-    return;
-  }
+  plan.row_mask_slot[index] = row.isMasked ? row.slot : NONE;
+  if (row.isDecode) plan.row_token_offset[index] = FROM_DEVICE;
+  else plan.row_token_offset[index] = writeTokens(plan, row);
+}
+
+/** @returns the offset of the row's tokens */
+function writeTokens({ header, token }: PlanViews, row: BatchRow): number {
+  const { request, firstPosition, tokenCount } = row;
   const offset = header[PLAN_HEADER.tokens] ?? 0;
   assert(
     offset + tokenCount <= token.length,
@@ -115,6 +119,6 @@ function writeRow(plan: PlanViews, row: BatchRow): void {
   );
   const { prefillTokens } = request;
   for (let i = 0; i < tokenCount; i++) token[offset + i] = prefillTokens[firstPosition + i] ?? NONE;
-  plan.row_token_offset[index] = offset;
   header[PLAN_HEADER.tokens] = offset + tokenCount;
+  return offset;
 }

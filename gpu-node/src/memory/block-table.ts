@@ -20,6 +20,9 @@ export class BlockTable {
   readonly groups: readonly GroupPages[];
   readonly #pageTokens: number;
   #copies: readonly PageCopy[] = NO_COPIES;
+  /** Positions known to have pages in all groups, and to be mapped: rows of every step ask, groups are asked rarely. */
+  #coveredPositions = 0;
+  #mappedPositions = 0;
   #isReleased = false;
 
   constructor(pageTokens: number, groups: readonly GroupWindow[] = ONE_GROUP) {
@@ -48,11 +51,29 @@ export class BlockTable {
 
   /** Pages that `reserve` would take. */
   lackingPages(positionCount: number, windowedCount = positionCount): number {
+    if (positionCount <= this.#coveredPositions && windowedCount <= this.#coveredPositions) return 0;
     let pages = 0;
+    let coveredPositions = Infinity;
     for (const group of this.groups) {
       pages += group.lackingPages(group.windowTokens === null ? positionCount : windowedCount);
+      coveredPositions = Math.min(coveredPositions, group.coveredPositions);
     }
+    this.#coveredPositions = coveredPositions;
     return pages;
+  }
+
+  /** True when the engine's page table has all pages of positions 0 .. positionCount - 1, as far as was noted. */
+  isMapped(positionCount: number): boolean {
+    return positionCount <= this.#mappedPositions;
+  }
+
+  /** Notes what the groups were told of the engine's page table. */
+  noteMapped(): void {
+    let mappedPositions = Infinity;
+    for (const group of this.groups) {
+      mappedPositions = Math.min(mappedPositions, group.mappedPositions);
+    }
+    this.#mappedPositions = mappedPositions;
   }
 
   /**
@@ -120,6 +141,8 @@ export class BlockTable {
     assert(!this.#isReleased, "a request's pages were released twice");
     this.#isReleased = true;
     for (const group of this.groups) group.release(pool);
+    this.#coveredPositions = 0;
+    this.#mappedPositions = 0;
     this.copiesSubmitted(pool);
   }
 }

@@ -49,6 +49,16 @@ export class GroupPages {
     return this.#mappedCount;
   }
 
+  /** Positions, from 0 on, that have had a page, or come before the first. */
+  get coveredPositions(): number {
+    return (this.#firstBlock + this.#entries.length) * this.#pageTokens;
+  }
+
+  /** Positions, from 0 on, whose pages the engine's page table has, or that come before its first. */
+  get mappedPositions(): number {
+    return (this.#firstBlock + this.#mappedCount) * this.#pageTokens;
+  }
+
   /** Entries that positions 0 .. positionCount - 1 need, those of blocks before the first entry left out. */
   entriesFor(positionCount: number): number {
     const blockCount = units.pagesForTokens(positionCount, this.#pageTokens);

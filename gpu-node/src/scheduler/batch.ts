@@ -15,9 +15,13 @@ export interface BatchRow {
   readonly isFirst: boolean;
   /** The row's token is the slot's last sample, which the host may not know yet. */
   readonly isDecode: boolean;
+  /** The request's: kept beside the rest, so that writing a plan reads rows and not requests. */
+  readonly slot: number;
+  /** What the row samples is held to a grammar. */
+  readonly isMasked: boolean;
 }
 
-const NO_FLAGS = { isSampled: false, isFirst: false, isDecode: false } as const;
+const NO_FLAGS = { isSampled: false, isFirst: false, isDecode: false, isMasked: false } as const;
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -84,6 +88,7 @@ export class Batch {
     row.isSampled = true;
     row.isFirst = false;
     row.isDecode = true;
+    row.isMasked = spec.grammar !== undefined;
     request.plannedOutputTokens += 1;
     this.#shape.tokens += 1;
     this.#shape.decodes += 1;
@@ -101,6 +106,7 @@ export class Batch {
     row.isSampled = tokenCount === left && request.spec.pooling === undefined;
     row.isFirst = firstPosition === request.startPosition;
     row.isDecode = false;
+    row.isMasked = row.isSampled && request.spec.grammar !== undefined;
     request.plannedPrefillTokens += tokenCount;
     if (row.isSampled) request.plannedOutputTokens += 1;
     this.#shape.tokens += tokenCount;
@@ -112,10 +118,11 @@ export class Batch {
       throw new AssertionError(`more than ${this.rowCapacity} rows`);
     let row = this.#rows[this.#rowCount];
     if (row === undefined) {
-      row = { request, tokenCount: 0, firstPosition: 0, ...NO_FLAGS };
+      row = { request, slot: request.slot, tokenCount: 0, firstPosition: 0, ...NO_FLAGS };
       this.#rows.push(row);
     }
     row.request = request;
+    row.slot = request.slot;
     this.#rowCount += 1;
     return row;
   }
