@@ -25,6 +25,14 @@ export function knownPositionsOf(request: RunningRequest): number {
     : spec.promptTokens.length + outputTokens - 1;
 }
 
+/** Positions, from 0 on, whose states the request's pages hold, when no row of it is in flight. */
+export function heldPositionsOf(request: RunningRequest): number {
+  const { plannedPrefillTokens, prefillTokens, outputTokens, spec } = request;
+  // While a preempted request computes again, that is less than what was known of it once.
+  if (plannedPrefillTokens < prefillTokens.length) return plannedPrefillTokens;
+  return Math.max(prefillTokens.length, spec.promptTokens.length + outputTokens - 1);
+}
+
 /** What was computed for the request so far. */
 export function countsOf(request: Request): RequestCounts {
   const promptTokens = request.spec.promptTokens.length;

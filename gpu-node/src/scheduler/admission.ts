@@ -60,21 +60,21 @@ function swapIn(
   ask: JoinAsk,
 ): RunningRequest | null {
   const { swapper, info, table, waiting, clock } = parts;
-  const { ticket, knownPositions } = head;
+  const { ticket } = head;
   assert(swapper !== null && ticket !== null, `${head.spec.requestId} has no saved pages`);
-  const { blocks, saved } = ticket;
+  const { blocks, saved, positions } = ticket;
   if (saved.state === "saved") {
-    const cached = cachedBlocks(parts, head, Math.floor(knownPositions / info.pageTokens));
+    const cached = cachedBlocks(parts, head, Math.floor(positions / info.pageTokens));
     const place = placed(parts, head, cached);
     if (place !== null) swapper.load(ticket, place.blocks, cached.blockCount);
     return null;
   }
   if (saved.state !== "loaded" || blocks === null) return null;
-  const leftTokens = prefillLengthOf(head) - knownPositions;
-  const rest = { firstPosition: knownPositions, leftTokens };
+  const leftTokens = prefillLengthOf(head) - positions;
+  const rest = { firstPosition: positions, leftTokens };
   if (saved.pageCount > ask.cachedPagesMax || !ask.hasRoomFor(rest)) return null;
-  blocks.noteFilled(knownPositions);
-  const place = { blocks: swapper.take(ticket, blocks), heldTokens: knownPositions };
+  blocks.noteFilled(positions);
+  const place = { blocks: swapper.take(ticket, blocks), heldTokens: positions };
   const joined = table.join(head, { ...place, scheduledAtMs: clock.nowMs() });
   waiting.joined(joined);
   return joined;

@@ -304,6 +304,20 @@ describe("preemption by swap", () => {
     expect([node.swap.keptCount, node.scheduler.load.pagesFree]).toEqual([0, 6]);
   });
 
+  it("saves no more than was computed again, when a request was preempted before", () => {
+    const node = setUp({ pageCount: 20, swapPageMs: 0, stepBudgetTokens: 1 });
+    const { running } = node.scheduler.parts.table;
+    node.submit("a", { promptTokens: A, maxOutputTokens: 12 });
+    node.stepUntil(() => running[0]?.outputTokens === 7);
+    for (const request of running) node.scheduler.preempt(request, "recompute");
+    node.stepUntil(() => running[0]?.plannedPrefillTokens === 6);
+    for (const request of running) node.scheduler.preempt(request, "swap");
+    node.runToEnd();
+    expect(node.said.get("a")).toEqual(alone(A, 12));
+    // Ten positions were known: six were computed again before the swap, four behind it.
+    expect(node.scheduler.preemptions).toMatchObject({ swapCount: 1, recomputedTokens: 10 });
+  });
+
   it("computes again what was lost", () => {
     const node = swappedOut();
     node.swap.runOne(true);

@@ -22,6 +22,7 @@ import {
   type WaitingRequest,
 } from "../request/request.ts";
 import { isWaiting } from "../request/request-table.ts";
+import { heldPositionsOf } from "../request/request-counts.ts";
 import { progressOf } from "../request/request-progress.ts";
 import { checkRequest, needsOf } from "./check-request.ts";
 import { backlogMsMin, checkDeadline, prefillMsMin } from "./early-abort.ts";
@@ -178,7 +179,7 @@ export class Scheduler {
     const preempted = table.preempt(request);
     waiting.addPreempted(preempted);
     if (mode === "swap" && swapper !== null) {
-      preempted.ticket = swapper.save(request.blocks, preempted.knownPositions);
+      preempted.ticket = swapper.save(request.blocks, heldPositionsOf(request));
       this.#preemptions.swapCount += 1;
       return;
     }

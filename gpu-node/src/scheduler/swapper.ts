@@ -8,13 +8,15 @@ import type { BlockTable } from "../memory/block-table.ts";
 import type { PagePool } from "../memory/page-pool.ts";
 import type { SavedPages, SwapSpace } from "../memory/swap-space.ts";
 import type { RunningRequest } from "../request/request.ts";
-import { knownPositionsOf } from "../request/request-counts.ts";
+import { heldPositionsOf } from "../request/request-counts.ts";
 import { prefillMsMin } from "./early-abort.ts";
 import type { StepPredictor } from "./step-predictor.ts";
 
 /** A preempted request's claim to its pages. */
 export interface SwapTicket {
   readonly saved: SavedPages;
+  /** Positions, from 0 on, whose states they hold. */
+  readonly positions: number;
   /** The pages that they are loaded into. */
   blocks: BlockTable | null;
 }
@@ -60,7 +62,7 @@ export class Swapper {
     // Before its first row there may be pages that others have still to fill. Penalties read all tokens again.
     const hasRun = plannedPrefillTokens > startPosition;
     if (!this.#isPossible || !hasRun || readsHistory(spec)) return false;
-    const positions = knownPositionsOf(request);
+    const positions = heldPositionsOf(request);
     const pageCount = blocks.blocksFor(positions);
     const fits = pageCount <= STEP_CACHED_PAGES_MAX && this.space.hasRoomFor(pageCount);
     if (pageCount === 0 || !fits) return false;
@@ -78,7 +80,7 @@ export class Swapper {
       this.#savingPages -= heldCount;
       this.#release(blocks);
     });
-    return { saved, blocks: null };
+    return { saved, positions, blocks: null };
   }
 
   /** Begins to load all but the first `attachedCount` pages into the table, which has these already. */
