@@ -51,7 +51,8 @@ export class BlockTable {
 
   /** Pages that `reserve` would take. */
   lackingPages(positionCount: number, windowedCount = positionCount): number {
-    if (positionCount <= this.#coveredPositions && windowedCount <= this.#coveredPositions) return 0;
+    if (positionCount <= this.#coveredPositions && windowedCount <= this.#coveredPositions)
+      return 0;
     let pages = 0;
     let coveredPositions = Infinity;
     for (const group of this.groups) {
