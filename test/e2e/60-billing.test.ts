@@ -63,6 +63,50 @@ describe("billing", () => {
     await expect(refused).rejects.toMatchObject({ status: 400, param: "dimensions" });
   });
 
+  it("bills a completion of several prompts as one entry, whole or streamed", async () => {
+    const request = {
+      model,
+      prompt: ["The capital of France is", "The sea is"],
+      n: 2,
+      max_tokens: 5,
+      ...{ ignore_eos: true },
+      temperature: 0,
+    };
+    const { data, request_id: requestId } = await tenant.openai.completions
+      .create(request)
+      .withResponse();
+    const texts = data.choices.map(({ text }) => text);
+    expect(texts[0]).toBe(texts[1]);
+    expect(texts[2]).toBe(texts[3]);
+    expect(texts[0]).toMatch(/^ /);
+    const promptTokens = data.usage?.prompt_tokens ?? 0;
+    expect(data.usage?.completion_tokens).toBe(20);
+    expect(await platform.ledgerRow(requestId ?? "")).toMatchObject({
+      tenant_id: tenant.tenantId,
+      finish_reason: "length",
+      prompt_tokens: promptTokens,
+      computed_output_tokens: 20,
+      billed_prompt_tokens: promptTokens,
+      billed_output_tokens: 20,
+      billed_nano_usd: promptTokens * 100 + 20 * 400,
+    });
+    const stream = await tenant.openai.completions.create({
+      ...request,
+      stream: true,
+      stream_options: { include_usage: true },
+    });
+    const streamed = ["", "", "", ""];
+    let usage: unknown;
+    for await (const chunk of stream) {
+      for (const { index, text } of chunk.choices) streamed[index] += text;
+      usage = chunk.usage ?? usage;
+    }
+    expect(streamed).toEqual(texts);
+    expect(usage).toMatchObject({ prompt_tokens: promptTokens, completion_tokens: 20 });
+    const refused = tenant.openai.completions.create({ model, prompt: "a", echo: true });
+    await expect(refused).rejects.toMatchObject({ status: 400, param: "echo" });
+  });
+
   it("loses and doubles nothing when the node dies between usage and ack", async () => {
     const { proxy } = platform;
     proxy.dropWhere((seen) => seen.type === "ack");

@@ -5,6 +5,7 @@ import { notFound, onError } from "./errors/to-openai-error.ts";
 import { createApiKeyRoute, revokeApiKeyRoute } from "./http/admin-keys.ts";
 import { createTenantRoute, tenantUsageRoute } from "./http/admin-tenants.ts";
 import { chatCompletionsRoute } from "./http/chat-completions.ts";
+import { completionsRoute } from "./http/completions.ts";
 import { embeddingsRoute } from "./http/embeddings.ts";
 import { adminFairShareRoute, ownFairShareRoute } from "./http/fair-share.ts";
 import { healthRoute, readyRoute } from "./http/health.ts";
@@ -27,6 +28,7 @@ export function createApp(deps: EdgeDependencies): Hono<EdgeEnv> {
   app.get("/ready", readyRoute(deps));
 
   app.post("/v1/chat/completions", chatCompletionsRoute(deps));
+  app.post("/v1/completions", completionsRoute(deps));
   app.post("/v1/embeddings", embeddingsRoute(deps));
   app.get("/v1/models", listModelsRoute(deps));
   app.get("/v1/models/:model{.+}", retrieveModelRoute(deps));
@@ -40,7 +42,13 @@ export function createApp(deps: EdgeDependencies): Hono<EdgeEnv> {
   app.delete(`${ADMIN}/:tenant/keys/:key`, revokeApiKeyRoute(deps));
 
   // What is left of a path that exists takes another method.
-  for (const path of ["/v1/chat/completions", "/v1/embeddings", ADMIN, `${ADMIN}/:tenant/keys`]) {
+  for (const path of [
+    "/v1/chat/completions",
+    "/v1/completions",
+    "/v1/embeddings",
+    ADMIN,
+    `${ADMIN}/:tenant/keys`,
+  ]) {
     app.all(path, methodNotAllowed("POST"));
   }
   for (const path of ["/health", "/ready", "/v1/models", "/v1/models/:model{.+}"]) {

@@ -7,6 +7,7 @@ import type {
   CompleteOutcome,
   EmbedOutcome,
   FleetStanding,
+  HubCompletionRequest,
   HubEmbeddingRequest,
   HubRequest,
   ModelCard,
@@ -73,7 +74,7 @@ interface Asked {
   readonly hubs: string[];
   readonly admits: AdmitInput[];
   readonly released: string[];
-  readonly hubRequests: HubRequest[];
+  readonly hubRequests: (HubRequest | HubCompletionRequest)[];
   readonly embeddingRequests: HubEmbeddingRequest[];
 }
 

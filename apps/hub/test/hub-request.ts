@@ -1,5 +1,5 @@
 // What the edge would send to the hub, for tests.
-import { HUB_STREAM_URL, type HubRequest } from "@fairlane/protocol";
+import { HUB_STREAM_URL, type HubCompletionRequest, type HubRequest } from "@fairlane/protocol";
 import { env } from "cloudflare:workers";
 
 let lastNumber = 0;
@@ -36,7 +36,7 @@ export function hubRequest(change: Partial<HubRequest> = {}): HubRequest {
 /** Asks a shard for a stream, as the edge does. */
 export function openStream(
   hub: ReturnType<typeof freshHub>,
-  request: HubRequest,
+  request: HubRequest | HubCompletionRequest,
   signal?: AbortSignal,
 ): Promise<Response> {
   const body = JSON.stringify(request);

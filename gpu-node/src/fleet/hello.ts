@@ -26,7 +26,7 @@ export function helloFrame(node: {
         created_seconds: model.createdSeconds,
         context_tokens: model.contextTokens,
         default_max_output_tokens: model.outputTokensDefault,
-        endpoints: ["embeddings"],
+        endpoints: ["completions", "embeddings"],
       },
     ],
   };

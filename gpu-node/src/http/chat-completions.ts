@@ -3,9 +3,11 @@
 import type { Clock, Random } from "@fairlane/base";
 import {
   AppError,
+  CHAT_SHAPE,
   choiceCounts,
   parseChatRequest,
-  type ChatRequest,
+  type AnswerFields,
+  type AnswerShape,
   type ErrorValue,
 } from "@fairlane/protocol";
 import type { EngineRequest } from "../engine/worker-messages.ts";
@@ -58,7 +60,11 @@ export async function chatCompletions(exchange: Exchange, parts: ChatParts): Pro
   if (refusal) throw AppError.of(refusal);
   if (exchange.response.destroyed) return;
   // 5. the answer
-  const sink = sinkOf({ exchange, body, request, model: model.id }, parts);
+  const choiceCount = choiceCounts(body).given;
+  const sink = sinkOf(
+    { exchange, fields: body, shape: CHAT_SHAPE, choiceCount, terms, model: model.id },
+    parts,
+  );
   parts.streams.add(...answerStreams({ request, body, model, sink }));
   exchange.response.once("close", () => parts.streams.cancel([request.requestId]));
   parts.submitToEngine([request]);
@@ -86,25 +92,28 @@ export function servedModel(parts: ChatParts): ServedModel {
   return model;
 }
 
-function sinkOf(
+/** Where an answer goes: an event stream, or one JSON body. */
+export function sinkOf(
   input: {
     readonly exchange: Exchange;
-    readonly body: ChatRequest;
-    readonly request: EngineRequest;
+    readonly fields: AnswerFields;
+    readonly shape: AnswerShape;
+    readonly choiceCount: number;
+    readonly terms: RequestTerms;
     readonly model: string;
   },
   parts: ChatParts,
 ): AnswerSink {
-  const { exchange, body, request, model } = input;
-  const { requestId, receivedAtMs } = request;
+  const { exchange, fields, shape, choiceCount, terms, model } = input;
+  const { requestId, receivedAtMs } = terms;
   const head = { requestId, model, createdSeconds: Math.floor(receivedAtMs / 1_000) };
-  const choiceCount = choiceCounts(body).given;
-  if (body.stream !== true) return new JsonSink(exchange, head, choiceCount);
+  if (fields.stream !== true) return new JsonSink(exchange, { shape, head, choiceCount });
   return new SseSink({
     exchange,
+    shape,
     head,
     choiceCount,
-    includeUsage: body.stream_options?.include_usage === true,
+    includeUsage: fields.stream_options?.include_usage === true,
     tooSlow: () => parts.streams.cancel([requestId]),
     ...(parts.keepAliveMs === undefined ? {} : { keepAliveMs: parts.keepAliveMs }),
   });

@@ -2,7 +2,7 @@
 // status. The text is bounded by the model's context.
 import {
   addCallDelta,
-  chatCompletion,
+  type AnswerShape,
   type ChatHead,
   type FinishReason,
   type TokenLogprob,
@@ -22,11 +22,21 @@ interface Choice {
 
 export class JsonSink implements AnswerSink {
   readonly #exchange: Exchange;
+  readonly #shape: AnswerShape;
   readonly #head: ChatHead;
   readonly #choices: readonly Choice[];
 
-  constructor(exchange: Exchange, head: ChatHead, choiceCount: number) {
+  constructor(
+    exchange: Exchange,
+    options: {
+      readonly shape: AnswerShape;
+      readonly head: ChatHead;
+      readonly choiceCount: number;
+    },
+  ) {
+    const { shape, head, choiceCount } = options;
     this.#exchange = exchange;
+    this.#shape = shape;
     this.#head = head;
     this.#choices = Array.from({ length: choiceCount }, () => {
       return { text: "", reasoning: "", calls: [], logprobs: undefined, finishReason: undefined };
@@ -58,7 +68,7 @@ export class JsonSink implements AnswerSink {
     sendJson(
       this.#exchange,
       200,
-      chatCompletion(this.#head, { choices, counts: usageCounts(end) }),
+      this.#shape.whole(this.#head, { choices, counts: usageCounts(end) }),
     );
   }
 }

@@ -2,6 +2,7 @@
 import type { Readiness } from "../fleet/readiness.ts";
 import { makeAuthorize } from "./authorize.ts";
 import { chatCompletions, type ChatParts } from "./chat-completions.ts";
+import { completions } from "./completions.ts";
 import { embeddings } from "./embeddings.ts";
 import { health, ready } from "./health.ts";
 import type { NodeMetrics } from "./metrics.ts";
@@ -36,6 +37,11 @@ export function nodeRoutes(parts: RouteParts): readonly Route[] {
       method: "POST",
       path: "/v1/chat/completions",
       handler: withKey((exchange) => chatCompletions(exchange, chatParts)),
+    },
+    {
+      method: "POST",
+      path: "/v1/completions",
+      handler: withKey((exchange) => completions(exchange, chatParts)),
     },
     {
       method: "POST",

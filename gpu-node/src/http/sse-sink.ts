@@ -2,13 +2,13 @@
 // silences, and the cut of a client that does not read. Invariant: the status line waits for the first token (or the
 // first keep-alive), so that a refusal by the scheduler is still a proper HTTP error.
 import {
-  chatChunk,
   errorBody,
   finishReasonOf,
   SSE_DONE,
   SSE_HEADERS,
   SSE_KEEP_ALIVE,
   sseEvent,
+  type AnswerShape,
   type ChatHead,
   type ChunkPart,
   type ErrorValue,
@@ -19,6 +19,7 @@ import { STREAM_BUFFERED_BYTES_MAX, STREAM_KEEP_ALIVE_MS } from "./limits.ts";
 
 export interface SseSinkOptions {
   readonly exchange: Exchange;
+  readonly shape: AnswerShape;
   readonly head: ChatHead;
   readonly choiceCount: number;
   readonly includeUsage: boolean;
@@ -30,7 +31,7 @@ export interface SseSinkOptions {
 export class SseSink implements AnswerSink {
   readonly #options: SseSinkOptions;
   readonly #keepAlive: NodeJS.Timeout;
-  /** The role chunks are out. */
+  /** The role chunks are out, where the shape has any. */
   #hasBegun = false;
   #tokenCount = 0;
   readonly #choicesWithCalls = new Set<number>();
@@ -80,9 +81,8 @@ export class SseSink implements AnswerSink {
   }
 
   #writePart(part: ChunkPart, event: { readonly id?: number } = {}): void {
-    const { head, includeUsage } = this.#options;
     this.#begin();
-    this.#write(sseEvent(chatChunk(head, part, { includeUsage }), event));
+    this.#writeChunk(part, event);
   }
 
   #writeError(error: ErrorValue): void {
@@ -92,10 +92,15 @@ export class SseSink implements AnswerSink {
   #begin(): void {
     if (this.#hasBegun) return;
     this.#hasBegun = true;
-    const { head, includeUsage, choiceCount } = this.#options;
-    for (let choice = 0; choice < choiceCount; choice++) {
-      this.#write(sseEvent(chatChunk(head, { kind: "role", choice }, { includeUsage })));
+    for (let choice = 0; choice < this.#options.choiceCount; choice++) {
+      this.#writeChunk({ kind: "role", choice }, {});
     }
+  }
+
+  #writeChunk(part: ChunkPart, event: { readonly id?: number }): void {
+    const { shape, head, includeUsage } = this.#options;
+    const chunk = shape.chunk(head, part, { includeUsage });
+    if (chunk !== null) this.#write(sseEvent(chunk, event));
   }
 
   #write(text: string): void {

@@ -11,9 +11,10 @@ import {
 } from "@fairlane/protocol";
 import type { EngineRequest } from "../engine/worker-messages.ts";
 import { faultFields, type Log } from "../log.ts";
+import { prepareCompletions } from "../request/prepare-completions.ts";
 import { prepareEmbeddings } from "../request/prepare-embeddings.ts";
 import { prepareRequest, type RequestTerms, type ServedModel } from "../request/prepare-request.ts";
-import { answerStreams } from "../stream/answer-streams.ts";
+import { answerStreams, completionStreams } from "../stream/answer-streams.ts";
 import { embeddingStreams } from "../stream/embedding-streams.ts";
 import type { LiveStreams } from "../stream/live-streams.ts";
 import type { BilledRequest } from "../usage/usage-record-row.ts";
@@ -42,7 +43,7 @@ export interface SubmitIntakeOptions {
 
 interface Prepared {
   readonly submitted: SubmitRequest;
-  /** One; of embeddings one for each input, the first with the id of the whole. */
+  /** One; of embeddings and completions one for each input, the first with the id of the whole. */
   readonly requests: readonly EngineRequest[];
   readonly from: IntakeLink;
 }
@@ -131,6 +132,9 @@ export class SubmitIntake {
     if (submitted.endpoint === "embeddings") {
       return prepareEmbeddings({ body: submitted.body, terms }, model);
     }
+    if (submitted.endpoint === "completions") {
+      return prepareCompletions({ body: submitted.body, terms }, this.#options);
+    }
     const outcome = await prepareRequest({ body: submitted.body, terms }, this.#options);
     return outcome.ok ? ok([outcome.value]) : outcome;
   }
@@ -194,6 +198,8 @@ export class SubmitIntake {
     const [request] = requests;
     if (submitted.endpoint === "embeddings") {
       streams.add(...embeddingStreams(id, requests, sink));
+    } else if (submitted.endpoint === "completions") {
+      streams.add(...completionStreams({ requests, body: submitted.body, model, sink }));
     } else if (request !== undefined) {
       streams.add(...answerStreams({ request, body: submitted.body, model, sink }));
     }

@@ -4,7 +4,6 @@
 import { err, ok, type Random, type Result } from "@fairlane/base";
 import {
   AppError,
-  choiceCounts,
   messageText,
   requestedOutputTokens,
   type ChatMessage,
@@ -13,11 +12,11 @@ import {
 } from "@fairlane/protocol";
 import type { EngineRequest, PoolingMode } from "../engine/worker-messages.ts";
 import type { AnswerParser } from "../stream/answer-parser.ts";
-import type { Detokenizer } from "../stream/token-stream.ts";
+import type { Detokenizer, DetokenizerOptions } from "../stream/token-stream.ts";
 import type { ChatPrompt } from "../tokenize/tool-prompt.ts";
 import type { AnswerGrammars } from "./answer-grammar.ts";
+import { answersOf } from "./answers-of.ts";
 import { checkTokenIds } from "./check-token-ids.ts";
-import { choiceSeed, samplingParams } from "./sampling-params.ts";
 
 /** What a door needs of the model that the node serves. */
 export interface ServedModel {
@@ -42,8 +41,7 @@ export interface ServedModel {
   /** Token ids of a text that stands alone. */
   encodeText(text: string): Promise<Int32Array>;
   readonly grammars: AnswerGrammars;
-  /** @param showsMarks control tokens that begin calls or reasoning have text */
-  makeDetokenizer(showsMarks?: boolean): Detokenizer;
+  makeDetokenizer(options?: DetokenizerOptions): Detokenizer;
   /** What reads an answer's text; null when all of it is content. */
   makeParser(body: ChatRequest): AnswerParser | null;
   /** The bytes that a token stands for. */
@@ -84,55 +82,23 @@ export async function prepareRequest(
   const room = outputRoom(prompt.value.length, requestedOutputTokens(body), model);
   if (!room.ok) return room;
   // 5. sampling
-  const { computed } = choiceCounts(body);
-  if (computed > model.choicesMax) return err(tooManyChoices(body, model));
+  const answers = answersOf(body, terms.requestId, parts);
+  if (!answers.ok) return answers;
   const request: EngineRequest = {
     ...rest,
     ...(body.cache_prompt === false ? {} : { tenantSalt }),
     promptTokens: prompt.value,
     maxOutputTokens: room.value,
-    stopTokenIds: stopTokenIds(body, model),
-    ...answersOf(body, terms.requestId, parts.random),
+    ...answers.value,
     ...(grammar.value === null ? {} : { grammar: grammar.value }),
   };
   const stray = checkTokenIds(request, model.vocabSize);
   return stray === null ? ok(request) : err(stray);
 }
 
-/** How the answers are sampled: the first as one alone would be, the others by seeds of their own. */
-function answersOf(
-  body: ChatRequest,
-  requestId: string,
-  random: Random,
-): Pick<EngineRequest, "sampling" | "forks"> {
-  const params = samplingParams(body, random);
-  const { given, computed } = choiceCounts(body);
-  if (computed === 1) return { sampling: params };
-  const forks = Array.from({ length: computed - 1 }, (_, index) => ({
-    requestId: `${requestId}#${index + 1}`,
-    ...choiceSeed(params, index + 1),
-  }));
-  // The likeliest are found by their log-probabilities.
-  const sampling = given < computed ? { topLogprobs: 0, ...params } : params;
-  return { sampling, forks };
-}
-
-function tooManyChoices(body: ChatRequest, { choicesMax }: ServedModel): ErrorValue {
-  const { given, computed } = choiceCounts(body);
-  const param = given > choicesMax ? "n" : "best_of";
-  const message = `Invalid '${param}': this node computes at most ${choicesMax} answers at once, not ${computed}.`;
-  return { code: "invalid_value", message, param };
-}
-
 /** The messages, and the tools unless they are not to be called. */
 function promptOf({ messages, tools, tool_choice }: ChatRequest): ChatPrompt {
   return tools?.length && tool_choice !== "none" ? { messages, tools } : { messages };
-}
-
-/** The model's end tokens, unless the client wants them ignored, and the client's own. */
-function stopTokenIds(body: ChatRequest, model: ServedModel): readonly number[] {
-  const own = body.ignore_eos === true ? [] : model.stopTokenIds;
-  return [...new Set([...own, ...(body.stop_token_ids ?? [])])];
 }
 
 /** OpenAI's error for a model that this node does not serve. */

@@ -73,8 +73,9 @@ export function serveModel(parts: {
       return new AnswerParser({ tools, reasoning }, () => newCallId(formats.tools, random));
     },
     tokenBytes: (token) => tokenizer.tokenBytes(token),
-    makeDetokenizer: (showsMarks = false) => {
-      const detokenizer = new Detokenizer(tokenizer, showsMarks ? shownIds : undefined);
+    makeDetokenizer: ({ showsMarks = false, isContinuation = false } = {}) => {
+      const marks = showsMarks ? shownIds : undefined;
+      const detokenizer = new Detokenizer(tokenizer, { shownIds: marks, isContinuation });
       return {
         push: (tokens) => detokenizer.pushAll(tokens),
         flush: () => detokenizer.flush(),

@@ -3,7 +3,7 @@ import type { ChatRequest } from "@fairlane/protocol";
 import { beforeEach, describe, expect, it } from "vitest";
 import { engineRequest } from "../scheduler/testing/engine-request.ts";
 import type { BilledProgress } from "../usage/usage-journal.ts";
-import { answerStreams } from "./answer-streams.ts";
+import { answerStreams, completionStreams } from "./answer-streams.ts";
 import { LiveStreams } from "./live-streams.ts";
 import { LETTER_MODEL } from "./testing/letter-model.ts";
 import { ScriptedEngine } from "./testing/scripted-engine.ts";
@@ -106,5 +106,46 @@ describe("a request with several answers", () => {
     expect(events).toEqual(["r ended error overloaded 0", "observed r error"]);
     streams.cancelAll(null);
     expect(engine.cancelled).toEqual(["r", "r#1"]);
+  });
+});
+
+describe("a request with several prompts and answers to each", () => {
+  function startPrompts(): void {
+    const requests = ["r", "r#p1"].map((requestId) =>
+      engineRequest(requestId, {
+        maxOutputTokens: 2,
+        forks: [{ requestId: `${requestId}#1`, seedLow: 1, seedHigh: 0 }],
+      }),
+    );
+    const body = { prompt: ["a", "b"], n: 2 };
+    streams.add(...completionStreams({ requests, body, model: LETTER_MODEL, sink }));
+    streams.bill("r", 7);
+    engine.submit(requests);
+  }
+
+  it("is one account with each prompt once, its choices counted over the prompts", () => {
+    startPrompts();
+    engine.step();
+    engine.step();
+    expect(events.slice(0, 4)).toEqual([
+      "r/0 0+1 'a'",
+      "r/1 0+1 'a'",
+      "r/2 0+1 'a'",
+      "r/3 0+1 'a'",
+    ]);
+    expect(events.slice(-2)).toEqual(["r ended length - 8", "observed r length"]);
+    expect(journaled.at(-1)).toMatchObject({
+      key: 7,
+      counts: { computedPromptTokens: 8, outputTokens: 8 },
+      finishReason: "length",
+    });
+  });
+
+  it("ends with the refusal of one prompt, and takes the other back from the engine", () => {
+    startPrompts();
+    streams.refused("r#p1", { code: "overloaded", message: "full", param: null });
+    expect(engine.cancelled).toEqual(["r", "r#1"]);
+    expect(events).toEqual(["r ended error overloaded 0", "observed r error"]);
+    expect(streams.count).toBe(0);
   });
 });

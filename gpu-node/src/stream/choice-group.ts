@@ -1,6 +1,6 @@
 // Owns what the streams of one request with several answers, or several prompts, have in common: their sink, their counts
 // as one, and the end of the whole, which is the end of the last. Invariant: the sink hears each choice end once, then the
-// end of all; a prompt that all share is counted once, as the first choice has it.
+// end of all; a prompt that choices share is counted once, as the first of them has it.
 import { assert } from "@fairlane/base";
 import type { EndReason } from "../engine/worker-messages.ts";
 import type { LiveCounts } from "../usage/live-counts.ts";
@@ -12,20 +12,20 @@ export class ChoiceGroup {
   /** The request's key in the usage journal; null for what is not billed. */
   journalKey: number | null = null;
   readonly #sink: AnswerSink;
-  readonly #sharesPrompt: boolean;
+  readonly #choicesPerPrompt: number;
   readonly #streams: TokenStream[] = [];
   readonly #ends: StreamEnd[] = [];
   #deliveredEnds = 0;
 
-  /** @param options.sharesPrompt false: each stream has a prompt of its own */
+  /** @param options.choicesPerPrompt so many streams in a row share a prompt; absent: all do */
   constructor(
     requestId: string,
     sink: AnswerSink,
-    options: { readonly sharesPrompt: boolean } = { sharesPrompt: true },
+    options: { readonly choicesPerPrompt: number } = { choicesPerPrompt: Infinity },
   ) {
     this.requestId = requestId;
     this.#sink = sink;
-    this.#sharesPrompt = options.sharesPrompt;
+    this.#choicesPerPrompt = options.choicesPerPrompt;
   }
 
   get streams(): readonly TokenStream[] {
@@ -48,7 +48,15 @@ export class ChoiceGroup {
 
   /** Whether a stream's prompt is its own to count, and not the first one's. */
   countsPromptOf(stream: TokenStream): boolean {
-    return !this.#sharesPrompt || this.#streams[0] === stream;
+    return this.#streams.indexOf(stream) % this.#choicesPerPrompt === 0;
+  }
+
+  /** The streams that share a stream's prompt, itself among them: they are one request to the engine. */
+  sharingPromptOf(stream: TokenStream): readonly TokenStream[] {
+    const index = this.#streams.indexOf(stream);
+    const perPrompt = Math.min(this.#choicesPerPrompt, this.#streams.length);
+    const first = index - (index % perPrompt);
+    return this.#streams.slice(first, first + perPrompt);
   }
 
   /** The sums of all; the times are those of the first choice, and of the first token. */
@@ -76,13 +84,12 @@ export class ChoiceGroup {
 
   /** The end of the whole; null while a choice goes on. */
   get end(): StreamEnd | null {
-    const [first] = this.#ends;
-    if (first === undefined || this.#ends.length < this.#streams.length) return null;
+    if (this.#ends.length < this.#streams.length) return null;
     const reason = reasonOf(this.#ends);
     const error = this.#ends.find((end) => end.error !== null)?.error ?? null;
     const { requestId, counts } = this;
-    const prompts = this.#sharesPrompt ? [first] : this.#ends;
-    const promptTokens = prompts.reduce((sum, end) => sum + end.promptTokens, 0);
+    const owners = this.#streams.filter((stream) => this.countsPromptOf(stream));
+    const promptTokens = owners.reduce((sum, one) => sum + one.request.promptTokens.length, 0);
     return { requestId, reason, error, promptTokens, counts };
   }
 

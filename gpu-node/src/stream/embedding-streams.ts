@@ -22,7 +22,7 @@ export function embeddingStreams(
     });
   const [only] = requests;
   if (only !== undefined && requests.length === 1) return [stream(only, sink)];
-  const group = new ChoiceGroup(requestId, sink, { sharesPrompt: false });
+  const group = new ChoiceGroup(requestId, sink, { choicesPerPrompt: 1 });
   for (const [index, request] of requests.entries()) {
     group.add(stream(request, group.sinkOf(index), group));
   }

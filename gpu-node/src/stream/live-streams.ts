@@ -168,14 +168,17 @@ export class LiveStreams {
     this.#settle(advanced, this.#gapsOf(advanced, nowMs));
   }
 
-  /** Takes the scheduler's refusal of a request. */
+  /** Takes the scheduler's refusal of a request. Other prompts of the same answer are cancelled: it is lost. */
   refused(requestId: string, error: ErrorValue): void {
-    const refused = this.#answersOf(requestId).flatMap((id) => this.#byId.get(id) ?? []);
-    if (refused.length === 0) return;
+    const named = this.#byId.get(requestId);
+    if (named === undefined) return;
+    const { group } = named;
+    const refused = group?.sharingPromptOf(named) ?? [named];
     const advanced = refused.map((stream) => {
       return { stream, before: stream.counts, advance: stream.fail(error) };
     });
     this.#settle(advanced, []);
+    if (group) this.cancel([group.requestId]);
   }
 
   /** The engine's ids of a request's answers. */

@@ -18,6 +18,14 @@ export interface Detokenizer {
   flush(): string;
 }
 
+/** How a detokenizer begins and what it shows. */
+export interface DetokenizerOptions {
+  /** Control tokens that begin calls or reasoning have text. */
+  readonly showsMarks?: boolean;
+  /** The text continues another, so that a space at its start is its own. */
+  readonly isContinuation?: boolean;
+}
+
 /** The output tokens that one step made for one request. */
 export interface TokenDelta {
   readonly requestId: string;

@@ -6,13 +6,23 @@ export class Detokenizer {
   private readonly tokenizer: Tokenizer;
   private readonly shownIds: ReadonlySet<number> | undefined;
   private readonly decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-  /** A token with text has come. */
-  private hasBegun = false;
+  /** A token with text has come, or the text continues another. */
+  private hasBegun: boolean;
 
-  /** @param shownIds control tokens that have their spelling as text */
-  constructor(tokenizer: Tokenizer, shownIds?: ReadonlySet<number>) {
+  /**
+   * @param options.shownIds control tokens that have their spelling as text
+   * @param options.isContinuation the text continues another, so that a space at its start is its own
+   */
+  constructor(
+    tokenizer: Tokenizer,
+    options: {
+      readonly shownIds?: ReadonlySet<number> | undefined;
+      readonly isContinuation?: boolean;
+    } = {},
+  ) {
     this.tokenizer = tokenizer;
-    this.shownIds = shownIds;
+    this.shownIds = options.shownIds;
+    this.hasBegun = options.isContinuation ?? false;
   }
 
   /** The text that the token completes, often empty within a multi-byte character. Control tokens have none. */

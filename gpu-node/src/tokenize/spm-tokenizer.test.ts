@@ -120,6 +120,13 @@ describe("a SentencePiece vocabulary, on any text", () => {
     );
   });
 
+  it("keeps the space at the start of a text that continues another", () => {
+    const ids = [...tokenizer.encode("the sea", PLAIN)];
+    const text = (isContinuation: boolean): string =>
+      new Detokenizer(tokenizer, { isContinuation }).pushAll(ids);
+    expect([text(false), text(true)]).toEqual(["the sea", " the sea"]);
+  });
+
   it("keeps marked control tokens text, as if all of the text were plain", () => {
     fc.assert(
       fc.property(text, (value) => {

@@ -7,12 +7,11 @@ export { isNodeName, makeNodeToken, readNodeToken } from "./credentials/node-tok
 export { ERROR_CODES, errorSpec, isErrorCode } from "./error-codes.ts";
 export type { ErrorCode } from "./error-codes.ts";
 export * as protocolLimits from "./limits.ts";
-export {
-  chatRequestSchema,
-  parseChatRequest,
-  requestedOutputTokens,
-  stopStrings,
-} from "./openai/chat.ts";
+export { stopStrings } from "./openai/answer-fields.ts";
+export type { AnswerFields } from "./openai/answer-fields.ts";
+export { CHAT_SHAPE } from "./openai/answer-shape.ts";
+export type { AnswerShape } from "./openai/answer-shape.ts";
+export { chatRequestSchema, parseChatRequest, requestedOutputTokens } from "./openai/chat.ts";
 export type { ChatRequest } from "./openai/chat.ts";
 export { chatChunk, chatCompletion, finishReasonOf, usageBody } from "./openai/chat-response.ts";
 export type {
@@ -23,15 +22,24 @@ export type {
   TokenCounts,
 } from "./openai/chat-response.ts";
 export { choiceCounts } from "./openai/choices.ts";
+export {
+  COMPLETION_TOKENS_DEFAULT,
+  completionChoices,
+  completionPrompts,
+  parseCompletionRequest,
+} from "./openai/completions.ts";
+export type { CompletionRequest } from "./openai/completions.ts";
 export { embeddingInputs, embeddingList, parseEmbeddingRequest } from "./openai/embeddings.ts";
-export type { EmbeddingInput, EmbeddingRequest } from "./openai/embeddings.ts";
+export type { EmbeddingRequest } from "./openai/embeddings.ts";
 export { errorOfIssues } from "./openai/issues.ts";
 export type { TokenLogprob } from "./openai/logprobs.ts";
 export { messageText } from "./openai/message.ts";
 export type { ChatMessage } from "./openai/message.ts";
 export { modelBody, modelList } from "./openai/model.ts";
 export type { ModelCard } from "./openai/model.ts";
+export type { TextInput } from "./openai/prompt-inputs.ts";
 export { SSE_DONE, SSE_HEADERS, SSE_KEEP_ALIVE, sseEvent } from "./openai/sse.ts";
+export { textCompletionShape } from "./openai/text-completion.ts";
 export { addCallDelta, chunkCall } from "./openai/tool-call-delta.ts";
 export type { ToolCallDelta } from "./openai/tool-call-delta.ts";
 export type { Tool, ToolCall, ToolChoice } from "./openai/tools.ts";
@@ -65,6 +73,7 @@ export type {
   CommitBatch,
   CompleteOutcome,
   EmbedOutcome,
+  HubCompletionRequest,
   HubEmbeddingRequest,
   HubRequest,
   RegionHubRpc,

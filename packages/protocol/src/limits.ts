@@ -24,12 +24,12 @@ export const TOOL_CALLS_MAX = 128;
 export const OUTPUT_TOKENS_MAX = 1_000_000;
 /** Stop strings of a request, as in OpenAI's API. */
 export const STOP_STRINGS_MAX = 4;
-/** Answers to one request, `n` and `best_of`, as in OpenAI's API; a node computes as many at once as it has slots. */
+/** Answers to one request, `n` and `best_of`, as in OpenAI's API, over all its prompts; a node computes as many at once as it has slots. */
 export const CHOICES_MAX = 128;
 /** Inputs of one embeddings request: each waits and runs as a request of its own. */
 export const EMBEDDING_INPUTS_MAX = 256;
-/** Token ids of one input of an embeddings request; the model's context bounds the rest. */
-export const EMBEDDING_TOKENS_MAX = 1_000_000;
+/** Token ids of one input or prompt; the model's context bounds the rest. */
+export const INPUT_TOKENS_MAX = 1_000_000;
 /** UTF-16 units of a stop string: that much text may be held back, and is searched again with each token. */
 export const STOP_CHARS_MAX = 256;
 /** `stop_token_ids` of a request; leaves room for the model's own among the node's 64. */
@@ -43,6 +43,8 @@ export const REPETITION_PENALTY_MIN = 0.01;
 export const REPETITION_PENALTY_MAX = 100;
 /** `top_logprobs` of a request, as in OpenAI's API. */
 export const TOP_LOGPROBS_MAX = 20;
+/** `logprobs` of a completion, as in OpenAI's API. */
+export const COMPLETION_LOGPROBS_MAX = 5;
 /** Log-probability entries in one delta: a step makes one token, and a few may have been held back with their text. */
 export const STEP_LOGPROBS_MAX = 4_096;
 /** Bytes of one token's text: vocabularies have runs of spaces of a few hundred. */
@@ -61,7 +63,7 @@ export const SERVICE_CELLS_MAX = 1_024;
 export const SERVICE_TENANTS_MAX = 4_096;
 /** Hub shards of a region. */
 export const HUB_SHARDS_MAX = 64;
-/** Endpoints that a node names for a model: there are two, and later nodes may name more. */
+/** Endpoints that a node names for a model: there are three, and later nodes may name more. */
 export const NODE_ENDPOINTS_MAX = 16;
 /** Base64 characters of one embedding: the largest models have 16,384 numbers of four bytes. */
 export const EMBEDDING_CHARS_MAX = 100_000;

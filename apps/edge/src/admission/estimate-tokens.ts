@@ -2,11 +2,15 @@
 // a hold covers it. Settling replaces it by what was computed.
 import {
   choiceCounts,
+  COMPLETION_TOKENS_DEFAULT,
+  completionPrompts,
   embeddingInputs,
   messageText,
   requestedOutputTokens,
   type ChatRequest,
+  type CompletionRequest,
   type EmbeddingRequest,
+  type TextInput,
 } from "@fairlane/protocol";
 import {
   OUTPUT_TOKENS_DEFAULT,
@@ -39,7 +43,18 @@ function jsonTokensMax(value: unknown): number {
 
 /** Upper bound of the tokens of all inputs: ids as they are, a text's bytes and what may be added around it. */
 export function embeddingTokensMax(request: EmbeddingRequest): number {
-  return embeddingInputs(request).reduce((sum, input) => {
+  return inputTokensMax(embeddingInputs(request));
+}
+
+/** Upper bound of all prompts and all answers together. */
+export function completionTokensMax(request: CompletionRequest): number {
+  const prompts = completionPrompts(request);
+  const outputTokens = request.max_tokens ?? COMPLETION_TOKENS_DEFAULT;
+  return inputTokensMax(prompts) + outputTokens * choiceCounts(request).computed * prompts.length;
+}
+
+function inputTokensMax(inputs: readonly TextInput[]): number {
+  return inputs.reduce((sum, input) => {
     const tokens = typeof input === "string" ? encoder.encode(input).length : input.length;
     return sum + tokens + TEMPLATE_TOKENS_PER_MESSAGE;
   }, 0);

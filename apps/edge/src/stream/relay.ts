@@ -6,6 +6,7 @@ import {
   HUB_ACCEPTED_HEADER,
   HUB_STREAM_URL,
   type CompleteOutcome,
+  type HubCompletionRequest,
   type HubEmbeddingRequest,
   type HubRequest,
 } from "@fairlane/protocol";
@@ -16,7 +17,7 @@ import { logFailure } from "../errors/log-failure.ts";
 
 interface Work {
   readonly hub: RegionHubStub;
-  readonly request: HubRequest;
+  readonly request: HubRequest | HubCompletionRequest;
 }
 
 /**

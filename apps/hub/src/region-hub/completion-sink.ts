@@ -2,7 +2,7 @@
 // be gone, so a deadline ends the request instead.
 import {
   addCallDelta,
-  chatCompletion,
+  type AnswerShape,
   type ChatHead,
   type CompleteOutcome,
   type ErrorValue,
@@ -13,6 +13,7 @@ import {
   type ToolCallDelta,
 } from "@fairlane/protocol";
 import { ANSWER_CHARS_MAX } from "../limits.ts";
+import type { AnswerForm } from "./answer-form.ts";
 import type { AnswerSink, SinkState } from "./answer-sink.ts";
 
 interface Choice {
@@ -28,10 +29,12 @@ export class CompletionSink implements AnswerSink {
   readonly outcome: Promise<CompleteOutcome>;
   #resolve: (outcome: CompleteOutcome) => void = () => {};
   #head: ChatHead | undefined;
+  readonly #shape: AnswerShape;
   readonly #choices: readonly Choice[];
   #chars = 0;
 
-  constructor(choiceCount: number) {
+  constructor({ shape, choiceCount }: AnswerForm) {
+    this.#shape = shape;
     this.#choices = Array.from({ length: choiceCount }, () => {
       return { texts: [], reasoning: "", calls: [], logprobs: undefined, finishReason: undefined };
     });
@@ -87,7 +90,7 @@ export class CompletionSink implements AnswerSink {
       const reason = choice.finishReason ?? finishReason;
       return { ...rest, text: texts.join(""), finishReason: reason };
     });
-    this.#resolve({ ok: true, completion: chatCompletion(this.#head, { choices, counts }) });
+    this.#resolve({ ok: true, completion: this.#shape.whole(this.#head, { choices, counts }) });
   }
 
   fail(error: ErrorValue): void {

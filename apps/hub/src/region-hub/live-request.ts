@@ -1,10 +1,11 @@
 // Owns the state of one request at the hub: waiting for a node, submitted to one, or being answered by one.
 import {
-  choiceCounts,
+  type HubCompletionRequest,
   type HubEmbeddingRequest,
   type HubRequest,
   type SubmitRequest,
 } from "@fairlane/protocol";
+import { answerForm } from "./answer-form.ts";
 import type { AnswerSink } from "./answer-sink.ts";
 import type { NodeLink } from "./node-link.ts";
 
@@ -25,7 +26,7 @@ export type Placement =
     };
 
 /** What the edge asks for. */
-export type HubWork = HubRequest | HubEmbeddingRequest;
+export type HubWork = HubRequest | HubCompletionRequest | HubEmbeddingRequest;
 
 export interface LiveRequest {
   readonly id: string;
@@ -45,7 +46,8 @@ export interface LiveRequest {
 
 /** Answers that come in deltas; an embeddings request has none. */
 export function choiceCountOf(work: HubWork | undefined): number {
-  return work === undefined || "endpoint" in work ? 1 : choiceCounts(work.body).given;
+  if (work === undefined || isEmbedding(work)) return 1;
+  return answerForm(work).choiceCount;
 }
 
 /** The request as the wire has it, as JSON text. */
@@ -62,9 +64,21 @@ export function submitText(request: HubWork, attempt: number): string {
     deadline_ms: request.deadlineMs,
     price_version: request.priceVersion,
   };
-  const submit: SubmitRequest =
-    "endpoint" in request
-      ? { ...terms, endpoint: request.endpoint, body: request.body }
-      : { ...terms, endpoint: "chat.completions", body: request.body };
-  return JSON.stringify(submit);
+  return JSON.stringify(submitOf(request, terms));
+}
+
+function submitOf(
+  request: HubWork,
+  terms: Omit<SubmitRequest, "endpoint" | "body">,
+): SubmitRequest {
+  if (!("endpoint" in request)) {
+    return { ...terms, endpoint: "chat.completions", body: request.body };
+  }
+  return isEmbedding(request)
+    ? { ...terms, endpoint: "embeddings", body: request.body }
+    : { ...terms, endpoint: "completions", body: request.body };
+}
+
+function isEmbedding(work: HubWork): work is HubEmbeddingRequest {
+  return "endpoint" in work && work.endpoint === "embeddings";
 }

@@ -2,7 +2,6 @@
 // hold every stream back behind the output gate, and nothing here outlives the object anyway.
 import { DurableObject } from "cloudflare:workers";
 import {
-  choiceCounts,
   errorBody,
   errorHead,
   HUB_ACCEPTED_HEADER,
@@ -14,6 +13,7 @@ import {
   type FleetStanding,
   type HeartbeatFrame,
   type HelloFrame,
+  type HubCompletionRequest,
   type HubEmbeddingRequest,
   type HubRequest,
   type ModelCard,
@@ -22,6 +22,7 @@ import { hubConfig, type HubEnv, type ShardRpc } from "../env.ts";
 import { LINKS_MAX, TICK_MS } from "../limits.ts";
 import { logEvent, reasonOf } from "../log.ts";
 import { systemClock } from "../system-clock.ts";
+import { answerForm } from "./answer-form.ts";
 import type { AnswerSink } from "./answer-sink.ts";
 import { CompletionSink } from "./completion-sink.ts";
 import { EmbeddingSink } from "./embedding-sink.ts";
@@ -52,9 +53,8 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
     return this.#link(request);
   }
 
-  async complete(request: HubRequest): Promise<CompleteOutcome> {
-    const sink = new CompletionSink(choiceCounts(request.body).given);
-    return this.#answer(request, sink);
+  async complete(request: HubRequest | HubCompletionRequest): Promise<CompleteOutcome> {
+    return this.#answer(request, new CompletionSink(answerForm(request)));
   }
 
   async embed(request: HubEmbeddingRequest): Promise<EmbedOutcome> {
@@ -91,11 +91,10 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
 
   async #stream(incoming: Request): Promise<Response> {
     // From the edge, which has validated it; nobody else reaches the object.
-    const request = await incoming.json<HubRequest>();
+    const request = await incoming.json<HubRequest | HubCompletionRequest>();
     const { requestId } = request;
     const sink = new StreamSink({
-      choiceCount: choiceCounts(request.body).given,
-      includeUsage: request.body.stream_options?.include_usage === true,
+      ...answerForm(request),
       readerGone: () => this.#live.cancel(requestId),
     });
     this.#open(request, sink);

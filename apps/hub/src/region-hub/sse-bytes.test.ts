@@ -1,4 +1,4 @@
-import { chatChunk, sseEvent } from "@fairlane/protocol";
+import { CHAT_SHAPE, chatChunk, sseEvent } from "@fairlane/protocol";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { SseBytes } from "./sse-bytes.ts";
@@ -12,10 +12,8 @@ describe("SseBytes", () => {
       fc.property(name, name, fc.nat(), fc.boolean(), (text, model, tokenIndex, includeUsage) => {
         const choice = tokenIndex % 2;
         const head = { requestId: "req_a", model, createdSeconds: 1 };
-        const bytes = new SseBytes(head, { includeUsage, choiceCount: 2 }).text(
-          { text, choice },
-          tokenIndex,
-        );
+        const form = { shape: CHAT_SHAPE, includeUsage, choiceCount: 2 };
+        const bytes = new SseBytes(head, form).text({ text, choice }, tokenIndex);
         const chunk = chatChunk(head, { kind: "text", choice, text }, { includeUsage });
         expect(decode(bytes)).toBe(sseEvent(chunk, { id: tokenIndex }));
       }),

@@ -1,8 +1,7 @@
-// Owns the bytes of an event stream in the shape of chat completions: role, text with `id: <token index>`, finish,
+// Owns the bytes of an event stream in the shape of an answer: role, text with `id: <token index>`, finish,
 // usage, [DONE], keep-alives and errors. Builds through packages/protocol; only the text chunk, the one per token,
 // is cut once at its text so that a token costs one JSON string and one encode.
 import {
-  chatChunk,
   errorBody,
   SSE_DONE,
   SSE_KEEP_ALIVE,
@@ -15,6 +14,7 @@ import {
   type TokenLogprob,
   type ToolCallDelta,
 } from "@fairlane/protocol";
+import type { AnswerForm } from "./answer-form.ts";
 
 const encoder = new TextEncoder();
 
@@ -43,21 +43,17 @@ export interface DeltaParts {
 
 export class SseBytes {
   readonly #head: ChatHead;
-  readonly #options: { readonly includeUsage: boolean };
+  readonly #form: AnswerForm;
   /** By choice. */
   readonly #cuts: readonly Cut[];
 
-  constructor(
-    head: ChatHead,
-    options: { readonly includeUsage: boolean; readonly choiceCount: number },
-  ) {
-    const { includeUsage, choiceCount } = options;
+  constructor(head: ChatHead, form: AnswerForm) {
     this.#head = head;
-    this.#options = { includeUsage };
-    this.#cuts = Array.from({ length: choiceCount }, (_, choice) => this.#cutOf(choice));
+    this.#form = form;
+    this.#cuts = Array.from({ length: form.choiceCount }, (_, choice) => this.#cutOf(choice));
   }
 
-  /** The first chunk of each choice. */
+  /** The first chunk of each choice; no bytes when the shape has none. */
   roles(): Uint8Array {
     const chunks = this.#cuts.map((_, choice) => this.#event({ kind: "role", choice }));
     return encoder.encode(chunks.join(""));
@@ -80,9 +76,7 @@ export class SseBytes {
     if (reasoning !== undefined) parts.push({ kind: "reasoning", choice, text: reasoning });
     if (text !== "" || logprobs) parts.push({ kind: "text", choice, text, logprobs });
     if (calls !== undefined) parts.push({ kind: "calls", choice, calls });
-    const events = parts.map((part) =>
-      sseEvent(chatChunk(this.#head, part, this.#options), { id: tokenIndex }),
-    );
+    const events = parts.map((part) => this.#event(part, { id: tokenIndex }));
     return encoder.encode(events.join(""));
   }
 
@@ -104,11 +98,13 @@ export class SseBytes {
   }
 
   #usage(counts: TokenCounts): string {
-    return this.#options.includeUsage ? this.#event({ kind: "usage", counts }) : "";
+    return this.#form.includeUsage ? this.#event({ kind: "usage", counts }) : "";
   }
 
-  #event(part: ChunkPart): string {
-    return sseEvent(chatChunk(this.#head, part, this.#options));
+  /** Empty when the shape has no chunk for the part. */
+  #event(part: ChunkPart, options: { readonly id?: number } = {}): string {
+    const chunk = this.#form.shape.chunk(this.#head, part, this.#form);
+    return chunk === null ? "" : sseEvent(chunk, options);
   }
 
   #cutOf(choice: number): Cut {

@@ -11,6 +11,7 @@ import {
   type ToolCallDelta,
 } from "@fairlane/protocol";
 import { KEEP_ALIVE_MS, STREAM_BUFFER_BYTES_MAX } from "../limits.ts";
+import type { AnswerForm } from "./answer-form.ts";
 import type { AnswerSink, SinkState } from "./answer-sink.ts";
 import { keepAliveBytes, SseBytes } from "./sse-bytes.ts";
 
@@ -19,9 +20,7 @@ export type StreamAnswer =
   | { readonly ok: true; readonly stream: ReadableStream<Uint8Array> }
   | { readonly ok: false; readonly error: ErrorValue };
 
-export interface StreamSinkOptions {
-  readonly includeUsage: boolean;
-  readonly choiceCount: number;
+export interface StreamSinkOptions extends AnswerForm {
   /** Called when the reader cancels the open stream. */
   readonly readerGone: () => void;
 }
@@ -47,8 +46,8 @@ export class StreamSink implements AnswerSink {
   }
 
   accept(head: ChatHead, nowMs: number): void {
-    const { includeUsage, choiceCount, readerGone } = this.#options;
-    const bytes = new SseBytes(head, { includeUsage, choiceCount });
+    const { readerGone } = this.#options;
+    const bytes = new SseBytes(head, this.#options);
     const stream = new ReadableStream(
       {
         type: "bytes",
@@ -125,6 +124,8 @@ export class StreamSink implements AnswerSink {
     const { controller } = this.#open ?? {};
     if (!controller) return "gone";
     this.#lastWriteMs = nowMs;
+    // A byte stream takes no empty chunk; a completion's stream has nothing to begin with.
+    if (bytes.length === 0) return "open";
     // Throws when the reader cancelled in this very turn.
     if (!attempt(() => controller.enqueue(bytes))) {
       this.#open = undefined;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { parseChatRequest, requestedOutputTokens, stopStrings } from "./chat.ts";
+import { stopStrings } from "./answer-fields.ts";
+import { parseChatRequest, requestedOutputTokens } from "./chat.ts";
 import { messageText } from "./message.ts";
 
 const MESSAGES = [{ role: "user", content: "Say hi." }];
@@ -272,11 +273,10 @@ describe("sampling and stop fields", () => {
   });
 
   it("make stop a list of texts whatever its form", () => {
-    const request = { messages: [] };
-    expect(stopStrings(request)).toEqual([]);
-    expect(stopStrings({ ...request, stop: null })).toEqual([]);
-    expect(stopStrings({ ...request, stop: "a" })).toEqual(["a"]);
-    expect(stopStrings({ ...request, stop: ["a", "b"] })).toEqual(["a", "b"]);
+    expect(stopStrings({})).toEqual([]);
+    expect(stopStrings({ stop: null })).toEqual([]);
+    expect(stopStrings({ stop: "a" })).toEqual(["a"]);
+    expect(stopStrings({ stop: ["a", "b"] })).toEqual(["a", "b"]);
   });
 });
 

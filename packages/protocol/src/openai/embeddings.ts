@@ -2,23 +2,15 @@
 import { err, ok, type Result } from "@fairlane/base";
 import { z } from "zod";
 import type { ErrorValue } from "../app-error.ts";
-import {
-  EMBEDDING_INPUTS_MAX,
-  EMBEDDING_TOKENS_MAX,
-  NAME_CHARS_MAX,
-  TOKEN_ID_MAX,
-} from "../limits.ts";
+import { EMBEDDING_INPUTS_MAX, NAME_CHARS_MAX } from "../limits.ts";
 import { errorOfIssues } from "./issues.ts";
+import { inputSchemas, inputsOf, type TextInput } from "./prompt-inputs.ts";
 
-const text = z.string().min(1);
-const tokens = z.array(z.int().min(0).max(TOKEN_ID_MAX)).min(1).max(EMBEDDING_TOKENS_MAX);
-
-const texts = z.array(text).min(1).max(EMBEDDING_INPUTS_MAX);
-const tokenLists = z.array(tokens).min(1).max(EMBEDDING_INPUTS_MAX);
+const inputs = inputSchemas(EMBEDDING_INPUTS_MAX);
 
 export const embeddingRequestSchema = z.strictObject({
   model: z.string().min(1).max(NAME_CHARS_MAX).optional(),
-  input: z.union([text, tokens, texts, tokenLists]),
+  input: inputs.any,
   encoding_format: z.enum(["float", "base64"]).nullish(),
   // Not OpenAI's: which hidden states become the embedding.
   pooling: z.enum(["last", "mean"]).nullish(),
@@ -26,8 +18,6 @@ export const embeddingRequestSchema = z.strictObject({
 });
 
 export type EmbeddingRequest = z.infer<typeof embeddingRequestSchema>;
-/** One input: a text, or the token ids of one. */
-export type EmbeddingInput = string | readonly number[];
 
 /** Validates a decoded JSON body; the error names the first wrong field. */
 export function parseEmbeddingRequest(body: unknown): Result<EmbeddingRequest, ErrorValue> {
@@ -41,24 +31,14 @@ export function parseEmbeddingRequest(body: unknown): Result<EmbeddingRequest, E
       "Unsupported parameter: 'dimensions' is not supported, embeddings have the model's size.";
     return err({ code: "unsupported_parameter", message, param: "dimensions" });
   }
-  // One shape, so that an error says what is wrong in it and not that it is none of four.
-  const schema = embeddingRequestSchema.extend({ input: inputShape(rest["input"]) });
+  const schema = embeddingRequestSchema.extend({ input: inputs.of(rest["input"]) });
   const parsed = schema.safeParse(rest, { reportInput: true });
   return parsed.success ? ok(parsed.data) : err(errorOfIssues(parsed.error.issues));
 }
 
-function inputShape(input: unknown) {
-  if (!Array.isArray(input)) return text;
-  const first: unknown = input[0];
-  if (typeof first === "number") return tokens;
-  return Array.isArray(first) ? tokenLists : texts;
-}
-
 /** The inputs one by one, in their order. */
-export function embeddingInputs({ input }: EmbeddingRequest): readonly EmbeddingInput[] {
-  if (typeof input === "string") return [input];
-  const [first] = input;
-  return typeof first === "number" ? [input as readonly number[]] : (input as EmbeddingInput[]);
+export function embeddingInputs({ input }: EmbeddingRequest): readonly TextInput[] {
+  return inputsOf(input);
 }
 
 interface EmbeddingItem {

@@ -2,8 +2,10 @@
 import type { ErrorValue } from "../app-error.ts";
 import type { ChatRequest } from "../openai/chat.ts";
 import type { chatCompletion } from "../openai/chat-response.ts";
+import type { CompletionRequest } from "../openai/completions.ts";
 import type { EmbeddingRequest, embeddingList } from "../openai/embeddings.ts";
 import type { ModelCard } from "../openai/model.ts";
+import type { TextCompletion } from "../openai/text-completion.ts";
 import type { UsageRecord } from "../wire/usage.ts";
 import type { FleetChange, FleetHead, FleetNews, FleetPage, FleetStanding } from "./fleet.ts";
 
@@ -22,6 +24,12 @@ export interface HubRequest {
   readonly body: ChatRequest;
 }
 
+/** A completion request on its way to a node. */
+export interface HubCompletionRequest extends Omit<HubRequest, "body"> {
+  readonly endpoint: "completions";
+  readonly body: CompletionRequest;
+}
+
 /** An embeddings request on its way to a node. */
 export interface HubEmbeddingRequest extends Omit<HubRequest, "body"> {
   readonly endpoint: "embeddings";
@@ -35,7 +43,7 @@ export type EmbedOutcome =
 export type CompleteOutcome =
   | {
       readonly ok: true;
-      readonly completion: ReturnType<typeof chatCompletion>;
+      readonly completion: ReturnType<typeof chatCompletion> | TextCompletion;
     }
   | {
       readonly ok: false;
@@ -46,11 +54,11 @@ export type CompleteOutcome =
 
 /**
  * The RPC surface of RegionHub. Streams go through the object's fetch instead: POST HUB_STREAM_URL with a
- * HubRequest as JSON answers an event stream, or an error status with OpenAI's body and the header
+ * HubRequest or HubCompletionRequest as JSON answers an event stream, or an error status with OpenAI's body and the header
  * HUB_ACCEPTED_HEADER.
  */
 export interface RegionHubRpc {
-  complete(request: HubRequest): Promise<CompleteOutcome>;
+  complete(request: HubRequest | HubCompletionRequest): Promise<CompleteOutcome>;
   embed(request: HubEmbeddingRequest): Promise<EmbedOutcome>;
   listModels(): Promise<readonly ModelCard[]>;
   /**

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { NAME_CHARS_MAX, SUBMIT_REQUESTS_MAX } from "../limits.ts";
 import { chatRequestSchema } from "../openai/chat.ts";
+import { completionRequestSchema } from "../openai/completions.ts";
 import { embeddingRequestSchema } from "../openai/embeddings.ts";
 
 const id = z.string().min(1).max(NAME_CHARS_MAX);
@@ -25,6 +26,8 @@ const terms = z.object({
 
 export const submitRequest = z.discriminatedUnion("endpoint", [
   terms.extend({ endpoint: z.literal("chat.completions"), body: chatRequestSchema }),
+  // Only to nodes whose hello names it.
+  terms.extend({ endpoint: z.literal("completions"), body: completionRequestSchema }),
   // Only to nodes whose hello names it.
   terms.extend({ endpoint: z.literal("embeddings"), body: embeddingRequestSchema }),
 ]);
