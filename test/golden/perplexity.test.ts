@@ -1,5 +1,5 @@
 // Holds the quick int8 plug-ins to the perplexity of the default model's de-quantised weights in float32, as transformers
-// gives it. Prints one line per engine. Generic f32 and int8 take minutes: `npm run bench -- perplexity` has them too.
+// gives it. Prints one line per engine. The scalar engines take ten times as long: `npm run bench -- perplexity` has them too.
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { requireDefaultModel } from "@fairlane/testkit";
@@ -7,8 +7,8 @@ import { describe, expect, it } from "vitest";
 import { cacheFolder } from "../../gpu-node/src/model/cache-folder.ts";
 import { DEFAULT_MODEL } from "../../gpu-node/src/model/default-model.ts";
 import { defaultModelPath } from "../../gpu-node/src/model/fetch-model.ts";
-import { manifestOf, runnableKinds } from "../conformance/tiny-engines.ts";
-import { PERPLEXITY_TEXT, perplexityGolden, perplexityOn } from "./perplexity.ts";
+import { manifestOf } from "../conformance/tiny-engines.ts";
+import { PERPLEXITY_TEXT, perplexityGolden, perplexityKinds, perplexityOn } from "./perplexity.ts";
 
 const MODEL_PATH = requireDefaultModel(
   { path: defaultModelPath(cacheFolder(process.env)), fileBytes: DEFAULT_MODEL.fileBytes },
@@ -26,7 +26,7 @@ it("has the oracle's figure for the text as committed", () => {
 });
 
 describe.skipIf(MODEL_PATH === undefined)("perplexity of the default model", () => {
-  it.each(runnableKinds().filter(({ isa }) => isa !== "generic"))(
+  it.each(perplexityKinds({ isQuick: true }))(
     "is near the oracle's on $name",
     { timeout: TIMEOUT_MS },
     async (kind) => {

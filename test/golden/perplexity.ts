@@ -2,8 +2,26 @@
 // gives on them. One context; every token but the first is predicted from all before it.
 import { readFileSync } from "node:fs";
 import { assert } from "@fairlane/base";
-import { openKind, type EngineKind } from "../conformance/tiny-engines.ts";
+import type { EngineOptions } from "../../gpu-node/src/engine/engine.ts";
+import { openKind, runnableKinds, type EngineKind } from "../conformance/tiny-engines.ts";
 import { StepDriver } from "../conformance/step-driver.ts";
+
+/** A kind of engine, and where attention is not to be computed as on this CPU by default, how. */
+interface PerplexityKind extends EngineKind {
+  readonly attention?: EngineOptions["attention"];
+}
+
+/**
+ * All that this CPU runs, and avx512vnni also without the bf16 that it computes attention in where that is faster.
+ * @param options.isQuick leaves out the scalar engines, which take ten times as long
+ */
+export function perplexityKinds({ isQuick }: { readonly isQuick: boolean }): PerplexityKind[] {
+  const kinds = runnableKinds().filter(({ isa }) => !isQuick || isa !== "generic");
+  const inF32 = kinds
+    .filter(({ isa }) => isa === "avx512vnni")
+    .map((kind) => ({ ...kind, name: `${kind.name} attention f32`, attention: "f32" as const }));
+  return [...kinds, ...inF32];
+}
 
 interface PerplexityGolden {
   readonly textSha256: string;
@@ -49,12 +67,17 @@ function lossOf(logits: Float32Array, token: number): number {
  * @param manifestPath of the model whose vocabulary the ids are of
  */
 export async function perplexityOn(
-  kind: EngineKind,
+  kind: PerplexityKind,
   manifestPath: string,
   ids: readonly number[],
 ): Promise<number> {
-  const sizes = { pageCount: PAGE_COUNT, slotCount: 1, capacity: CAPACITY, keepLogits: true };
-  const engine = openKind(kind, manifestPath, sizes);
+  const engine = openKind(kind, manifestPath, {
+    pageCount: PAGE_COUNT,
+    slotCount: 1,
+    capacity: CAPACITY,
+    keepLogits: true,
+    attention: kind.attention ?? "auto",
+  });
   try {
     const { vocabSize } = engine.info;
     const driver = new StepDriver(engine);

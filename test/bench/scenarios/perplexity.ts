@@ -1,18 +1,17 @@
 // Owns the scenario "perplexity": the default model on the committed public-domain text, on every engine that this CPU
 // runs, beside the oracle's figure for the de-quantised weights in float32. It measures quality, not speed.
-import { manifestOf, runnableKinds } from "../../conformance/tiny-engines.ts";
-import { perplexityGolden, perplexityOn } from "../../golden/perplexity.ts";
+import { manifestOf } from "../../conformance/tiny-engines.ts";
+import { perplexityGolden, perplexityKinds, perplexityOn } from "../../golden/perplexity.ts";
 import { openBenchModel } from "../cpu-sides.ts";
 import type { ScenarioResult } from "../report.ts";
 
-/** With `--quick` the scalar engines, which take minutes, are left out. */
+/** With `--quick` the scalar engines, which take ten times as long, are left out. */
 export async function perplexity(options: { readonly isQuick: boolean }): Promise<ScenarioResult> {
   const golden = perplexityGolden();
   const model = await openBenchModel();
   await using manifest = await manifestOf(model.path);
   const metrics: Record<string, number> = { oracle_f32: golden.perplexity };
-  const kinds = runnableKinds().filter(({ isa }) => !options.isQuick || isa !== "generic");
-  for (const kind of kinds) {
+  for (const kind of perplexityKinds(options)) {
     const name = kind.name.replaceAll(" ", "_");
     const measured = await perplexityOn(kind, manifest.path, golden.ids);
     metrics[name] = measured;
