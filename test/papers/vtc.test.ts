@@ -65,6 +65,16 @@ describe("VTC", () => {
     expect(Math.abs(vtc.gapAt(600) - vtc.gapAt(200))).toBeLessThanOrEqual(2 * BOUND_TOKENS);
   });
 
+  it("W3: serves many small requests and few large ones by cost, where FCFS serves by what comes", async () => {
+    const [vtc, fcfs] = [
+      await run(suite("poisson_short_long"), "vtc"),
+      await run(suite("poisson_short_long"), "fcfs"),
+    ];
+    expect(vtc.spreadOverBound).toBeLessThanOrEqual(1);
+    expect(Math.abs(vtc.gapAt(600) - vtc.gapAt(200))).toBeLessThanOrEqual(2 * BOUND_TOKENS);
+    expect(fcfs.gapAt(600)).toBeGreaterThan(5 * vtc.gapAt(600));
+  });
+
   it("serves by weight, whatever the rates", async () => {
     const { served } = await run(suite("overload-weighted"), "vtc");
     const service = serviceWithin(served, 60, 240);

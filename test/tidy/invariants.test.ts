@@ -25,4 +25,12 @@ describe("docs/invariants.md", () => {
     const wanted = "i ii iii iv v vi vii 1 2 3 4 7 9 15 16 18 22 23 25".split(" ");
     expect(wanted.filter((row) => !named.has(row))).toEqual([]);
   });
+
+  it("has a row for every edge case, property and workload of fairness", () => {
+    const named = new Set(rows.map(({ row }) => row));
+    const numbered = (letter: string, count: number): string[] =>
+      Array.from({ length: count }, (_, index) => `${letter}${index + 1}`);
+    const wanted = [...numbered("E", 21), ...numbered("P", 17), ...numbered("W", 24)];
+    expect(wanted.filter((row) => !named.has(row))).toEqual([]);
+  });
 });
