@@ -49,6 +49,7 @@ const DEFAULTS = {
   isa: "auto",
   numerics: "int8",
   attention: "auto",
+  kvType: "f16",
   admission: "optimistic",
   admissionOrder: "vtc",
   fairCost: "linear",
@@ -118,6 +119,11 @@ export const OPTIONS = {
     value: "NAME",
     help: "arithmetic of attention: auto (default, the faster one on this CPU), f32, bf16 (values only)",
     schema: z.enum(["auto", "f32", "bf16"]).default(DEFAULTS.attention),
+  },
+  "kv-type": {
+    value: "NAME",
+    help: "what K and V are kept in: f16 (default), or int8 for about twice the tokens in the pool",
+    schema: z.enum(["f16", "int8"]).default(DEFAULTS.kvType),
   },
   threads: {
     value: "N",

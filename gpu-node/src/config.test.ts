@@ -17,6 +17,7 @@ describe("parseConfig", () => {
       isa: "auto",
       numerics: "int8",
       attention: "auto",
+      kvType: "f16",
       threadCount: undefined,
       kvMemoryBytes: undefined,
       pageCount: undefined,

@@ -25,6 +25,7 @@ export interface NodeConfig {
   readonly isa: "auto" | "generic" | "avx2" | "avx512vnni";
   readonly numerics: "int8" | "f32";
   readonly attention: "auto" | "f32" | "bf16";
+  readonly kvType: "f16" | "int8";
   readonly threadCount: number | undefined;
   /** Undefined: from the free memory, or as pageCount says. */
   readonly kvMemoryBytes: number | undefined;
@@ -82,6 +83,7 @@ export function parseConfig(args: readonly string[], env: Env): NodeConfig | "he
     isa: values.isa,
     numerics: values.numerics,
     attention: values.attention,
+    kvType: values["kv-type"],
     threadCount: values.threads,
     kvMemoryBytes: kvMemoryOf(values),
     pageCount: values["page-count"],

@@ -115,6 +115,7 @@ export function startOurs(
     BUILD,
     isa,
     ...numbers,
+    process.env["FAIRLANE_BENCH_KV"] ?? "f16",
   ]);
 }
 

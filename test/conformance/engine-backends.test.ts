@@ -2,7 +2,13 @@
 // tiny model.
 import { afterAll, beforeAll } from "vitest";
 import { describeEngine } from "./engine-suite.ts";
-import { manifestOf, openKind, runnableKinds, TINY_MODEL } from "./tiny-engines.ts";
+import {
+  manifestOf,
+  openKind,
+  runnableInt8KvKinds,
+  runnableKinds,
+  TINY_MODEL,
+} from "./tiny-engines.ts";
 
 let manifest: Awaited<ReturnType<typeof manifestOf>> | undefined;
 
@@ -14,7 +20,7 @@ afterAll(async () => {
   await manifest?.[Symbol.asyncDispose]();
 });
 
-for (const kind of runnableKinds()) {
+for (const kind of [...runnableKinds(), ...runnableInt8KvKinds()]) {
   describeEngine({
     name: kind.name,
     open: () => openKind(kind, manifest?.path ?? ""),

@@ -14,6 +14,7 @@ export interface EngineKind {
   readonly name: string;
   readonly isa: EngineOptions["isa"];
   readonly numerics: EngineOptions["numerics"];
+  readonly kvType?: "f16" | "int8";
 }
 
 const ALL_KINDS: readonly EngineKind[] = [
@@ -23,17 +24,30 @@ const ALL_KINDS: readonly EngineKind[] = [
   { name: "avx512vnni int8", isa: "avx512vnni", numerics: "int8" },
 ];
 
-/** The kinds this CPU can run; says on standard error which ones it leaves out. */
+const INT8_KV_KINDS: readonly EngineKind[] = ALL_KINDS.filter(
+  ({ numerics }) => numerics === "int8",
+).map((kind) => ({ ...kind, name: `${kind.name}, KV int8`, kvType: "int8" }));
+
+/** The kinds with KV in f16 or f32 that this CPU can run; says on standard error which ones it leaves out. */
 export function runnableKinds(): EngineKind[] {
+  return runnableOf(ALL_KINDS);
+}
+
+/** The same with KV in int8. */
+export function runnableInt8KvKinds(): EngineKind[] {
+  return runnableOf(INT8_KV_KINDS);
+}
+
+function runnableOf(kinds: readonly EngineKind[]): EngineKind[] {
   const { supportedIsas } = loadNativeAddon();
-  const skipped = ALL_KINDS.filter(({ isa }) => !supportedIsas.includes(isa));
+  const skipped = kinds.filter(({ isa }) => !supportedIsas.includes(isa));
   if (skipped.length > 0) {
     const names = skipped.map(({ name }) => name).join(", ");
     process.stderr.write(
-      `SKIPPED ${skipped.length} of ${ALL_KINDS.length} engines: this CPU cannot run ${names}\n`,
+      `SKIPPED ${skipped.length} of ${kinds.length} engines: this CPU cannot run ${names}\n`,
     );
   }
-  return ALL_KINDS.filter((kind) => !skipped.includes(kind));
+  return kinds.filter((kind) => !skipped.includes(kind));
 }
 
 export const TINY_MODEL = fileURLToPath(
@@ -63,6 +77,7 @@ export function openKind(
     manifestPath,
     isa: kind.isa,
     numerics: kind.numerics,
+    kvType: kind.kvType ?? "f16",
     pageCount: 320,
     slotCount: 8,
     threadCount: 2,

@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import {
   manifestOf,
   openKind,
+  runnableInt8KvKinds,
   runnableKinds,
   type EngineKind,
 } from "../conformance/tiny-engines.ts";
@@ -26,6 +27,9 @@ const CAPACITY = {
 const INT8_MARGIN = 0.8;
 /** Bound on the root mean square of the 32 largest logits' differences; measured: 0.104. */
 const INT8_TOP_RMS = 0.15;
+/** The same with KV in int8; measured: margins of at most 0.39, 0.118. */
+const INT8_KV_MARGIN = 0.6;
+const INT8_KV_TOP_RMS = 0.15;
 
 async function withEngine(
   { kind, file }: { kind: EngineKind; file: string },
@@ -57,6 +61,17 @@ function describeFile(file: string, runs: readonly GoldenRun[]): void {
           expect(figures.lostMarginMax).toBeLessThan(INT8_MARGIN);
           expect(figures.topDifferenceRms).toBeLessThan(INT8_TOP_RMS);
         }
+      });
+    });
+  }
+  for (const kind of runnableInt8KvKinds()) {
+    it(`stays near the oracle on ${kind.name}`, async () => {
+      await withEngine({ kind, file }, async (engine) => {
+        expect(engine.info.numericsClass).toContain("/kv-int8/");
+        const figures = await compareTeacherForced(engine, runs);
+        process.stderr.write(`${figuresLine(`${file} ${kind.name}`, figures)}\n`);
+        expect(figures.lostMarginMax).toBeLessThan(INT8_KV_MARGIN);
+        expect(figures.topDifferenceRms).toBeLessThan(INT8_KV_TOP_RMS);
       });
     });
   }

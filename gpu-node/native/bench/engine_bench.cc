@@ -1,7 +1,7 @@
 // The engine through its C ABI, for `npm run bench`: opens a model and then obeys lines on its
 // standard input, each answered by one line of JSON. The peer's script speaks the same lines.
 //   prefill TOKENS | decode SEQUENCES PROMPT_TOKENS NEW_TOKENS
-// Usage: engine_bench MANIFEST PLUGIN_FOLDER ISA THREADS SEQUENCES TOKENS_PER_SEQUENCE
+// Usage: engine_bench MANIFEST PLUGIN_FOLDER ISA THREADS SEQUENCES TOKENS_PER_SEQUENCE KV_TYPE
 #include <sys/resource.h>
 
 #include <chrono>
@@ -60,6 +60,7 @@ int Main(char** argv) {
   options.isa = argv[3];
   options.numerics = "int8";
   options.attention = "auto";
+  options.kv_type = argv[7];
   options.page_count = shape.page_count;
   options.slot_count = sequences;
   options.thread_count = std::atoi(argv[4]);
@@ -97,9 +98,10 @@ int Main(char** argv) {
 }  // namespace fairlane::bench
 
 int main(int argc, char** argv) {
-  if (argc == 7) return fairlane::bench::Main(argv);
+  if (argc == 8) return fairlane::bench::Main(argv);
   std::fprintf(
       stderr,
-      "usage: engine_bench MANIFEST PLUGIN_FOLDER ISA THREADS SEQUENCES TOKENS_PER_SEQUENCE\n");
+      "usage: engine_bench MANIFEST PLUGIN_FOLDER ISA THREADS SEQUENCES TOKENS_PER_SEQUENCE "
+      "KV_TYPE\n");
   return 2;
 }

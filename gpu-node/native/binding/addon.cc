@@ -40,12 +40,14 @@ napi_value OpenEngine(napi_env env, napi_callback_info info) {
   std::string isa;
   std::string numerics;
   std::string attention;
+  std::string kv_type;
   EngineOptions options = {};
   const bool read = ReadString(env, argument, "manifestPath", &manifest_path) &&
                     ReadString(env, argument, "pluginFolder", &plugin_folder) &&
                     ReadString(env, argument, "isa", &isa) &&
                     ReadString(env, argument, "numerics", &numerics) &&
                     ReadString(env, argument, "attention", &attention) &&
+                    ReadString(env, argument, "kvType", &kv_type) &&
                     ReadInt32(env, argument, "pageCount", &options.page_count) &&
                     ReadInt32(env, argument, "slotCount", &options.slot_count) &&
                     ReadInt32(env, argument, "threadCount", &options.thread_count) &&
@@ -57,6 +59,7 @@ napi_value OpenEngine(napi_env env, napi_callback_info info) {
   options.isa = isa.c_str();
   options.numerics = numerics.c_str();
   options.attention = attention.c_str();
+  options.kv_type = kv_type.c_str();
   return EngineHandle::Open(env, options);
 }
 

@@ -93,7 +93,24 @@ bool CheckOptions(const EngineOptions& options, std::string* error) {
     *error = "numerics must be int8 or f32, not \"" + std::string(options.numerics) + "\"";
     return false;
   }
+  if (std::strcmp(options.kv_type, "f16") != 0 && std::strcmp(options.kv_type, "int8") != 0) {
+    *error = "kvType must be f16 or int8, not \"" + std::string(options.kv_type) + "\"";
+    return false;
+  }
+  if (std::strcmp(options.kv_type, "int8") == 0 && std::strcmp(options.numerics, "f32") == 0) {
+    *error = "KV in int8 does not go with the numerics f32";
+    return false;
+  }
   return true;
+}
+
+KvType KvTypeOf(const EngineOptions& options) {
+  if (std::strcmp(options.numerics, "f32") == 0) return kKvF32;
+  return std::strcmp(options.kv_type, "int8") == 0 ? kKvInt8 : kKvF16;
+}
+
+const char* NameOf(KvType type) {
+  return type == kKvF32 ? "/kv-f32" : type == kKvInt8 ? "/kv-int8" : "/kv-f16";
 }
 
 void CopyError(const std::string& message, char* error, size_t error_bytes) {
@@ -123,13 +140,13 @@ bool Engine::Open(const EngineOptions& given, std::string* error) {
   }
   if (!model.Load(manifest, backend, workers, as_f32, error)) return false;
   if (!runner.Open({&model, &backend, &workers, options.page_count, options.slot_count,
-                    options.capacity, options.keep_logits, is_bf16},
+                    options.capacity, options.keep_logits, is_bf16, KvTypeOf(options)},
                    error)) {
     return false;
   }
   // Bump the last number when the arithmetic of any op changes: the class is part of cache keys.
   numerics_class = std::string(backend.name) + (as_f32 ? "/f32" : "/int8-zero-g32") +
-                   (runner.kv_groups().group(0).shape.type == kKvF32 ? "/kv-f32" : "/kv-f16") +
+                   NameOf(runner.kv_groups().group(0).shape.type) +
                    (is_bf16 ? "/attention-bf16" : "/attention-f32") + "/3";
   for (auto& plan : plans_) plan.resize(PlanBytes(options.capacity));
   for (auto& result : results_) result.resize(ResultBytes(options.capacity));

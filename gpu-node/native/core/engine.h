@@ -21,6 +21,7 @@ struct EngineOptions {
   const char* isa;            // auto, generic, avx2, avx512vnni
   const char* numerics;       // int8, f32
   const char* attention;      // auto, f32, bf16
+  const char* kv_type;        // f16 (f32 with the numerics f32), int8
   int32_t page_count;
   int32_t slot_count;
   int32_t thread_count;

@@ -26,7 +26,7 @@ bool StepRunner::Open(const StepRunnerOptions& options, std::string* error) {
   options_ = options;
   const ModelParams& params = options.model->params();
   const StepCapacity& capacity = options.capacity;
-  kv_groups_.Open(params, options.model->is_f32() ? kKvF32 : kKvF16);
+  kv_groups_.Open(params, options.kv_type);
   // One size for all groups, so that any page can serve any of them.
   size_t page_bytes = 0;
   for (int32_t i = 0; i < kv_groups_.count(); ++i)

@@ -28,6 +28,7 @@ struct StepRunnerOptions {
   StepCapacity capacity;
   bool keep_logits;
   bool has_bf16_attention;
+  KvType kv_type;
 };
 
 class StepRunner {

@@ -100,21 +100,29 @@ class BlockedAttention {
       if (block.first_pos / kSpanTokens != span || block.first_pos > last_position) return b;
       if (IsPassed(block, first_position, args_.window)) continue;
       if (b + 1 < row_.block_count) Prefetch(args_.blocks[row_.block_begin + b + 1]);
-      const KvBlockView<uint16_t> view =
-          ViewKvBlock<uint16_t>(block, args_, item_.kv_head, &gathered_);
-      const int32_t at = span_count_++;
-      span_[at] = {block.first_pos, view.lanes};
-      A::KeyWords(view.keys, dim_, &keys_[at * kPageTokens], kSpanTokens);
-      V::ValueWords(view.values, dim_, LaneCount(view.lanes),
-                    &values_[at * (kPageTokens / V::kStep) * kMaxHeadDim]);
+      if (args_.shape.type == kKvInt8) {
+        ConvertBlock<int8_t>(block);
+      } else {
+        ConvertBlock<uint16_t>(block);
+      }
     }
     return b;
+  }
+
+  template <typename Element>
+  void ConvertBlock(const KvBlock& block) {
+    KvScratch<Element> gathered;
+    const auto view = ViewKvBlock<Element>(block, args_, item_.kv_head, &gathered);
+    const int32_t at = span_count_++;
+    span_[at] = {block.first_pos, view.lanes};
+    A::KeyWords(view, dim_, &keys_[at * kPageTokens], kSpanTokens);
+    V::ValueWords(view, dim_, &values_[at * (kPageTokens / V::kStep) * kMaxHeadDim]);
   }
 
   // Reads ahead: a block's K and V are two short stretches that no stream leads to.
   void Prefetch(const KvBlock& block) const {
     const KvRun& run = args_.runs[block.run_begin];
-    const size_t bytes = KvHeadElements(args_.shape) * sizeof(uint16_t);
+    const size_t bytes = KvHeadBytes(args_.shape);
     const uint8_t* keys = KeysOf(run.page, args_.shape, args_.layer, item_.kv_head);
     const uint8_t* values = ValuesOf(run.page, args_.shape, args_.layer, item_.kv_head);
     for (size_t at = 0; at < bytes; at += 64) {
@@ -276,7 +284,6 @@ class BlockedAttention {
   alignas(64) Word words_[kQueryChunk * kMaxHeadDim / A::kStep];
   alignas(64) Word keys_[kMaxHeadDim / A::kStep * kSpanTokens];
   alignas(64) Weight values_[kSpanTokens / V::kStep * kMaxHeadDim];
-  KvScratch<uint16_t> gathered_;
 };
 
 }  // namespace fairlane

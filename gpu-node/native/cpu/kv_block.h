@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "cpu/kv_page.h"
 #include "ops/paged_attention.h"
@@ -15,6 +16,8 @@ template <typename Element>
 struct KvScratch {
   alignas(64) Element keys[kMaxHeadDim * kPageTokens];
   alignas(64) Element values[kPageTokens * kMaxHeadDim];
+  float key_scales[kPageTokens];  // scales: int8 only
+  float value_scales[kPageTokens];
 };
 
 template <typename Element>
@@ -22,7 +25,13 @@ struct KvBlockView {
   const Element* keys;    // [head_dim][16]
   const Element* values;  // [16][head_dim]
   uint32_t lanes;         // bit l: lane l holds a key
+  // [16] each; null unless the elements are int8. What stands in lanes without a key is arbitrary.
+  const float* key_scales;
+  const float* value_scales;
 };
+
+template <typename Element>
+inline constexpr bool kHasScales = std::is_same_v<Element, int8_t>;
 
 template <typename Element>
 inline void GatherRun(const KvRun& run, const AttentionArgs& args, int32_t kv_head,
@@ -39,6 +48,13 @@ inline void GatherRun(const KvRun& run, const AttentionArgs& args, int32_t kv_he
   }
   std::memcpy(&scratch->values[run.lane * dim], &values[run.page_offset * dim],
               static_cast<size_t>(run.count) * static_cast<size_t>(dim) * sizeof(Element));
+  if constexpr (kHasScales<Element>) {
+    const size_t bytes = static_cast<size_t>(run.count) * sizeof(float);
+    std::memcpy(&scratch->key_scales[run.lane],
+                KeyScalesOf(run.page, args.shape, args.layer, kv_head) + run.page_offset, bytes);
+    std::memcpy(&scratch->value_scales[run.lane],
+                ValueScalesOf(run.page, args.shape, args.layer, kv_head) + run.page_offset, bytes);
+  }
 }
 
 template <typename Element>
@@ -46,20 +62,32 @@ inline KvBlockView<Element> ViewKvBlock(const KvBlock& block, const AttentionArg
                                         int32_t kv_head, KvScratch<Element>* scratch) {
   const KvRun& first = args.runs[block.run_begin];
   if (block.run_count == 1 && first.lane == 0 && first.page_offset == 0) {
-    return {reinterpret_cast<const Element*>(KeysOf(first.page, args.shape, args.layer, kv_head)),
-            reinterpret_cast<const Element*>(ValuesOf(first.page, args.shape, args.layer, kv_head)),
-            (1U << first.count) - 1U};
+    KvBlockView<Element> view = {
+        reinterpret_cast<const Element*>(KeysOf(first.page, args.shape, args.layer, kv_head)),
+        reinterpret_cast<const Element*>(ValuesOf(first.page, args.shape, args.layer, kv_head)),
+        (1U << first.count) - 1U, nullptr, nullptr};
+    if constexpr (kHasScales<Element>) {
+      view.key_scales = KeyScalesOf(first.page, args.shape, args.layer, kv_head);
+      view.value_scales = ValueScalesOf(first.page, args.shape, args.layer, kv_head);
+    }
+    return view;
   }
   const size_t used = KvHeadElements(args.shape) * sizeof(Element);
   std::memset(scratch->keys, 0, used);
   std::memset(scratch->values, 0, used);
+  if constexpr (kHasScales<Element>) {
+    std::memset(scratch->key_scales, 0, sizeof(scratch->key_scales));
+    std::memset(scratch->value_scales, 0, sizeof(scratch->value_scales));
+  }
   uint32_t lanes = 0;
   for (int32_t i = 0; i < block.run_count; ++i) {
     const KvRun& run = args.runs[block.run_begin + i];
     GatherRun(run, args, kv_head, scratch);
     lanes |= ((1U << run.count) - 1U) << run.lane;
   }
-  return {scratch->keys, scratch->values, lanes};
+  if constexpr (kHasScales<Element>)
+    return {scratch->keys, scratch->values, lanes, scratch->key_scales, scratch->value_scales};
+  return {scratch->keys, scratch->values, lanes, nullptr, nullptr};
 }
 
 // The lanes that a query at `position` sees in a block that starts at `first_pos`; `window` 0 is

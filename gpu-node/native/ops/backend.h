@@ -22,7 +22,7 @@
 
 namespace fairlane {
 
-inline constexpr uint32_t kBackendAbiVersion = 7;
+inline constexpr uint32_t kBackendAbiVersion = 8;
 inline constexpr char kBackendSymbol[] = "fairlane_backend";
 
 struct Backend {

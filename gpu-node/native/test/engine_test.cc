@@ -17,6 +17,7 @@ struct Settings {
   const char* isa = "generic";
   const char* numerics = "int8";
   bool keep_logits = false;
+  const char* kv_type = "f16";
 };
 
 EngineOptions OptionsFor(const std::string& manifest_path, const Settings& settings) {
@@ -26,6 +27,7 @@ EngineOptions OptionsFor(const std::string& manifest_path, const Settings& setti
   options.isa = settings.isa;
   options.numerics = settings.numerics;
   options.attention = "auto";
+  options.kv_type = settings.kv_type;
   options.page_count = kPages;
   options.slot_count = 4;
   options.thread_count = 2;
@@ -379,6 +381,9 @@ int main() {
       SameForAllChunks(TestModel({.matrix_type = type, .is_tied = false}), settings);
     }
     BatchEqualsAlone(model, settings);
+    const Settings int8_kv = {.isa = backend.name, .kv_type = "int8"};
+    SameForAllChunks(model, int8_kv);
+    BatchEqualsAlone(model, int8_kv);
     for (const char* arch : {"qwen2", "qwen3"}) {
       SameForAllChunks(TestModel({.arch = arch}), settings);
       BatchEqualsAlone(TestModel({.arch = arch}), settings);

@@ -124,8 +124,34 @@ std::vector<float> Run(const Backend& backend, const Scene& scene, const Placeme
   return out;
 }
 
-double Rounded(const KvShape& shape, float value) {
-  return static_cast<double>(shape.type == kKvF16 ? HalfToFloat(FloatToHalf(value)) : value);
+// What a KV type keeps of the values of a token and head.
+std::vector<double> Stored(const KvShape& shape, const std::vector<float>& values, size_t at) {
+  std::vector<double> stored;
+  float max = 0.0F;
+  for (size_t d = 0; d < static_cast<size_t>(shape.head_dim); ++d)
+    max = std::max(max, std::abs(values[at + d]));
+  for (size_t d = 0; d < static_cast<size_t>(shape.head_dim); ++d) {
+    const float value = values[at + d];
+    float kept = value;
+    if (shape.type == kKvInt8) {
+      // In f32, as the contract has the scale, so that no near-tie falls to another level.
+      kept = std::nearbyint(value * (127.0F / max));
+      stored.push_back(static_cast<double>(kept) * static_cast<double>(max / 127.0F));
+      continue;
+    }
+    if (shape.type == kKvF16) kept = HalfToFloat(FloatToHalf(value));
+    stored.push_back(static_cast<double>(kept));
+  }
+  return stored;
+}
+
+std::vector<double> StoredAll(const KvShape& shape, const std::vector<float>& values) {
+  std::vector<double> all;
+  for (size_t at = 0; at < values.size(); at += static_cast<size_t>(shape.head_dim)) {
+    const std::vector<double> stored = Stored(shape, values, at);
+    all.insert(all.end(), stored.begin(), stored.end());
+  }
+  return all;
 }
 
 void CheckAgainstDouble(const Scene& scene, const std::vector<float>& out, double tolerance) {
@@ -133,6 +159,8 @@ void CheckAgainstDouble(const Scene& scene, const std::vector<float>& out, doubl
   const auto dim = static_cast<size_t>(shape.head_dim);
   const auto kv_heads = static_cast<size_t>(shape.kv_heads);
   const auto heads = static_cast<size_t>(scene.heads);
+  const std::vector<double> k = StoredAll(shape, scene.k);
+  const std::vector<double> v = StoredAll(shape, scene.v);
   for (size_t t = 0; t < scene.tokens(); ++t) {
     for (size_t h = 0; h < heads; ++h) {
       const size_t kv = h / (heads / kv_heads);
@@ -146,7 +174,7 @@ void CheckAgainstDouble(const Scene& scene, const std::vector<float>& out, doubl
         double dot = 0.0;
         for (size_t d = 0; d < dim; ++d) {
           dot += static_cast<double>(scene.q[(t * heads + h) * dim + d]) *
-                 Rounded(shape, scene.k[(s * kv_heads + kv) * dim + d]);
+                 k[(s * kv_heads + kv) * dim + d];
         }
         weights.push_back(std::exp(dot / std::sqrt(static_cast<double>(dim))));
         total += weights.back();
@@ -154,7 +182,7 @@ void CheckAgainstDouble(const Scene& scene, const std::vector<float>& out, doubl
       for (size_t d = 0; d < dim; ++d) {
         double expected = 0.0;
         for (size_t s = 0; s <= t; ++s)
-          expected += weights[s] / total * Rounded(shape, scene.v[(s * kv_heads + kv) * dim + d]);
+          expected += weights[s] / total * v[(s * kv_heads + kv) * dim + d];
         CHECK_NEAR(static_cast<double>(out[(t * heads + h) * dim + d]), expected, tolerance);
       }
     }
@@ -194,7 +222,7 @@ void RunScenes(const Backend& backend, double tolerance) {
   std::vector<int32_t> gaps = Range(0, 5);
   for (const int32_t position : Range(21, 40)) gaps.push_back(position);
   for (const int32_t position : Range(60, 62)) gaps.push_back(position);
-  for (const KvType type : {kKvF16, kKvF32}) {
+  for (const KvType type : {kKvF16, kKvF32, kKvInt8}) {
     if (type == kKvF32 && !backend.has_f32) continue;
     for (const int32_t dim : {8, 16, 24, 64, 80, 128}) {
       RunScene(backend, tolerance, MakeScene({type, 2, 2, dim}, 2, Range(0, 37)));

@@ -42,6 +42,8 @@ export interface EngineOptions {
   readonly numerics: "int8" | "f32";
   /** Arithmetic of attention with int8; "auto" (the default): the one that is faster on this CPU. */
   readonly attention?: "auto" | "f32" | "bf16";
+  /** What K and V are kept in; int8 has a scale per token and head. "f16" (the default) is f32 with the numerics f32. */
+  readonly kvType?: "f16" | "int8";
   readonly pageCount: number;
   readonly slotCount: number;
   readonly threadCount: number;

@@ -15,6 +15,7 @@ export interface NativeOpenOptions {
   readonly isa: "auto" | "generic" | "avx2" | "avx512vnni";
   readonly numerics: "int8" | "f32";
   readonly attention: "auto" | "f32" | "bf16";
+  readonly kvType: "f16" | "int8";
   readonly pageCount: number;
   readonly slotCount: number;
   readonly threadCount: number;

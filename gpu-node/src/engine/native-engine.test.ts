@@ -39,6 +39,7 @@ const OPTIONS = {
   isa: "auto",
   numerics: "int8",
   attention: "auto",
+  kvType: "f16",
   pageCount: 64,
   slotCount: 2,
   threadCount: 2,
@@ -98,6 +99,12 @@ describe.skipIf(!canRun)("native addon", () => {
     ["another ISA", { isa: "mmx" }, 'there is no ISA plug-in "mmx"'],
     ["other numerics", { numerics: "int4" }, 'numerics must be int8 or f32, not "int4"'],
     ["other attention", { attention: "f16" }, 'attention must be auto, f32 or bf16, not "f16"'],
+    ["another KV type", { kvType: "int4" }, 'kvType must be f16 or int8, not "int4"'],
+    [
+      "KV in int8 in the oracle",
+      { isa: "generic", numerics: "f32", kvType: "int8" },
+      "KV in int8 does not go with the numerics f32",
+    ],
     [
       "bf16 attention without the plug-in",
       { isa: "generic", attention: "bf16" },

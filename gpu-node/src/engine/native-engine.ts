@@ -153,6 +153,7 @@ export function openNativeEngine(options: NativeEngineOptions): NativeEngine {
     isa: options.isa,
     numerics: options.numerics,
     attention: options.attention ?? "auto",
+    kvType: options.kvType ?? "f16",
     pageCount: options.pageCount,
     slotCount: options.slotCount,
     threadCount: options.threadCount,

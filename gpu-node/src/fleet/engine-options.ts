@@ -15,8 +15,11 @@ export interface Machine {
   readonly availableBytes: number;
 }
 
-/** int8 keeps KV in f16, f32 in f32. */
-const KV_VALUE_BYTES = { int8: 2, f32: 4 } as const;
+/** Bytes of the K (or V) of one token and KV head: the numerics f32 keep f32, int8 has one f32 scale. */
+function kvHeadBytes(config: Pick<NodeConfig, "numerics" | "kvType">, headDim: number): number {
+  if (config.numerics === "f32") return 4 * headDim;
+  return config.kvType === "int8" ? headDim + 4 : 2 * headDim;
+}
 
 /** Worker options for the model whose manifest lies at `manifestPath`. */
 export function workerOptions(parts: {
@@ -31,7 +34,7 @@ export function workerOptions(parts: {
   const groupLayers = kvGroupLayers(opened.config);
   const kvGroupCount = groupLayers.length;
   // All pages are as large as the largest group's need.
-  const layerBytes = 2 * kvHeadCount * headDim * KV_VALUE_BYTES[config.numerics];
+  const layerBytes = 2 * kvHeadCount * kvHeadBytes(config, headDim);
   const kvBytesPerToken = kvGroupCount * Math.max(...groupLayers) * layerBytes;
   const slotCount = config.runningRequestsMax;
   const isFixed = config.stepBudgetTokens !== undefined;
@@ -41,6 +44,7 @@ export function workerOptions(parts: {
     isa: config.isa,
     numerics: config.numerics,
     attention: config.attention,
+    kvType: config.kvType,
     pageCount:
       config.pageCount ??
       kvGroupCount *

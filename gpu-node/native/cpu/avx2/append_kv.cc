@@ -3,6 +3,7 @@
 #include <immintrin.h>
 
 #include "cpu/avx2/ops.h"
+#include "cpu/generic/ops.h"
 #include "cpu/kv_page.h"
 #include "ops/half.h"
 
@@ -18,6 +19,7 @@ inline __m128i ToHalves(const float* x) {
 }  // namespace
 
 void AppendKv(const AppendKvArgs* args, int32_t token_begin, int32_t token_end) {
+  if (args->shape.type == kKvInt8) return generic::AppendKvInt8(args, token_begin, token_end);
   const int32_t dim = args->shape.head_dim;
   for (int32_t token = token_begin; token < token_end; ++token) {
     const int32_t lane = args->page_offset[token];

@@ -50,19 +50,33 @@ struct F32 {
   static void QueryWords(const float* q, int32_t dim, Word* words) {
     std::memcpy(words, q, static_cast<size_t>(dim) * sizeof(Word));
   }
-  static Vector LoadHalves(const uint16_t* from) {
+  // Halves have no scale.
+  static Vector LoadElements(const uint16_t* from, Vector) {
     return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
   }
-  static void KeyWords(const uint16_t* keys, int32_t dim, Word* words, int32_t stride) {
-    for (int32_t d = 0; d < dim; ++d) {
-      for (int32_t lane = 0; lane < kPageTokens; lane += kLanes)
-        _mm256_store_ps(words + d * stride + lane, LoadHalves(keys + d * kPageTokens + lane));
+  static Vector LoadElements(const int8_t* from, Vector scale) {
+    const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(from));
+    return _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)), scale);
+  }
+  template <typename Element>
+  static void KeyWords(const KvBlockView<Element>& view, int32_t dim, Word* words, int32_t stride) {
+    for (int32_t lane = 0; lane < kPageTokens; lane += kLanes) {
+      Vector scale = Zero();
+      if constexpr (kHasScales<Element>) scale = _mm256_loadu_ps(view.key_scales + lane);
+      const Element* keys = view.keys + lane;
+      for (int32_t d = 0; d < dim; ++d)
+        _mm256_store_ps(words + d * stride + lane, LoadElements(keys + d * kPageTokens, scale));
     }
   }
-  static void ValueWords(const uint16_t* values, int32_t dim, int32_t lanes, Word* words) {
+  template <typename Element>
+  static void ValueWords(const KvBlockView<Element>& view, int32_t dim, Word* words) {
+    const int32_t lanes = LaneCount(view.lanes);
     for (int32_t lane = 0; lane < kPageTokens; ++lane, words += kMaxHeadDim) {
+      Vector scale = Zero();
+      if constexpr (kHasScales<Element>) scale = Set(view.value_scales[lane]);
+      const Element* values = view.values + lane * dim;
       for (int32_t d = 0; d < dim; d += kLanes)
-        _mm256_store_ps(words + d, lane < lanes ? LoadHalves(values + lane * dim + d) : Zero());
+        _mm256_store_ps(words + d, lane < lanes ? LoadElements(values + d, scale) : Zero());
     }
   }
 };

@@ -3,6 +3,7 @@
 #include <immintrin.h>
 
 #include "cpu/avx512vnni/ops.h"
+#include "cpu/generic/ops.h"
 #include "cpu/kv_page.h"
 #include "ops/half.h"
 
@@ -20,6 +21,7 @@ inline __m256i ToHalves(const float* x, __mmask16 mask) {
 }  // namespace
 
 void AppendKv(const AppendKvArgs* args, int32_t token_begin, int32_t token_end) {
+  if (args->shape.type == kKvInt8) return generic::AppendKvInt8(args, token_begin, token_end);
   const int32_t dim = args->shape.head_dim;
   for (int32_t token = token_begin; token < token_end; ++token) {
     const int32_t lane = args->page_offset[token];

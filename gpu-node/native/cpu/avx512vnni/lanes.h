@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "cpu/avx512vnni/exp.h"
+#include "cpu/kv_block.h"
 #include "ops/paged_attention.h"
 
 namespace fairlane::avx512vnni {
@@ -16,8 +17,21 @@ inline __mmask16 MaskOf(int32_t count) {
   return static_cast<__mmask16>(count >= 16 ? 0xFFFF : count <= 0 ? 0 : (1U << count) - 1U);
 }
 
-inline __m512 LoadHalves(const uint16_t* from, __mmask16 mask) {
+// Elements of K or V times their scales; halves have none. What is masked out is 0, whatever the
+// scale.
+inline __m512 LoadElements(const uint16_t* from, __mmask16 mask, __m512) {
   return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(mask, from));
+}
+
+inline __m512 LoadElements(const int8_t* from, __mmask16 mask, __m512 scale) {
+  const __m512i wide = _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(mask, from));
+  return _mm512_maskz_mul_ps(mask, _mm512_cvtepi32_ps(wide), scale);
+}
+
+template <typename Element>
+inline __m512 ValueScale(const KvBlockView<Element>& view, int32_t lane) {
+  if constexpr (kHasScales<Element>) return _mm512_set1_ps(view.value_scales[lane]);
+  return _mm512_setzero_ps();
 }
 
 struct Lanes {
@@ -60,15 +74,23 @@ struct F32 : Lanes {
   static void QueryWords(const float* q, int32_t dim, Word* words) {
     std::memcpy(words, q, static_cast<size_t>(dim) * sizeof(Word));
   }
-  static void KeyWords(const uint16_t* keys, int32_t dim, Word* words, int32_t stride) {
-    for (int32_t d = 0; d < dim; ++d)
-      _mm512_store_ps(words + d * stride, LoadHalves(keys + d * kPageTokens, 0xFFFF));
+  template <typename Element>
+  static void KeyWords(const KvBlockView<Element>& view, int32_t dim, Word* words, int32_t stride) {
+    Vector scales = Zero();
+    if constexpr (kHasScales<Element>) scales = _mm512_loadu_ps(view.key_scales);
+    for (int32_t d = 0; d < dim; ++d) {
+      const Element* keys = view.keys + d * kPageTokens;
+      _mm512_store_ps(words + d * stride, LoadElements(keys, 0xFFFF, scales));
+    }
   }
-  static void ValueWords(const uint16_t* values, int32_t dim, int32_t lanes, Word* words) {
+  template <typename Element>
+  static void ValueWords(const KvBlockView<Element>& view, int32_t dim, Word* words) {
+    const int32_t lanes = LaneCount(view.lanes);
     for (int32_t lane = 0; lane < kPageTokens; ++lane, words += kMaxHeadDim) {
+      const Vector scale = ValueScale(view, lane);
       for (int32_t d = 0; d < dim; d += kLanes) {
         const __mmask16 mask = lane < lanes ? MaskOf(dim - d) : __mmask16{0};
-        _mm512_store_ps(words + d, LoadHalves(values + lane * dim + d, mask));
+        _mm512_store_ps(words + d, LoadElements(view.values + lane * dim + d, mask, scale));
       }
     }
   }

@@ -30,13 +30,17 @@ struct Bf16 : Lanes {
         _mm512_cvtepu16_epi32(reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(second)));
     return _mm512_or_si512(low, _mm512_slli_epi32(high, 16));
   }
-  static void ValueWords(const uint16_t* values, int32_t dim, int32_t lanes, Word* words) {
+  template <typename Element>
+  static void ValueWords(const KvBlockView<Element>& view, int32_t dim, Word* words) {
+    const int32_t lanes = LaneCount(view.lanes);
     for (int32_t lane = 0; lane < kPageTokens; lane += kStep, words += kMaxHeadDim) {
+      const Vector scales[] = {ValueScale(view, lane), ValueScale(view, lane + 1)};
       for (int32_t d = 0; d < dim; d += kLanes) {
         const __mmask16 mask = MaskOf(dim - d);
-        const uint16_t* from = values + lane * dim + d;
-        const __m512 first = LoadHalves(from, lane < lanes ? mask : __mmask16{0});
-        const __m512 second = LoadHalves(from + dim, lane + 1 < lanes ? mask : __mmask16{0});
+        const Element* from = view.values + lane * dim + d;
+        const __mmask16 none = 0;
+        const Vector first = LoadElements(from, lane < lanes ? mask : none, scales[0]);
+        const Vector second = LoadElements(from + dim, lane + 1 < lanes ? mask : none, scales[1]);
         _mm512_store_si512(words + d, Pairs(first, second));
       }
     }

@@ -1,4 +1,4 @@
-// Writes K and V into pages in plain C++; f16 by bit arithmetic.
+// Writes K and V into f16 and f32 pages in plain C++; f16 by bit arithmetic.
 #include "cpu/generic/ops.h"
 #include "cpu/kv_page.h"
 #include "ops/half.h"
@@ -37,6 +37,7 @@ void AppendToken(const AppendKvArgs& args, int32_t token) {
 size_t PageBytes(const KvShape* shape) { return KvPageBytes(*shape); }
 
 void AppendKv(const AppendKvArgs* args, int32_t token_begin, int32_t token_end) {
+  if (args->shape.type == kKvInt8) return AppendKvInt8(args, token_begin, token_end);
   for (int32_t token = token_begin; token < token_end; ++token) {
     if (args->shape.type == kKvF16) {
       AppendToken<uint16_t>(*args, token);

@@ -20,6 +20,8 @@ void HeadNorm(const HeadNormArgs* args, int32_t token_begin, int32_t token_end);
 void Rope(const RopeArgs* args, int32_t token_begin, int32_t token_end);
 size_t PageBytes(const KvShape* shape);
 void AppendKv(const AppendKvArgs* args, int32_t token_begin, int32_t token_end);
+// AppendKv for kKvInt8, of every plug-in.
+void AppendKvInt8(const AppendKvArgs* args, int32_t token_begin, int32_t token_end);
 void PagedAttention(const AttentionArgs* args, int32_t item_begin, int32_t item_end);
 void SiluMul(const SiluMulArgs* args, int32_t token_begin, int32_t token_end);
 void SampleToken(SampleTokenArgs* args);

@@ -11,6 +11,7 @@ namespace fairlane::generic {
 namespace {
 
 inline float ToFloat(float value) { return value; }
+inline float ToFloat(int8_t value) { return value; }
 // Stored halves are finite, so the branch for infinity in HalfToFloat is not needed and the loop
 // vectorises.
 inline float ToFloat(uint16_t half) {
@@ -31,6 +32,9 @@ void Scores(const KvBlockView<Element>& view, const float* q, int32_t dim, float
   for (int32_t d = 0; d < dim; ++d) {
     const Element* keys = view.keys + d * kPageTokens;
     for (int32_t lane = 0; lane < kPageTokens; ++lane) scores[lane] += q[d] * ToFloat(keys[lane]);
+  }
+  if constexpr (kHasScales<Element>) {
+    for (int32_t lane = 0; lane < kPageTokens; ++lane) scores[lane] *= view.key_scales[lane];
   }
 }
 
@@ -53,8 +57,9 @@ void FoldBlock(const KvBlockView<Element>& view, uint32_t visible, const float* 
   for (int32_t d = 0; d < dim; ++d) out[d] *= correction;
   for (int32_t lane = 0; lane < kPageTokens; ++lane) {
     if ((visible >> lane & 1U) == 0) continue;
-    const float weight = std::exp(scores[lane] - max);
+    float weight = std::exp(scores[lane] - max);
     running->sum += weight;
+    if constexpr (kHasScales<Element>) weight *= view.value_scales[lane];
     const Element* values = view.values + lane * dim;
     for (int32_t d = 0; d < dim; ++d) out[d] += weight * ToFloat(values[d]);
   }
@@ -94,6 +99,8 @@ void PagedAttention(const AttentionArgs* args, int32_t item_begin, int32_t item_
   for (int32_t i = item_begin; i < item_end; ++i) {
     if (args->shape.type == kKvF16) {
       RunItem<uint16_t>(*args, args->items[i]);
+    } else if (args->shape.type == kKvInt8) {
+      RunItem<int8_t>(*args, args->items[i]);
     } else {
       RunItem<float>(*args, args->items[i]);
     }
