@@ -78,6 +78,7 @@ bool OpsBench::Open(char** argv, std::string* error) {
                                      .page_count = shape_.page_count,
                                      .slot_count = kMostSequences,
                                      .capacity = shape_.capacity,
+                                     .kv_type = kKvF16,
                                      .keep_logits = false,
                                      .has_bf16_attention = is_bf16};
   if (!runner_.Open(options, error)) return false;
