@@ -78,9 +78,9 @@ bool OpsBench::Open(char** argv, std::string* error) {
                                      .page_count = shape_.page_count,
                                      .slot_count = kMostSequences,
                                      .capacity = shape_.capacity,
-                                     .kv_type = kKvF16,
                                      .keep_logits = false,
-                                     .has_bf16_attention = is_bf16};
+                                     .has_bf16_attention = is_bf16,
+                                     .kv_type = kKvF16};
   if (!runner_.Open(options, error)) return false;
   attention_ = is_bf16 ? "bf16" : "f32";
   NameWeights(model_);
