@@ -12,6 +12,7 @@ import argparse
 import sys
 
 import golden_file
+import model_goldens
 import oracle
 
 FIXTURE = golden_file.REPOSITORY / "test" / "fixtures" / "tiny-llama"
@@ -90,14 +91,7 @@ def run_prompts(tokenizer, file: str) -> dict[str, oracle.Run]:
 def write(golden: dict, runs: dict) -> int:
     golden["models"] = []
     for model_name, file in MODELS.items():
-        prompts = []
-        for name, run in runs[model_name].items():
-            summary = oracle.summarise(run)
-            margin = oracle.smallest_margin(summary)
-            assert margin >= oracle.MARGIN_MIN, f"{model_name} {name} has a near tie: choose another prompt"
-            distinct = len(set(run.generated_ids))
-            print(f"{model_name:6} {name:12} tokens {len(run.prompt_ids):3} margin {margin:.4f} distinct {distinct}")
-            prompts.append({"name": name, "text": PROMPTS[name], **summary})
+        prompts = model_goldens.prompt_rows(model_name, runs[model_name], PROMPTS)
         files = [file, SAME_AS_HF] if model_name == "hf" else [file]
         golden["models"].append({"name": model_name, "files": files, "prompts": prompts})
     golden_file.write_golden(NAME, golden)
@@ -108,13 +102,7 @@ def compare(golden: dict, runs: dict) -> int:
     committed = golden_file.read_golden(NAME)
     if (committed["tokens"], committed["chats"]) != (golden["tokens"], golden["chats"]):
         raise SystemExit("token ids or chat texts differ from the committed golden")
-    largest = 0.0
-    for model in committed["models"]:
-        for prompt in model["prompts"]:
-            run = runs[model["name"]][prompt["name"]]
-            largest = max(largest, oracle.largest_difference(f"{model['name']} {prompt['name']}", prompt, run))
-    print(f"largest difference to the committed golden: {largest:.6f} (allowed {oracle.CHECK_TOLERANCE})")
-    return 0 if largest <= oracle.CHECK_TOLERANCE else 1
+    return model_goldens.compare_models(committed["models"], runs)
 
 
 if __name__ == "__main__":

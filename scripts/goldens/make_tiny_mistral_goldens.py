@@ -14,6 +14,7 @@ import sys
 
 import golden_file
 import make_tiny_goldens as tiny_goldens
+import model_goldens
 import oracle
 import tiny_sentencepiece as spm
 
@@ -115,14 +116,7 @@ FILES = {"mistral": ["hf", "tiny-mistral-f16.gguf"], "qwen2-window": ["qwen2-win
 def write(golden: dict, runs: dict) -> int:
     golden["models"] = []
     for model_name, files in FILES.items():
-        prompts = []
-        for name, run in runs[model_name].items():
-            summary = oracle.summarise(run)
-            margin = oracle.smallest_margin(summary)
-            assert margin >= oracle.MARGIN_MIN, f"{model_name} {name} has a near tie: {margin}; choose another prompt"
-            distinct = len(set(run.generated_ids))
-            print(f"{model_name:12} {name:12} tokens {len(run.prompt_ids):3} margin {margin:.4f} distinct {distinct}")
-            prompts.append({"name": name, "text": PROMPTS[name], **summary})
+        prompts = model_goldens.prompt_rows(model_name, runs[model_name], PROMPTS)
         golden["models"].append({"name": model_name, "files": files, "prompts": prompts})
     golden_file.write_golden(NAME, golden)
     return 0
@@ -133,13 +127,7 @@ def compare(golden: dict, runs: dict) -> int:
     for part in ["tokens", "marked", "chats"]:
         if committed[part] != golden[part]:
             raise SystemExit(f"{part} differ from the committed golden")
-    largest = 0.0
-    for model in committed["models"]:
-        for prompt in model["prompts"]:
-            run = runs[model["name"]][prompt["name"]]
-            largest = max(largest, oracle.largest_difference(f"{model['name']} {prompt['name']}", prompt, run))
-    print(f"largest difference to the committed golden: {largest:.6f} (allowed {oracle.CHECK_TOLERANCE})")
-    return 0 if largest <= oracle.CHECK_TOLERANCE else 1
+    return model_goldens.compare_models(committed["models"], runs)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import golden_file
 import make_tiny_goldens as tiny_goldens
+import model_goldens
 import oracle
 import tiny_weights
 
@@ -55,26 +56,14 @@ def run_prompts(ids: dict[str, list[int]], rope_scaling: dict | None) -> dict[st
 def write(runs: dict) -> int:
     golden = {"madeWith": golden_file.made_with(), "models": []}
     for model_name, model in MODELS.items():
-        prompts = []
-        for name, run in runs[model_name].items():
-            summary = oracle.summarise(run)
-            margin = oracle.smallest_margin(summary)
-            assert margin >= oracle.MARGIN_MIN, f"{model_name} {name} has a near tie: choose another prompt"
-            print(f"{model_name:6} {name:12} tokens {len(run.prompt_ids):3} margin {margin:.4f}")
-            prompts.append({"name": name, "text": tiny_goldens.PROMPTS[name], **summary})
+        prompts = model_goldens.prompt_rows(model_name, runs[model_name], tiny_goldens.PROMPTS)
         golden["models"].append({"name": model_name, **model, "prompts": prompts})
     golden_file.write_golden(NAME, golden)
     return 0
 
 
 def compare(runs: dict) -> int:
-    largest = 0.0
-    for model in golden_file.read_golden(NAME)["models"]:
-        for prompt in model["prompts"]:
-            run = runs[model["name"]][prompt["name"]]
-            largest = max(largest, oracle.largest_difference(f"{model['name']} {prompt['name']}", prompt, run))
-    print(f"largest difference to the committed golden: {largest:.6f} (allowed {oracle.CHECK_TOLERANCE})")
-    return 0 if largest <= oracle.CHECK_TOLERANCE else 1
+    return model_goldens.compare_models(golden_file.read_golden(NAME)["models"], runs)
 
 
 if __name__ == "__main__":

@@ -97,9 +97,12 @@ bool EngineHandle::MakeMethods(napi_value object) {
                                     nullptr, nullptr, napi_enumerable, nullptr};
   };
   const napi_property_descriptor methods[] = {
-      method("submitStep", SubmitStep),   method("waitStep", WaitStep),
-      method("readLogits", ReadLogits),   method("exportPages", ExportPages),
-      method("importPages", ImportPages), method("close", Close)};
+      method("submitStep", SubmitStep),
+      method("waitStep", WaitStep),
+      method("readLogits", ReadLogits),
+      method("exportPages", MovePages<fairlane_engine_export_pages>),
+      method("importPages", MovePages<fairlane_engine_import_pages>),
+      method("close", Close)};
   return Ok(env_, napi_define_properties(env_, object, std::size(methods), methods));
 }
 
@@ -309,25 +312,13 @@ bool EngineHandle::ReadPageMove(napi_value argument, PageMove* move) {
   return false;
 }
 
-napi_value EngineHandle::ExportPages(napi_env env, napi_callback_info info) {
+template <auto kMove>
+napi_value EngineHandle::MovePages(napi_env env, napi_callback_info info) {
   napi_value argument;
   EngineHandle* handle = OpenHandleOf(env, info, &argument);
   PageMove move = {};
   if (handle == nullptr || !handle->ReadPageMove(argument, &move)) return nullptr;
-  if (fairlane_engine_export_pages(handle->engine_, move.kv_group, move.pages, move.count,
-                                   move.canonical) != kEngineOk) {
-    return Throw(env, "a page does not exist");
-  }
-  return nullptr;
-}
-
-napi_value EngineHandle::ImportPages(napi_env env, napi_callback_info info) {
-  napi_value argument;
-  EngineHandle* handle = OpenHandleOf(env, info, &argument);
-  PageMove move = {};
-  if (handle == nullptr || !handle->ReadPageMove(argument, &move)) return nullptr;
-  if (fairlane_engine_import_pages(handle->engine_, move.kv_group, move.pages, move.count,
-                                   move.canonical) != kEngineOk) {
+  if (kMove(handle->engine_, move.kv_group, move.pages, move.count, move.canonical) != kEngineOk) {
     return Throw(env, "a page does not exist");
   }
   return nullptr;

@@ -46,8 +46,9 @@ class EngineHandle {
   static napi_value SubmitStep(napi_env env, napi_callback_info info);
   static napi_value WaitStep(napi_env env, napi_callback_info info);
   static napi_value ReadLogits(napi_env env, napi_callback_info info);
-  static napi_value ExportPages(napi_env env, napi_callback_info info);
-  static napi_value ImportPages(napi_env env, napi_callback_info info);
+  // exportPages and importPages, by the engine's function that copies.
+  template <auto kMove>
+  static napi_value MovePages(napi_env env, napi_callback_info info);
   static napi_value Close(napi_env env, napi_callback_info info);
 
   static void StepDone(void* handle);
