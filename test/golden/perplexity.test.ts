@@ -17,6 +17,8 @@ const MODEL_PATH = requireDefaultModel(
 const TIMEOUT_MS = 120_000;
 /** Of int8 over f32, both ways; issue 5 asks for 0.5 % of Q4_1 files. Measured figures: docs/benchmarks.md. */
 const CHANGE_MAX = 0.005;
+/** With a KV cache of int8 as well: the same issue's 1 %. */
+const KV_INT8_CHANGE_MAX = 0.01;
 
 const golden = perplexityGolden();
 
@@ -37,7 +39,9 @@ describe.skipIf(MODEL_PATH === undefined)("perplexity of the default model", () 
       process.stderr.write(
         `perplexity ${kind.name}: ${figures}, change ${(100 * change).toFixed(3)} %\n`,
       );
-      expect(Math.abs(change)).toBeLessThan(CHANGE_MAX);
+      expect(Math.abs(change)).toBeLessThan(
+        kind.kvType === "int8" ? KV_INT8_CHANGE_MAX : CHANGE_MAX,
+      );
     },
   );
 });

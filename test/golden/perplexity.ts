@@ -12,7 +12,8 @@ interface PerplexityKind extends EngineKind {
 }
 
 /**
- * All that this CPU runs, and avx512vnni also without the bf16 that it computes attention in where that is faster.
+ * All that this CPU runs; avx512vnni also without the bf16 that it computes attention in where that is faster, and the
+ * quick ones also over a KV cache of int8.
  * @param options.isQuick leaves out the scalar engines, which take ten times as long
  */
 export function perplexityKinds({ isQuick }: { readonly isQuick: boolean }): PerplexityKind[] {
@@ -20,7 +21,10 @@ export function perplexityKinds({ isQuick }: { readonly isQuick: boolean }): Per
   const inF32 = kinds
     .filter(({ isa }) => isa === "avx512vnni")
     .map((kind) => ({ ...kind, name: `${kind.name} attention f32`, attention: "f32" as const }));
-  return [...kinds, ...inF32];
+  const inInt8 = kinds
+    .filter(({ isa }) => isa !== "generic")
+    .map((kind) => ({ ...kind, name: `${kind.name}, KV int8`, kvType: "int8" as const }));
+  return [...kinds, ...inF32, ...inInt8];
 }
 
 interface PerplexityGolden {
