@@ -23,7 +23,7 @@ export function perplexityKinds({ isQuick }: { readonly isQuick: boolean }): Per
     .map((kind) => ({ ...kind, name: `${kind.name} attention f32`, attention: "f32" as const }));
   const inInt8 = kinds
     .filter(({ isa }) => isa !== "generic")
-    .map((kind) => ({ ...kind, name: `${kind.name}, KV int8`, kvType: "int8" as const }));
+    .map((kind) => ({ ...kind, name: `${kind.name} KV int8`, kvType: "int8" as const }));
   return [...kinds, ...inF32, ...inInt8];
 }
 
