@@ -12,7 +12,7 @@ export interface EdgeOptions {
   /** 0 = any free port. */
   readonly edgePort: number;
   readonly hubPort: number;
-  /** Folder that keeps D1 and Durable Objects; null = in memory. */
+  /** Folder that keeps D1, R2 and Durable Objects; null = in memory. */
   readonly stateDir: string | null;
   readonly region: string;
   readonly hubShardCount: number;
@@ -38,6 +38,9 @@ const COMMON = {
   compatibilityDate: "2026-11-01",
   compatibilityFlags: ["nodejs_compat", "enable_request_signal"],
 };
+
+/** Both scripts share them. */
+const BUCKETS = { ARTIFACTS: "fairlane-artifacts" };
 
 function objectsOf(scriptName?: string) {
   const of = (className: string) =>
@@ -67,6 +70,7 @@ async function miniflareOptions(options: EdgeOptions) {
     bindings: { ...shared, ADMIN_TOKEN_HASH: options.adminTokenHash },
     durableObjects: edgeObjects,
     d1Databases: { CONTROL_DB: "fairlane-control", LEDGER_DB: "fairlane-ledger" },
+    r2Buckets: BUCKETS,
   };
   const hub = {
     ...COMMON,
@@ -75,6 +79,7 @@ async function miniflareOptions(options: EdgeOptions) {
     bindings: { ...shared, SALT_SECRET: options.saltSecret },
     durableObjects: objectsOf(),
     d1Databases: { LEDGER_DB: "fairlane-ledger" },
+    r2Buckets: BUCKETS,
     unsafeDirectSockets: [{ host: "127.0.0.1", port: options.hubPort }],
   };
   const converted = convertV4MiniflareOptions({

@@ -10,6 +10,7 @@ const good = {
   REGION_HUB: {},
   CONTROL_DB: {},
   LEDGER_DB: {},
+  ARTIFACTS: {},
 };
 
 describe("readEnv", () => {
@@ -29,6 +30,7 @@ describe("readEnv", () => {
     ["REGION_HUB", null],
     ["CONTROL_DB", undefined],
     ["LEDGER_DB", "a string"],
+    ["ARTIFACTS", undefined],
   ])("names %s when it is %j, and not its value", (name, value) => {
     const read = () => readEnv({ ...good, [name]: value });
     expect(read).toThrow(`The edge is misconfigured: ${name}: `);

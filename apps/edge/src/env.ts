@@ -1,6 +1,6 @@
 // Owns the edge's bindings and variables: parsed once, when the script starts, so that a wrong configuration
 // stops the start and not the first request. Messages name variables, never their values.
-import type { D1Database } from "@cloudflare/workers-types";
+import type { D1Database, R2Bucket } from "@cloudflare/workers-types";
 import { protocolLimits, type RegionHubRpc, type TenantAccountRpc } from "@fairlane/protocol";
 import { z } from "zod";
 
@@ -24,6 +24,8 @@ export interface EdgeConfig {
   readonly hubs: ObjectNamespace<RegionHubStub>;
   readonly controlDb: D1Database;
   readonly ledgerDb: D1Database;
+  /** Adapters and files of tenants. */
+  readonly artifacts: R2Bucket;
 }
 
 const binding = <T>() =>
@@ -38,6 +40,7 @@ const schema = z.object({
   REGION_HUB: binding<ObjectNamespace<RegionHubStub>>(),
   CONTROL_DB: binding<D1Database>(),
   LEDGER_DB: binding<D1Database>(),
+  ARTIFACTS: binding<R2Bucket>(),
 });
 
 /** Reads the Worker's environment; throws an error that names every wrong variable. */
@@ -57,5 +60,6 @@ export function readEnv(env: unknown): EdgeConfig {
     hubs: vars.REGION_HUB,
     controlDb: vars.CONTROL_DB,
     ledgerDb: vars.LEDGER_DB,
+    artifacts: vars.ARTIFACTS,
   };
 }

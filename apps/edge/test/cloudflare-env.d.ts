@@ -6,6 +6,7 @@ declare global {
     interface Env {
       readonly CONTROL_DB: D1Database;
       readonly LEDGER_DB: D1Database;
+      readonly ARTIFACTS: R2Bucket;
       readonly KEY_PEPPER: string;
       readonly CONTROL_MIGRATIONS: D1Migration[];
       readonly LEDGER_MIGRATIONS: D1Migration[];

@@ -135,6 +135,7 @@ function scriptedApp(script: Script, asked: Asked) {
       hubs: namespaceOf(scriptedHub(script, asked), asked.hubs),
       controlDb: env.CONTROL_DB,
       ledgerDb: env.LEDGER_DB,
+      artifacts: env.ARTIFACTS,
     },
     clock: { nowMs: () => NOW_MS },
     random,

@@ -24,6 +24,8 @@ export interface HubEnv {
   readonly USAGE_INTAKE: DurableObjectNamespace<UsageIntakeRpc & Rpc.DurableObjectBranded>;
   readonly TENANT_ACCOUNT: DurableObjectNamespace<TenantAccountRpc & Rpc.DurableObjectBranded>;
   readonly LEDGER_DB: D1Database;
+  /** Adapters and files of tenants; the edge writes it, nodes read it through the hub's door. */
+  readonly ARTIFACTS: R2Bucket;
 }
 
 const configSchema = z.object({
