@@ -23,13 +23,19 @@ export type {
 } from "./openai/chat-response.ts";
 export { choiceCounts } from "./openai/choices.ts";
 export {
+  completionRequestSchema,
   COMPLETION_TOKENS_DEFAULT,
   completionChoices,
   completionPrompts,
   parseCompletionRequest,
 } from "./openai/completions.ts";
 export type { CompletionRequest } from "./openai/completions.ts";
-export { embeddingInputs, embeddingList, parseEmbeddingRequest } from "./openai/embeddings.ts";
+export {
+  embeddingRequestSchema,
+  embeddingInputs,
+  embeddingList,
+  parseEmbeddingRequest,
+} from "./openai/embeddings.ts";
 export type { EmbeddingRequest } from "./openai/embeddings.ts";
 export { errorOfIssues } from "./openai/issues.ts";
 export type { TokenLogprob } from "./openai/logprobs.ts";

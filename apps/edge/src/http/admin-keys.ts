@@ -19,7 +19,8 @@ import { writeAccount } from "./write-account.ts";
 
 const scope = z.enum(["inference", "usage:read", "keys:write"]);
 
-const newKey = z.strictObject({
+/** Body of a new key. */
+export const newKey = z.strictObject({
   name: z.string().min(1).max(protocolLimits.NAME_CHARS_MAX).default("default"),
   project_id: z.string().max(protocolLimits.NAME_CHARS_MAX).optional(),
   scopes: z.array(scope).min(1).max(scope.options.length).default(["inference", "usage:read"]),

@@ -17,7 +17,8 @@ import { parseAdminBody } from "./parse-admin-body.ts";
 import { usageAnswer } from "./usage.ts";
 import { writeAccount } from "./write-account.ts";
 
-const newTenant = z.strictObject({
+/** Body of a new tenant. */
+export const newTenant = z.strictObject({
   name: z.string().min(1).max(protocolLimits.NAME_CHARS_MAX),
   weight: z.int().min(1).max(limits.TENANT_WEIGHT_MAX).default(limits.TENANT_WEIGHT_DEFAULT),
   requests_per_minute: z

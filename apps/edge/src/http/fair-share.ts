@@ -4,6 +4,7 @@
 import { fairHoursOf, fairTotals, type TenantHour, type TenantService } from "@fairlane/db";
 import { AppError, type FairPosition, type FleetStanding } from "@fairlane/protocol";
 import { UNITS_PER_TOKEN } from "@fairlane/vtc";
+import { z } from "zod";
 import { admit } from "../admission/admit.ts";
 import { authenticateAdmin } from "../auth/authenticate-admin.ts";
 import { authenticate } from "../auth/authenticate.ts";
@@ -21,6 +22,17 @@ import { withTimeout } from "../with-timeout.ts";
 const HOUR_MS = 3_600_000;
 /** The shard that merges the region's service. */
 const FLEET_SHARD = 0;
+
+/** Query of the tenant's own view. */
+export const fairShareQuery = z.object({
+  hours: z
+    .string()
+    .regex(/^[0-9]{1,6}$/)
+    .optional()
+    .describe(
+      `Hours to look back, 1 to ${FAIR_SHARE_HOURS_MAX}; ${FAIR_SHARE_HOURS_DEFAULT} if absent`,
+    ),
+});
 
 export function ownFairShareRoute(deps: EdgeDependencies) {
   return async (context: EdgeContext): Promise<Response> => {

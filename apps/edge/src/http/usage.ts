@@ -12,7 +12,13 @@ import { admit } from "../admission/admit.ts";
 import { authenticate } from "../auth/authenticate.ts";
 import type { EdgeContext, EdgeDependencies } from "../edge-context.ts";
 import { LEDGER_ENTRIES_MAX } from "../limits.ts";
+import { z } from "zod";
 import { serviceBody } from "./fair-share.ts";
+
+/** Query of both views. */
+export const usageQuery = z.object({
+  request_id: z.string().optional().describe("Only the entries of this request"),
+});
 
 export function ownUsageRoute(deps: EdgeDependencies) {
   return async (context: EdgeContext): Promise<Response> => {

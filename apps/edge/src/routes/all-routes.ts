@@ -1,0 +1,19 @@
+// The list of everything that the edge serves.
+import type { EdgeDependencies } from "../edge-context.ts";
+import { accountRoutes } from "./account-routes.ts";
+import { adminRoutes } from "./admin-routes.ts";
+import { inferenceRoutes } from "./inference-routes.ts";
+import { openApiRoute } from "./openapi.ts";
+import type { Route } from "./route.ts";
+import { publicRoutes } from "./public-routes.ts";
+
+/** Every route, the one of the document that lists them included. */
+export function allRoutes(deps: EdgeDependencies): readonly Route[] {
+  const routes = [
+    ...publicRoutes(deps),
+    ...inferenceRoutes(deps),
+    ...accountRoutes(deps),
+    ...adminRoutes(deps),
+  ];
+  return [...routes, openApiRoute(routes)];
+}

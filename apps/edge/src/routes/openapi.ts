@@ -1,0 +1,106 @@
+// Owns the OpenAPI 3.1 document: written from the list of routes and the very schemas that requests are checked
+// with, once, when it is first asked for.
+import {
+  OpenApiGeneratorV31,
+  OpenAPIRegistry,
+  type RouteConfig,
+} from "@asteasolutions/zod-to-openapi";
+import { z } from "zod";
+import type { Route } from "./route.ts";
+
+const OPENAPI_PATH = "/openapi.json";
+const API_KEY = "apiKey";
+const ADMIN_TOKEN = "adminToken";
+/** `:model{.+}`: a parameter of a path in Hono's form, with its pattern. */
+const PATH_PARAMETER = /:(\w+)(?:\{[^}]*\})?/g;
+
+const errorAnswer = z.object({
+  error: z.object({
+    message: z.string(),
+    type: z.string(),
+    param: z.string().nullable(),
+    code: z.string().nullable(),
+  }),
+});
+
+/** GET /openapi.json. @param routes every other route */
+export function openApiRoute(routes: readonly Route[]): Route {
+  let text: string | undefined;
+  const route: Route = {
+    method: "GET",
+    path: OPENAPI_PATH,
+    access: "public",
+    docs: { summary: "This document", tag: "Service" },
+    handler: () => {
+      text ??= JSON.stringify(openApiDocument([...routes, route]));
+      return new Response(text, { headers: { "content-type": "application/json" } });
+    },
+  };
+  return route;
+}
+
+/** The document of a list of routes. */
+export function openApiDocument(routes: readonly Route[]) {
+  const registry = new OpenAPIRegistry();
+  registry.registerComponent("securitySchemes", API_KEY, { type: "http", scheme: "bearer" });
+  registry.registerComponent("securitySchemes", ADMIN_TOKEN, { type: "http", scheme: "bearer" });
+  for (const route of routes) registry.registerPath(pathOf(route));
+  return new OpenApiGeneratorV31(registry.definitions).generateDocument({
+    openapi: "3.1.0",
+    info: {
+      title: "Fairlane",
+      version: "1",
+      description: "Language models for many tenants, behind the API that OpenAI's clients speak.",
+    },
+    servers: [{ url: "/" }],
+  });
+}
+
+function pathOf({ method, path, access, docs }: Route): RouteConfig {
+  const { summary, tag, body, query } = docs;
+  const parameters = [...path.matchAll(PATH_PARAMETER)].map(([, name = ""]) => name);
+  const params = z.object(Object.fromEntries(parameters.map((name) => [name, z.string()])));
+  const request = {
+    ...(parameters.length > 0 ? { params } : {}),
+    ...(query ? { query } : {}),
+    ...(body ? { body: { required: true, content: jsonContent(body) } } : {}),
+  };
+  return {
+    method: lowerMethods[method],
+    path: path.replaceAll(PATH_PARAMETER, "{$1}"),
+    summary,
+    tags: [tag],
+    ...securityOf(access),
+    request,
+    responses: answersOf(docs),
+  };
+}
+
+const lowerMethods = {
+  GET: "get",
+  POST: "post",
+  PUT: "put",
+  PATCH: "patch",
+  DELETE: "delete",
+} as const;
+
+function securityOf(access: Route["access"]) {
+  if (access === "public") return {};
+  if (access === "admin") return { security: [{ [ADMIN_TOKEN]: [] }] };
+  return {
+    security: [{ [API_KEY]: [] }],
+    description: `The key needs the scope \`${access.scope}\`.`,
+  };
+}
+
+function answersOf({ status = 200, answer = z.unknown(), streams = false }: Route["docs"]) {
+  const events = streams ? { "text/event-stream": { schema: z.string() } } : {};
+  return {
+    [status]: { description: "Success", content: { ...jsonContent(answer), ...events } },
+    default: { description: "What went wrong", content: jsonContent(errorAnswer) },
+  };
+}
+
+function jsonContent(schema: z.ZodType) {
+  return { "application/json": { schema } };
+}
