@@ -13,7 +13,7 @@
 
 #include "bench/bench_session.h"
 #include "bench/op_profile.h"
-#include "core/llama.h"
+#include "core/check_llama.h"
 #include "core/plugin.h"
 #include "core/step.h"
 

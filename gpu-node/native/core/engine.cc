@@ -13,8 +13,8 @@
 #include <thread>
 #include <vector>
 
+#include "core/check_llama.h"
 #include "core/limits.h"
-#include "core/llama.h"
 #include "core/manifest.h"
 #include "core/model.h"
 #include "core/plugin.h"

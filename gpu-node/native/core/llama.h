@@ -1,23 +1,18 @@
-// Owns the Llama family (Llama; Qwen2 with a bias on q, k and v; Qwen3 with normed heads): which
-// tensors and sizes each needs, and the order of ops that turns a StepBatch into logits. It decides
-// nothing about pages, slots or sampling. Invariant: what is computed for a token depends on the
-// token, its position and the keys it sees, never on the other tokens of the step.
+// Owns the Llama family (Llama; Qwen2 with a bias on q, k and v; Qwen3 with normed heads): the
+// order of ops that turns a StepBatch into logits. It decides nothing about pages, slots or
+// sampling. Invariant: what is computed for a token depends on the token, its position and the keys
+// it sees, never on the other tokens of the step.
 #pragma once
 
 #include <string>
 
 #include "core/activations.h"
 #include "core/kv_groups.h"
-#include "core/manifest.h"
 #include "core/model.h"
 #include "core/parallel_for.h"
 #include "core/step_batch.h"
 
 namespace fairlane {
-
-// Checks sizes, the set of tensors and their shapes. False with *error naming the first tensor or
-// param at fault.
-bool CheckLlama(const Manifest& manifest, std::string* error);
 
 class Llama {
  public:

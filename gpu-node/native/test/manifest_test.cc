@@ -4,7 +4,7 @@
 
 #include <cstring>
 
-#include "core/llama.h"
+#include "core/check_llama.h"
 #include "test/check.h"
 #include "test/test_model.h"
 
