@@ -39,7 +39,7 @@ async function hubWorker() {
     bindings: { ...secrets, SALT_SECRET },
     durableObjects: objects,
     d1Databases: { LEDGER_DB: "00000000-0000-4000-8000-000000000002" },
-    r2Buckets: { ARTIFACTS: "fairlane-artifacts" },
+    r2Buckets: { ARTIFACTS: "fairlane-artifacts", RETAINED: "fairlane-retained" },
   };
 }
 

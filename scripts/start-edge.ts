@@ -34,13 +34,15 @@ export interface RunningEdge {
   stop(): Promise<void>;
 }
 
+const CRON_MS = 3_600_000;
+
 const COMMON = {
   compatibilityDate: "2026-11-01",
   compatibilityFlags: ["nodejs_compat", "enable_request_signal"],
 };
 
 /** Both scripts share them. */
-const BUCKETS = { ARTIFACTS: "fairlane-artifacts" };
+const BUCKETS = { ARTIFACTS: "fairlane-artifacts", RETAINED: "fairlane-retained" };
 
 function objectsOf(scriptName?: string) {
   const of = (className: string) =>
@@ -111,11 +113,28 @@ export async function startEdge(options: EdgeOptions): Promise<RunningEdge> {
     const ledgerDb = await miniflare.getD1Database("LEDGER_DB", "fairlane-edge");
     await migrateLocal(controlDb, path.join(ROOT, "migrations/control"));
     await migrateLocal(ledgerDb, path.join(ROOT, "migrations/ledger"));
-    return { edgeUrl, hubUrl, controlDb, ledgerDb, stop: () => miniflare.dispose() };
+    const stopCron = startCron(miniflare);
+    const stop = async () => {
+      stopCron();
+      await miniflare.dispose();
+    };
+    return { edgeUrl, hubUrl, controlDb, ledgerDb, stop };
   } catch (error) {
     await miniflare.dispose();
     throw error;
   }
+}
+
+/** Runs the hub's scheduled handler by the hour, as its trigger in wrangler.toml does in production. */
+function startCron(miniflare: Miniflare): () => void {
+  const run = async () => {
+    const hub = await miniflare.getWorker("fairlane-hub");
+    await hub.scheduled({ scheduledTime: new Date() });
+  };
+  // A failed run is in the Worker's log, and the next one does its work.
+  const timer = setInterval(() => void run().catch(() => {}), CRON_MS);
+  timer.unref();
+  return () => clearInterval(timer);
 }
 
 /**

@@ -11,6 +11,7 @@ const good = {
   CONTROL_DB: {},
   LEDGER_DB: {},
   ARTIFACTS: {},
+  RETAINED: {},
 };
 
 describe("readEnv", () => {
@@ -31,6 +32,7 @@ describe("readEnv", () => {
     ["CONTROL_DB", undefined],
     ["LEDGER_DB", "a string"],
     ["ARTIFACTS", undefined],
+    ["RETAINED", undefined],
   ])("names %s when it is %j, and not its value", (name, value) => {
     const read = () => readEnv({ ...good, [name]: value });
     expect(read).toThrow(`The edge is misconfigured: ${name}: `);

@@ -26,6 +26,8 @@ export interface EdgeConfig {
   readonly ledgerDb: D1Database;
   /** Adapters and files of tenants. */
   readonly artifacts: R2Bucket;
+  /** Text of requests that are flagged to be retained, see RetainedStore. */
+  readonly retained: R2Bucket;
 }
 
 const binding = <T>() =>
@@ -41,6 +43,7 @@ const schema = z.object({
   CONTROL_DB: binding<D1Database>(),
   LEDGER_DB: binding<D1Database>(),
   ARTIFACTS: binding<R2Bucket>(),
+  RETAINED: binding<R2Bucket>(),
 });
 
 /** Reads the Worker's environment; throws an error that names every wrong variable. */
@@ -61,5 +64,6 @@ export function readEnv(env: unknown): EdgeConfig {
     controlDb: vars.CONTROL_DB,
     ledgerDb: vars.LEDGER_DB,
     artifacts: vars.ARTIFACTS,
+    retained: vars.RETAINED,
   };
 }

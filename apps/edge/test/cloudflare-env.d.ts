@@ -7,6 +7,7 @@ declare global {
       readonly CONTROL_DB: D1Database;
       readonly LEDGER_DB: D1Database;
       readonly ARTIFACTS: R2Bucket;
+      readonly RETAINED: R2Bucket;
       readonly KEY_PEPPER: string;
       readonly CONTROL_MIGRATIONS: D1Migration[];
       readonly LEDGER_MIGRATIONS: D1Migration[];

@@ -45,6 +45,7 @@ export const ADMITTED: AdmitOutcome = {
     weight: 3,
     priceVersion: "plan_01kb0000000000000000000001",
     tenantSalt: "ab".repeat(32),
+    retainedKey: "cd".repeat(32),
   },
   rates: RATES,
 };
@@ -136,6 +137,7 @@ function scriptedApp(script: Script, asked: Asked) {
       controlDb: env.CONTROL_DB,
       ledgerDb: env.LEDGER_DB,
       artifacts: env.ARTIFACTS,
+      retained: env.RETAINED,
     },
     clock: { nowMs: () => NOW_MS },
     random,

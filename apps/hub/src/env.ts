@@ -26,6 +26,8 @@ export interface HubEnv {
   readonly LEDGER_DB: D1Database;
   /** Adapters and files of tenants; the edge writes it, nodes read it through the hub's door. */
   readonly ARTIFACTS: R2Bucket;
+  /** Text of requests that are flagged to be retained. */
+  readonly RETAINED: R2Bucket;
 }
 
 const configSchema = z.object({

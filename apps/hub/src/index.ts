@@ -2,6 +2,7 @@
 import { AppError, errorBody, errorHead } from "@fairlane/protocol";
 import { hubConfig, type HubEnv } from "./env.ts";
 import { openLink } from "./region-hub/open-link.ts";
+import { sweep } from "./retained/sweep.ts";
 
 export { RegionHub } from "./region-hub/region-hub.ts";
 export { TenantAccount } from "./tenant-account/tenant-account.ts";
@@ -21,5 +22,8 @@ export default {
       const { status, headers } = errorHead(error.value);
       return Response.json(errorBody(error.value), { status, headers });
     }
+  },
+  async scheduled(controller, env) {
+    await sweep(env.RETAINED, controller.scheduledTime);
   },
 } satisfies ExportedHandler<HubEnv>;

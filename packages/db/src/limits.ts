@@ -10,3 +10,11 @@ export const LEDGER_PAGE_ENTRIES_MAX = 1_000;
 export const FAIR_ROWS_MAX = 512;
 /** Rows of service read in one query. */
 export const FAIR_PAGE_ROWS_MAX = 4_096;
+/** Bytes of one retained text: the largest request body and the longest answer together. */
+export const RETAINED_BYTES_MAX = 8 * 1024 * 1024;
+/** The longest time that text is kept: 30 days, as OpenAI keeps stored responses. */
+export const RETAINED_TTL_MS_MAX = 30 * 24 * 3_600_000;
+/** Names in one page of a sweep: R2's own bound, and that of one deletion. */
+export const SWEEP_PAGE_ENTRIES_MAX = 1_000;
+/** Pages of one sweep: two operations each, so that a sweep stays within a minute. */
+export const SWEEP_PAGES_MAX = 256;

@@ -52,13 +52,15 @@ describe("admission of a key", () => {
     expect(await accountOf(nobody).admit(admitInput(nobody))).toEqual(refused);
   });
 
-  it("derives the salt from the account's tenant, whoever asks first", async () => {
+  it("derives salt and retained key from the account's tenant, whoever asks first", async () => {
     const tenantId = uniqueId("ten");
     const account = await makeAccount(tenantId);
     await account.admit(admitInput(tenantId, { tenantId: "ten_other" }));
     const outcome = await account.admit(admitInput(tenantId));
     const mac = await macFields(env.SALT_SECRET, "fairlane-tenant-salt-v1", [tenantId]);
     expect(outcome.ok && outcome.principal.tenantSalt).toBe(toHex(mac));
+    const keyMac = await macFields(env.SALT_SECRET, "fairlane-retained-key-v1", [tenantId]);
+    expect(outcome.ok && outcome.principal.retainedKey).toBe(toHex(keyMac));
   });
 
   it("ends what runs and waits for a revoked key on every shard, and nothing else", async () => {

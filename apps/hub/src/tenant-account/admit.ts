@@ -19,6 +19,7 @@ export interface Account {
   readonly keys: KeyRing;
   readonly limits: AccountLimits;
   readonly tenantSalt: string;
+  readonly retainedKey: string;
 }
 
 /** Decides on one request and, when it is admitted, takes what it needs. */
@@ -85,7 +86,7 @@ function take(limits: AccountLimits, input: AdmitInput, nowMs: number): void {
   assert(held.ok, `hold of ${requestId} failed after its guards`);
 }
 
-function principalOf({ config, tenantSalt }: Account, key: AccountKey) {
+function principalOf({ config, tenantSalt, retainedKey }: Account, key: AccountKey) {
   return {
     tenantId: config.tenantId,
     projectId: key.projectId,
@@ -93,6 +94,7 @@ function principalOf({ config, tenantSalt }: Account, key: AccountKey) {
     weight: config.weight,
     priceVersion: config.prices.version,
     tenantSalt,
+    retainedKey,
   };
 }
 

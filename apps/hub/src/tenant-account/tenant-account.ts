@@ -3,7 +3,7 @@
 // alarm is set or running; no call rejects for an operating error.
 import { DurableObject } from "cloudflare:workers";
 import { macFields, toHex } from "@fairlane/base";
-import { appendLedgerEntries, openLedgerDb } from "@fairlane/db";
+import { appendLedgerEntries, openLedgerDb, retainedKeyOf } from "@fairlane/db";
 import type { LedgerEntry } from "@fairlane/ledger";
 import type {
   AccountConfig,
@@ -35,7 +35,7 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
   readonly #books: Books;
   readonly #keys: KeyRing;
   #limits: AccountLimits | undefined;
-  #tenantSalt: string | undefined;
+  #derived: { readonly tenantSalt: string; readonly retainedKey: string } | undefined;
   #hasAlarm = false;
   #failureCount = 0;
 
@@ -84,8 +84,8 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
         return { ok: false, error: { code: "invalid_api_key", message, param: null }, rates: null };
       }
       // Of the account's own tenant, not of whom the caller claims to be.
-      this.#tenantSalt ??= await this.#saltOf(config.tenantId);
-      const account = { config, keys: this.#keys, limits, tenantSalt: this.#tenantSalt };
+      this.#derived ??= await this.#derivedOf(config.tenantId);
+      const account = { config, keys: this.#keys, limits, ...this.#derived };
       return admit(account, input, systemClock.nowMs());
     } catch (error) {
       logEvent("error", "admission_failed", {
@@ -144,9 +144,12 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
     void this.ctx.storage.setAlarm(systemClock.nowMs() + pauseMs);
   }
 
-  async #saltOf(tenantId: string): Promise<string> {
+  async #derivedOf(tenantId: string) {
     const { saltSecret } = hubConfig(this.env);
-    return toHex(await macFields(saltSecret, SALT_DOMAIN, [tenantId]));
+    return {
+      tenantSalt: toHex(await macFields(saltSecret, SALT_DOMAIN, [tenantId])),
+      retainedKey: await retainedKeyOf(saltSecret, tenantId),
+    };
   }
 }
 

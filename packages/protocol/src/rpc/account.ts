@@ -59,6 +59,8 @@ export interface Principal {
   readonly priceVersion: string;
   /** 64 hex digits, derived from a server secret. */
   readonly tenantSalt: string;
+  /** Likewise: opens what is retained of the tenant. Never leaves edge and hub. */
+  readonly retainedKey: string;
 }
 
 /** State of the limits after this call: the numbers of the x-ratelimit-* headers. */
