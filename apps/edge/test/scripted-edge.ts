@@ -2,6 +2,7 @@
 // when machines fail. Everything else (D1 included) is real. Records what the edge asked of them.
 import { openControlDb, openLedgerDb } from "@fairlane/db";
 import type {
+  AdapterResidency,
   AdmitInput,
   AdmitOutcome,
   CompleteOutcome,
@@ -56,6 +57,7 @@ export interface Script {
   readonly embed?: () => Promise<EmbedOutcome>;
   readonly stream?: () => Promise<Response>;
   readonly listModels?: () => Promise<readonly ModelCard[]>;
+  readonly adapterResidency?: (digests: readonly string[]) => Promise<readonly AdapterResidency[]>;
   readonly fairShare?: (tenantId?: string) => Promise<FleetStanding | null>;
   readonly release?: () => Promise<void>;
   readonly configure?: () => Promise<void>;
@@ -107,6 +109,7 @@ function scriptedHub(script: Script, asked: Asked): RegionHubStub {
       return script.embed?.() ?? Promise.reject(new Error("no script"));
     },
     listModels: () => script.listModels?.() ?? Promise.resolve([]),
+    adapterResidency: (digests) => script.adapterResidency?.(digests) ?? Promise.resolve([]),
     fairShare: (tenantId) => script.fairShare?.(tenantId) ?? Promise.reject(new Error("no script")),
     fetch: async (_url, init) => {
       asked.hubRequests.push(await new Response(init.body).json<HubRequest>());

@@ -1,5 +1,6 @@
 // The hub script: exports the Durable Objects and serves the door that nodes dial. Wiring only.
 import { AppError, errorBody, errorHead } from "@fairlane/protocol";
+import { isAdapterPath, serveAdapter } from "./adapters/serve-adapter.ts";
 import { hubConfig, type HubEnv } from "./env.ts";
 import { openLink } from "./region-hub/open-link.ts";
 import { sweep } from "./retained/sweep.ts";
@@ -16,7 +17,8 @@ export default {
         return Response.json({ status: "ok", region: hubConfig(env).region });
       }
       if (url.pathname === "/wire/v1/link") return await openLink(request, env);
-      throw new AppError("not_found", "The hub serves nodes only: /wire/v1/link and /health.");
+      if (isAdapterPath(url.pathname)) return await serveAdapter(request, env);
+      throw new AppError("not_found", "The hub serves nodes only: /wire/v1 and /health.");
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
       const { status, headers } = errorHead(error.value);

@@ -6,7 +6,19 @@ import type { Clock } from "./clock.ts";
 import type { Random } from "./random.ts";
 
 /** The prefixes of every kind of id in the system. */
-export type IdPrefix = "ten" | "prj" | "key" | "req" | "rsv" | "node" | "adm" | "plan";
+export type IdPrefix =
+  | "ten"
+  | "prj"
+  | "key"
+  | "req"
+  | "rsv"
+  | "node"
+  | "adm"
+  | "plan"
+  | "adp"
+  | "adv"
+  | "file"
+  | "batch";
 
 export const ULID_CHARS = 26;
 const ULID_BYTES = 16;

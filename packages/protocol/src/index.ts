@@ -1,3 +1,7 @@
+export { ADAPTER_FILES, adapterDigest, adapterObjects } from "./adapters/adapter-digest.ts";
+export type { AdapterFile } from "./adapters/adapter-digest.ts";
+export { adapterText, isAdapterName, parseModelName } from "./adapters/adapter-name.ts";
+export type { AdapterRef, ModelName } from "./adapters/adapter-name.ts";
 export { AppError, errorBody, errorHead } from "./app-error.ts";
 export type { ErrorBody, ErrorValue } from "./app-error.ts";
 export { adminTokenHash, isAdminToken, makeAdminToken } from "./credentials/admin-token.ts";
@@ -78,6 +82,7 @@ export { HUB_ACCEPTED_HEADER, HUB_STREAM_URL } from "./rpc/hub.ts";
 export type {
   CommitBatch,
   CompleteOutcome,
+  AdapterResidency,
   EmbedOutcome,
   HubCompletionRequest,
   HubEmbeddingRequest,
@@ -86,6 +91,7 @@ export type {
   UsageIntakeRpc,
 } from "./rpc/hub.ts";
 export type { AcceptFrame, RefuseFrame } from "./wire/accept.ts";
+export type { AdapterTier, SubmitAdapter } from "./wire/adapter.ts";
 export type { DoneFrame } from "./wire/done.ts";
 export type { CellReport, ServiceFrame } from "./wire/fair-share.ts";
 export { parseHubFrame, parseNodeFrame } from "./wire/frame.ts";

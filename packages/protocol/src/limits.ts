@@ -67,5 +67,11 @@ export const HUB_SHARDS_MAX = 64;
 export const NODE_ENDPOINTS_MAX = 16;
 /** Base64 characters of one embedding: the largest models have 16,384 numbers of four bytes. */
 export const EMBEDDING_CHARS_MAX = 100_000;
+/** Versions of an adapter, and so the largest number that a name may have. */
+export const ADAPTER_VERSION_MAX = 1_000_000;
+/** Bytes of an adapter's weights: rank 256 on every linear layer of 8 billion parameters has 1.3 GB in f16. */
+export const ADAPTER_BYTES_MAX = 2 * 1024 ** 3;
+/** Adapters in one heartbeat: about 90 bytes each, so it stays below 400 KB; it is sent when something changed. */
+export const HEARTBEAT_ADAPTERS_MAX = 4_096;
 /** Models a node offers: one base model per process now, adapters later. */
 export const NODE_MODELS_MAX = 64;

@@ -63,6 +63,7 @@ export function submitText(request: HubWork, attempt: number): string {
     tier: request.tier,
     deadline_ms: request.deadlineMs,
     price_version: request.priceVersion,
+    ...(request.adapter === undefined ? {} : { adapter: request.adapter }),
   };
   return JSON.stringify(submitOf(request, terms));
 }

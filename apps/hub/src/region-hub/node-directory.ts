@@ -1,7 +1,13 @@
 // Owns which nodes are linked to this shard, what they serve and how loaded they are. Invariant: a node has at
 // most one link here, the one with the newest epoch; of two with the same epoch the later one.
 import { assert } from "@fairlane/base";
-import type { HeartbeatFrame, HelloFrame, ModelCard } from "@fairlane/protocol";
+import type {
+  AdapterResidency,
+  AdapterTier,
+  HeartbeatFrame,
+  HelloFrame,
+  ModelCard,
+} from "@fairlane/protocol";
 import { LINKS_MAX } from "../limits.ts";
 import type { NodeLink } from "./node-link.ts";
 
@@ -12,6 +18,8 @@ export interface NodeEntry {
   /** Requests running or waiting at the node: its last heartbeat plus what was submitted since. */
   loadRequests: number;
   isDraining: boolean;
+  /** Where the node has which adapter, by digest; at most HEARTBEAT_ADAPTERS_MAX. */
+  adapters: ReadonlyMap<string, AdapterTier>;
 }
 
 export class NodeDirectory {
@@ -39,7 +47,8 @@ export class NodeDirectory {
   add(link: NodeLink, hello: HelloFrame): NodeLink | undefined {
     assert(this.refusalOf(hello) === undefined, `link of ${link.nodeId} was to be refused`);
     const replaced = this.#nodes.get(link.nodeId)?.link;
-    this.#nodes.set(link.nodeId, { link, hello, loadRequests: 0, isDraining: false });
+    const adapters = new Map<string, AdapterTier>();
+    this.#nodes.set(link.nodeId, { link, hello, loadRequests: 0, isDraining: false, adapters });
     return replaced;
   }
 
@@ -55,7 +64,20 @@ export class NodeDirectory {
     const isBack = entry.isDraining && !frame.draining;
     entry.loadRequests = frame.load.running + frame.load.waiting;
     entry.isDraining = frame.draining;
+    if (frame.adapters !== undefined) {
+      entry.adapters = new Map(frame.adapters.map(({ digest, tier }) => [digest, tier]));
+    }
     return isBack;
+  }
+
+  /** Which node has which of these adapters, and where. */
+  residency(digests: readonly string[]): readonly AdapterResidency[] {
+    return [...this.#nodes.values()].flatMap(({ link, adapters }) =>
+      digests.flatMap((digest) => {
+        const tier = adapters.get(digest);
+        return tier === undefined ? [] : [{ nodeId: link.nodeId, digest, tier }];
+      }),
+    );
   }
 
   /** The models that linked nodes serve, by id. */

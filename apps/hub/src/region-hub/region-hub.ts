@@ -7,6 +7,7 @@ import {
   HUB_ACCEPTED_HEADER,
   HUB_STREAM_URL,
   SSE_HEADERS,
+  type AdapterResidency,
   type CompleteOutcome,
   type EmbedOutcome,
   type ErrorValue,
@@ -64,6 +65,10 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
 
   async listModels(): Promise<readonly ModelCard[]> {
     return this.#directory.models();
+  }
+
+  async adapterResidency(digests: readonly string[]): Promise<readonly AdapterResidency[]> {
+    return this.#directory.residency(digests);
   }
 
   async fairShare(tenantId?: string): Promise<FleetStanding | null> {

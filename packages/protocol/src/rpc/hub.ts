@@ -6,6 +6,7 @@ import type { CompletionRequest } from "../openai/completions.ts";
 import type { EmbeddingRequest, embeddingList } from "../openai/embeddings.ts";
 import type { ModelCard } from "../openai/model.ts";
 import type { TextCompletion } from "../openai/text-completion.ts";
+import type { AdapterTier, SubmitAdapter } from "../wire/adapter.ts";
 import type { UsageRecord } from "../wire/usage.ts";
 import type { FleetChange, FleetHead, FleetNews, FleetPage, FleetStanding } from "./fleet.ts";
 
@@ -21,6 +22,8 @@ export interface HubRequest {
   readonly priceVersion: string;
   readonly createdMs: number;
   readonly deadlineMs: number;
+  /** What the model runs with; absent = nothing. */
+  readonly adapter?: SubmitAdapter;
   readonly body: ChatRequest;
 }
 
@@ -34,6 +37,13 @@ export interface HubCompletionRequest extends Omit<HubRequest, "body"> {
 export interface HubEmbeddingRequest extends Omit<HubRequest, "body"> {
   readonly endpoint: "embeddings";
   readonly body: EmbeddingRequest;
+}
+
+/** Where one node has one adapter. */
+export interface AdapterResidency {
+  readonly nodeId: string;
+  readonly digest: string;
+  readonly tier: AdapterTier;
 }
 
 export type EmbedOutcome =
@@ -61,6 +71,8 @@ export interface RegionHubRpc {
   complete(request: HubRequest | HubCompletionRequest): Promise<CompleteOutcome>;
   embed(request: HubEmbeddingRequest): Promise<EmbedOutcome>;
   listModels(): Promise<readonly ModelCard[]>;
+  /** Which linked node has which of these adapters where; nodes that have none are absent. */
+  adapterResidency(digests: readonly string[]): Promise<readonly AdapterResidency[]>;
   /**
    * Where tenants stand in the region: the named one, or all that it knows. Shard 0 only. Null while what an earlier hub
    * knew cannot be loaded.

@@ -5,6 +5,7 @@ import { parseHubFrame, parseNodeFrame } from "./frame.ts";
 
 const name = fc.string({ minLength: 1, maxLength: 256, unit: "binary" });
 const id = fc.stringMatching(/^req_[0-9a-z]{26}$/);
+const digest = fc.stringMatching(/^[0-9a-f]{64}$/);
 const count = fc.maxSafeNat();
 const positive = count.map((value) => Math.max(1, value));
 const text = fc.string({ unit: "binary" });
@@ -124,12 +125,26 @@ const nodeFrames = {
       load: fc.record({ running: count, waiting: count, pages_free: count, pages_total: count }),
       draining: fc.boolean(),
       service: fc.record({ epoch: positive, cells: fc.array(cell, { maxLength: 4 }) }),
+      adapters: fc.array(fc.record({ digest, tier: fc.constantFrom("device", "host", "disk") }), {
+        maxLength: 4,
+      }),
     },
     { requiredKeys: ["type", "sent_at_ms", "load", "draining"], noNullPrototype: true },
   ),
 };
 
-const submitted = fc.record({
+const adapter = fc.record(
+  {
+    name,
+    digest,
+    bytes: fc.integer({ min: 1, max: 2 ** 31 }),
+    source: fc.constantFrom("ten_a/adv_b", "t/v"),
+    pinned: fc.boolean(),
+  },
+  { requiredKeys: ["name", "digest", "bytes", "source"], noNullPrototype: true },
+);
+
+const submitTerms = {
   id,
   attempt: positive,
   tenant_id: name,
@@ -155,7 +170,9 @@ const submitted = fc.record({
     },
     { requiredKeys: ["messages"], noNullPrototype: true },
   ),
-});
+};
+
+const submitted = fc.oneof(fc.record(submitTerms), fc.record({ ...submitTerms, adapter }));
 
 const hubFrames = {
   welcome: fc.record({

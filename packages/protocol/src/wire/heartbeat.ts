@@ -1,5 +1,6 @@
 // Owns the node's sign of life with its load; the hub routes by it and drops links that stop sending it.
 import { z } from "zod";
+import { adapterTiers } from "./adapter.ts";
 import { cellReport } from "./fair-share.ts";
 
 const count = z.int().nonnegative();
@@ -17,6 +18,8 @@ export const heartbeatFrame = z.object({
   draining: z.boolean(),
   /** On shard 0 only. */
   service: cellReport.optional(),
+  /** Where the node has which adapter; absent: as the link was told last. */
+  adapters: adapterTiers.optional(),
 });
 
 export type HeartbeatFrame = z.infer<typeof heartbeatFrame>;

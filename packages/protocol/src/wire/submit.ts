@@ -4,6 +4,7 @@ import { NAME_CHARS_MAX, SUBMIT_REQUESTS_MAX } from "../limits.ts";
 import { chatRequestSchema } from "../openai/chat.ts";
 import { completionRequestSchema } from "../openai/completions.ts";
 import { embeddingRequestSchema } from "../openai/embeddings.ts";
+import { submitAdapter } from "./adapter.ts";
 
 const id = z.string().min(1).max(NAME_CHARS_MAX);
 
@@ -22,6 +23,8 @@ const terms = z.object({
   deadline_ms: z.int().positive(),
   /** Prices are fixed at admission and travel to the ledger with the usage. */
   price_version: id,
+  /** What the model runs with; absent = nothing. */
+  adapter: submitAdapter.optional(),
 });
 
 export const submitRequest = z.discriminatedUnion("endpoint", [
