@@ -69,7 +69,8 @@ async function miniflareOptions(options: EdgeOptions) {
     ...COMMON,
     name: "fairlane-edge",
     modules: [{ type: "ESModule" as const, path: "edge.mjs", contents: bundles.edge }],
-    bindings: { ...shared, ADMIN_TOKEN_HASH: options.adminTokenHash },
+    // Miniflare passes a `cf-connecting-ip` of the client's own on; it listens on the loopback address alone.
+    bindings: { CLIENT_ADDRESS: "loopback", ...shared, ADMIN_TOKEN_HASH: options.adminTokenHash },
     durableObjects: edgeObjects,
     d1Databases: { CONTROL_DB: "fairlane-control", LEDGER_DB: "fairlane-ledger" },
     r2Buckets: BUCKETS,

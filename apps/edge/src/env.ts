@@ -17,6 +17,8 @@ export type RegionHubStub = RegionHubRpc & {
 export interface EdgeConfig {
   readonly region: string;
   readonly hubShardCount: number;
+  /** Where a client's address comes from; `loopback` where the edge listens on that alone. */
+  readonly clientAddress: "cf-connecting-ip" | "loopback";
   readonly keyPepper: string;
   /** Hex. */
   readonly adminTokenHash: string;
@@ -36,6 +38,7 @@ const binding = <T>() =>
 const schema = z.object({
   REGION: z.string().regex(/^[a-z0-9-]{1,32}$/),
   HUB_SHARD_COUNT: z.coerce.number().int().min(1).max(protocolLimits.HUB_SHARDS_MAX),
+  CLIENT_ADDRESS: z.enum(["cf-connecting-ip", "loopback"]).default("cf-connecting-ip"),
   KEY_PEPPER: z.string().min(16),
   ADMIN_TOKEN_HASH: z.string().regex(/^[0-9a-f]{64}$/),
   TENANT_ACCOUNT: binding<ObjectNamespace<TenantAccountRpc>>(),
@@ -57,6 +60,7 @@ export function readEnv(env: unknown): EdgeConfig {
   return {
     region: vars.REGION,
     hubShardCount: vars.HUB_SHARD_COUNT,
+    clientAddress: vars.CLIENT_ADDRESS,
     keyPepper: vars.KEY_PEPPER,
     adminTokenHash: vars.ADMIN_TOKEN_HASH,
     accounts: vars.TENANT_ACCOUNT,

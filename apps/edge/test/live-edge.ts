@@ -16,9 +16,13 @@ export interface TestTenant {
 export function send(
   method: string,
   path: string,
-  options: { readonly credential?: string; readonly body?: unknown } = {},
+  options: {
+    readonly credential?: string;
+    readonly body?: unknown;
+    readonly headers?: Readonly<Record<string, string>>;
+  } = {},
 ): Promise<Response> {
-  const headers = new Headers();
+  const headers = new Headers(options.headers);
   if (options.credential !== undefined) {
     headers.set("authorization", `Bearer ${options.credential}`);
   }

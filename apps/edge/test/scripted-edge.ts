@@ -37,19 +37,20 @@ export const RATES: RateState = {
   resetTokensMs: 360_000,
 };
 
-export const ADMITTED: AdmitOutcome = {
+export const ADMITTED = {
   ok: true,
   principal: {
     tenantId: TENANT_ID,
     projectId: "prj_01jd0000000000000000000003",
     keyId: KEY_ID,
+    allowedModels: null,
     weight: 3,
     priceVersion: "plan_01kb0000000000000000000001",
     tenantSalt: "ab".repeat(32),
     retainedKey: "cd".repeat(32),
   },
   rates: RATES,
-};
+} satisfies AdmitOutcome;
 
 export interface Script {
   readonly admit?: () => Promise<AdmitOutcome>;
@@ -93,6 +94,7 @@ function scriptedAccount(script: Script, asked: Asked): TenantAccountRpc {
     },
     configure: () => script.configure?.() ?? Promise.resolve(),
     putKey: () => script.putKey?.() ?? Promise.resolve(true),
+    changeKey: () => Promise.reject(new Error("no script")),
     revokeKey: () => script.revokeKey?.() ?? Promise.resolve(true),
     settleMany: () => Promise.reject(new Error("not the edge's")),
   };
@@ -133,6 +135,7 @@ function scriptedApp(script: Script, asked: Asked) {
     config: {
       region: "local",
       hubShardCount: 2,
+      clientAddress: "cf-connecting-ip",
       keyPepper: PEPPER,
       adminTokenHash: ADMIN_TOKEN_HASH,
       accounts: namespaceOf(scriptedAccount(script, asked), asked.accounts),

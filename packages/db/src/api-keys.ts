@@ -20,6 +20,24 @@ export async function findApiKey(
   return (await db.select().from(apiKeys).where(mine).limit(1))[0];
 }
 
+/** What of a key may change. */
+export type ApiKeyChange = Partial<
+  Pick<
+    ApiKey,
+    "name" | "scopes" | "allowedModels" | "allowedAdapters" | "allowedIps" | "expiresAtMs"
+  >
+>;
+
+/** Changes a key of this tenant; the key as it is now, undefined when the tenant has none with this id. */
+export async function changeApiKey(
+  db: ControlDb,
+  key: { readonly tenantId: string; readonly keyId: string },
+  change: ApiKeyChange,
+): Promise<ApiKey | undefined> {
+  const mine = and(eq(apiKeys.id, key.keyId), eq(apiKeys.tenantId, key.tenantId));
+  return (await db.update(apiKeys).set(change).where(mine).returning())[0];
+}
+
 /** Notes the revocation of a key of this tenant; the first time stays. */
 export async function markApiKeyRevoked(
   db: ControlDb,

@@ -3,7 +3,7 @@ import type { D1Database } from "@cloudflare/workers-types";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import { readdir, readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createApiKey, findApiKey, markApiKeyRevoked } from "./api-keys.ts";
+import { changeApiKey, createApiKey, findApiKey, markApiKeyRevoked } from "./api-keys.ts";
 import { openControlDb, type ControlDb } from "./client.ts";
 import { currentPrices } from "./prices.ts";
 import { createTenant, findDefaultProject, findProject, findTenant } from "./tenants.ts";
@@ -61,6 +61,9 @@ const key = (id: string, tenantId: string, projectId: string) => ({
   secretHash: `hash of ${id}`,
   lastChars: "abcd",
   scopes: ["inference" as const, "usage:read" as const],
+  allowedModels: null,
+  allowedAdapters: ["adp_a"],
+  allowedIps: null,
   expiresAtMs: null,
   revokedAtMs: null,
   createdAtMs: 1_000,
@@ -118,6 +121,17 @@ describe("API keys", () => {
     await markApiKeyRevoked(db, { tenantId: "ten_i", keyId: "key_i" }, 3_000);
     await markApiKeyRevoked(db, { tenantId: "ten_i", keyId: "key_i" }, 4_000);
     expect(await revokedAt()).toBe(3_000);
+  });
+
+  it("are changed by their own tenant only", async () => {
+    await createTenant(db, tenant("ten_l"), project("prj_l", "ten_l"));
+    await createApiKey(db, key("key_l", "ten_l", "prj_l"));
+    const change = { name: "renamed", allowedModels: ["small"], allowedAdapters: null };
+    const foreign = { tenantId: "ten_a", keyId: "key_l" };
+    expect(await changeApiKey(db, foreign, change)).toBeUndefined();
+    const changed = { ...key("key_l", "ten_l", "prj_l"), ...change };
+    expect(await changeApiKey(db, { tenantId: "ten_l", keyId: "key_l" }, change)).toEqual(changed);
+    expect(await findApiKey(db, "ten_l", "key_l")).toEqual(changed);
   });
 
   it("never share a secret", async () => {

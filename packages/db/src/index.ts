@@ -1,5 +1,5 @@
-export { createApiKey, findApiKey, markApiKeyRevoked } from "./api-keys.ts";
-export type { ApiKey } from "./api-keys.ts";
+export { changeApiKey, createApiKey, findApiKey, markApiKeyRevoked } from "./api-keys.ts";
+export type { ApiKey, ApiKeyChange } from "./api-keys.ts";
 export { openControlDb, openLedgerDb } from "./client.ts";
 export type { ControlDb, LedgerDb } from "./client.ts";
 export {

@@ -38,11 +38,21 @@ export const ERROR_CODES = {
   invalid_admin_token: user(401, "the admin token is absent or wrong"),
   invalid_node_token: user(401, "the node token is absent, malformed or forged"),
   scope_not_allowed: { ...user(403, "the key lacks the scope"), type: "permission_error" },
+  model_not_allowed: { ...user(403, "the key's list lacks the model"), type: "permission_error" },
+  adapter_not_allowed: {
+    ...user(403, "the key's list lacks the adapter"),
+    type: "permission_error",
+  },
+  ip_not_allowed: {
+    ...user(403, "the key's list lacks the client's address"),
+    type: "permission_error",
+  },
   tenant_suspended: { ...user(403, "the tenant is not active"), type: "permission_error" },
   not_found: user(404, "no such route or resource"),
   model_not_found: user(404, "no node serves this model, or the tenant may not know of it"),
   method_not_allowed: user(405, "the route exists and does not take this method"),
   already_exists: user(409, "a resource with this id exists", false),
+  key_revoked: user(409, "a revoked key cannot be changed", false),
   too_many_keys: user(409, "the tenant has as many live keys as it may", false),
   request_too_large: user(413, "the body is over its byte bound"),
   rate_limit_requests: {

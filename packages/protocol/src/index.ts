@@ -1,3 +1,5 @@
+export { isScope, SCOPES } from "./access/scopes.ts";
+export type { Scope } from "./access/scopes.ts";
 export { ADAPTER_FILES, adapterDigest, adapterObjects } from "./adapters/adapter-digest.ts";
 export type { AdapterFile } from "./adapters/adapter-digest.ts";
 export { adapterText, isAdapterName, parseModelName } from "./adapters/adapter-name.ts";
@@ -53,18 +55,18 @@ export { textCompletionShape } from "./openai/text-completion.ts";
 export { addCallDelta, chunkCall } from "./openai/tool-call-delta.ts";
 export type { ToolCallDelta } from "./openai/tool-call-delta.ts";
 export type { Tool, ToolCall, ToolChoice } from "./openai/tools.ts";
+export type { AccountKey, KeyChangeOutcome, KeyTerms } from "./rpc/account-key.ts";
 export type {
   AccountConfig,
-  AccountKey,
   AccountPrices,
   AdmitInput,
   AdmitOutcome,
   ModelPrice,
   Principal,
   RateState,
-  Scope,
   SettleBatch,
   TenantAccountRpc,
+  Wanted,
 } from "./rpc/account.ts";
 export type {
   FairPosition,

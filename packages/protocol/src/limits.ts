@@ -75,3 +75,5 @@ export const ADAPTER_BYTES_MAX = 2 * 1024 ** 3;
 export const HEARTBEAT_ADAPTERS_MAX = 4_096;
 /** Models a node offers: one base model per process now, adapters later. */
 export const NODE_MODELS_MAX = 64;
+/** Entries of a key's list of models, adapters or addresses: read with each admission. */
+export const KEY_LIST_ENTRIES_MAX = 64;

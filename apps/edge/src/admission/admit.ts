@@ -9,6 +9,7 @@ import {
   type Principal,
 } from "@fairlane/protocol";
 import { wrongApiKey } from "../auth/authenticate.ts";
+import { clientAddress } from "../auth/client-address.ts";
 import { accountOf, type EdgeContext, type EdgeDependencies } from "../edge-context.ts";
 import { logFailure } from "../errors/log-failure.ts";
 import { ACCOUNT_TIMEOUT_MS, RETRY_AFTER_MS } from "../limits.ts";
@@ -30,10 +31,12 @@ const UNAVAILABLE: AdmitOutcome = {
 export async function admit(
   context: EdgeContext,
   deps: EdgeDependencies,
-  ask: { readonly claim: ApiKeyClaim } & Pick<AdmitInput, "scope" | "hold">,
+  ask: { readonly claim: ApiKeyClaim } & Pick<AdmitInput, "scope" | "hold" | "wanted">,
 ): Promise<Principal> {
   const requestId = context.get("requestId");
-  const input = { ...ask.claim, requestId, scope: ask.scope, hold: ask.hold };
+  const clientIp = clientAddress(context.req.raw.headers, deps.config.clientAddress);
+  const { scope, hold, wanted } = ask;
+  const input = { ...ask.claim, requestId, scope, hold, wanted, clientIp };
   const outcome = await askAccount(deps, input);
   context.set("rates", outcome.rates);
   if (outcome.ok) return outcome.principal;

@@ -2,7 +2,7 @@
 // agree, and the text is in neither record.
 import { newId } from "@fairlane/base";
 import type { ApiKey } from "@fairlane/db";
-import { makeApiKey, type AccountKey, type Scope } from "@fairlane/protocol";
+import { makeApiKey, type AccountKey, type KeyTerms } from "@fairlane/protocol";
 import type { EdgeDependencies } from "../edge-context.ts";
 
 const LAST_CHARS = 4;
@@ -21,17 +21,16 @@ export async function issueApiKey(
     readonly tenantId: string;
     readonly projectId: string;
     readonly name: string;
-    readonly scopes: readonly Scope[];
-    readonly expiresAtMs: number | null;
+    readonly terms: KeyTerms;
   },
 ): Promise<IssuedApiKey> {
-  const { tenantId, projectId, name, scopes, expiresAtMs } = wanted;
+  const { tenantId, projectId, name, terms } = wanted;
   const keyId = newId("key", deps.clock, deps.random);
   const pepper = deps.config.keyPepper;
   const { text, secretHash } = await makeApiKey({ tenantId, keyId, pepper, random: deps.random });
   return {
     text,
-    record: { keyId, projectId, secretHash, scopes, expiresAtMs, revokedAtMs: null },
+    record: { keyId, projectId, secretHash, ...terms, revokedAtMs: null },
     row: {
       id: keyId,
       tenantId,
@@ -39,8 +38,7 @@ export async function issueApiKey(
       name,
       secretHash,
       lastChars: text.slice(-LAST_CHARS),
-      scopes,
-      expiresAtMs,
+      ...terms,
       revokedAtMs: null,
       createdAtMs: deps.clock.nowMs(),
     },

@@ -82,6 +82,9 @@ describe("POST /v1/fairlane/admin/tenants/{id}/keys", () => {
       name: "ci",
       last_chars: text.slice(-4),
       scopes: ["inference", "usage:read"],
+      allowed_models: null,
+      allowed_adapters: null,
+      allowed_ips: null,
       expires_at_ms: null,
       created_at_ms: expect.any(Number) as unknown,
     });
@@ -97,6 +100,9 @@ describe("POST /v1/fairlane/admin/tenants/{id}/keys", () => {
       name: "reader",
       project_id: projectId,
       scopes: ["usage:read", "usage:read"],
+      allowed_models: ["small"],
+      allowed_adapters: [],
+      allowed_ips: ["10.0.0.0/8", "::1"],
       expires_at_ms: 4_102_444_800_000,
     };
     const response = await asAdmin("POST", `/tenants/${tenantId}/keys`, wanted);
@@ -117,10 +123,18 @@ describe("POST /v1/fairlane/admin/tenants/{id}/keys", () => {
   it.each([
     [{ scopes: [] }, 400, "empty_array"],
     [{ scopes: ["root"] }, 400, "invalid_value"],
-    [{ scopes: Array.from({ length: 4 }, () => "inference") }, 400, "array_above_max_length"],
+    [{ scopes: Array.from({ length: 9 }, () => "inference") }, 400, "array_above_max_length"],
     [{ expires_at_ms: 1_000 }, 400, "invalid_value"],
     [{ expires_at_ms: "tomorrow" }, 400, "invalid_type"],
     [{ secret: "mine" }, 400, "unknown_parameter"],
+    [{ allowed_models: [""] }, 400, "invalid_value"],
+    [{ allowed_adapters: Array.from({ length: 65 }, () => "adp") }, 400, "array_above_max_length"],
+    [{ allowed_ips: ["10.0.0.0/33"] }, 400, "invalid_value"],
+    [{ allowed_ips: ["2001:db8::/129"] }, 400, "invalid_value"],
+    [{ allowed_ips: ["10.0.0.0/08"] }, 400, "invalid_value"],
+    [{ allowed_ips: ["10.0.0.0/8/8"] }, 400, "invalid_value"],
+    [{ allowed_ips: ["fe80::1%eth0"] }, 400, "invalid_value"],
+    [{ allowed_ips: ["localhost"] }, 400, "invalid_value"],
   ])("refuses %j", async (body, status, code) => {
     const { tenantId } = await newTenant();
     const response = await asAdmin("POST", `/tenants/${tenantId}/keys`, body);
@@ -135,6 +149,57 @@ describe("POST /v1/fairlane/admin/tenants/{id}/keys", () => {
       expect(response.status).toBe(404);
     },
   );
+});
+
+describe("PATCH /v1/fairlane/admin/tenants/{id}/keys/{key}", () => {
+  const modelsFrom = (credential: string, from: string) =>
+    send("GET", "/v1/models", { credential, headers: { "cf-connecting-ip": from } });
+
+  it("changes what it names, at once, and leaves the rest", async () => {
+    const { tenantId, keyId, key } = await newTenant();
+    expect((await modelsFrom(key, "203.0.113.9")).status).toBe(200);
+    const change = { name: "narrow", allowed_ips: ["10.0.0.0/8"], allowed_models: ["small"] };
+    const response = await asAdmin("PATCH", `/tenants/${tenantId}/keys/${keyId}`, change);
+    expect(response.status).toBe(200);
+    const body = await response.json<Record<string, unknown>>();
+    expect(body).toMatchObject({ id: keyId, ...change, scopes: ["inference", "usage:read"] });
+    expect(body).not.toHaveProperty("key");
+    expect(await codeOf(await modelsFrom(key, "203.0.113.9"))).toBe("ip_not_allowed");
+    expect((await modelsFrom(key, "10.1.2.3")).status).toBe(200);
+    const messages = [{ role: "user", content: "hi" }];
+    const asked = await send("POST", "/v1/chat/completions", {
+      credential: key,
+      headers: { "cf-connecting-ip": "10.1.2.3" },
+      body: { model: "large", messages },
+    });
+    expect(await codeOf(asked)).toBe("model_not_allowed");
+    await asAdmin("PATCH", `/tenants/${tenantId}/keys/${keyId}`, { allowed_models: null });
+    const row = await env.CONTROL_DB.prepare("SELECT * FROM api_keys WHERE id = ?")
+      .bind(keyId)
+      .first();
+    expect(row).toMatchObject({
+      name: "narrow",
+      allowed_ips: '["10.0.0.0/8"]',
+      allowed_models: null,
+    });
+  });
+
+  it("finds a key under its own tenant only", async () => {
+    const [owner, other] = [await newTenant(), await newTenant()];
+    const path = `/tenants/${other.tenantId}/keys/${owner.keyId}`;
+    const response = await asAdmin("PATCH", path, { scopes: ["usage:read"] });
+    expect(response.status).toBe(404);
+    expect((await send("GET", "/v1/models", { credential: owner.key })).status).toBe(200);
+  });
+
+  it("does not wake a revoked key", async () => {
+    const { tenantId, keyId, key } = await newTenant();
+    await asAdmin("DELETE", `/tenants/${tenantId}/keys/${keyId}`);
+    const response = await asAdmin("PATCH", `/tenants/${tenantId}/keys/${keyId}`, { name: "n" });
+    expect(response.status).toBe(409);
+    expect(await codeOf(response)).toBe("key_revoked");
+    expect((await send("GET", "/v1/models", { credential: key })).status).toBe(401);
+  });
 });
 
 describe("DELETE /v1/fairlane/admin/tenants/{id}/keys/{key}", () => {
@@ -191,6 +256,7 @@ describe("administrative routes", () => {
       ["POST", "/v1/fairlane/admin/tenants", { name: "n" }],
       ["POST", `${at}/keys`, {}],
       ["GET", `${at}/usage`, undefined],
+      ["PATCH", `${at}/keys/${keyId}`, {}],
       ["DELETE", `${at}/keys/${keyId}`, undefined],
     ];
     return { routes, key };

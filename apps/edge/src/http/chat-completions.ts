@@ -16,6 +16,7 @@ import { HOLD_LEASE_EXTRA_MS, REQUEST_DEADLINE_MS } from "../limits.ts";
 import { relayCompletion, relayStream } from "../stream/relay.ts";
 import { hubTerms } from "./hub-terms.ts";
 import { readJson } from "./read-json.ts";
+import { wantedOf } from "./wanted.ts";
 
 export function chatCompletionsRoute(deps: EdgeDependencies) {
   return async (context: EdgeContext): Promise<Response> => {
@@ -28,7 +29,8 @@ export function chatCompletionsRoute(deps: EdgeDependencies) {
     const deadlineMs = context.get("startedMs") + REQUEST_DEADLINE_MS;
     const leaseUntilMs = deadlineMs + HOLD_LEASE_EXTRA_MS;
     const hold = parsed.ok ? { tokensEstimate: estimateTokens(parsed.value), leaseUntilMs } : null;
-    const principal = await admit(context, deps, { claim, scope: "inference", hold });
+    const wanted = wantedOf(parsed);
+    const principal = await admit(context, deps, { claim, scope: "inference", hold, wanted });
     if (!parsed.ok) throw AppError.of(parsed.error);
 
     // E4. Route: the request's id names the shard, the shard chooses the node.

@@ -16,6 +16,7 @@ import { HOLD_LEASE_EXTRA_MS, REQUEST_DEADLINE_MS } from "../limits.ts";
 import { relayEmbeddings } from "../stream/relay.ts";
 import { hubTerms } from "./hub-terms.ts";
 import { readJson } from "./read-json.ts";
+import { wantedOf } from "./wanted.ts";
 
 export function embeddingsRoute(deps: EdgeDependencies) {
   return async (context: EdgeContext): Promise<Response> => {
@@ -29,7 +30,8 @@ export function embeddingsRoute(deps: EdgeDependencies) {
     const hold = parsed.ok
       ? { tokensEstimate: embeddingTokensMax(parsed.value), leaseUntilMs }
       : null;
-    const principal = await admit(context, deps, { claim, scope: "inference", hold });
+    const wanted = wantedOf(parsed);
+    const principal = await admit(context, deps, { claim, scope: "inference", hold, wanted });
     if (!parsed.ok) throw AppError.of(parsed.error);
 
     // E4. Route.

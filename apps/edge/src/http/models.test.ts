@@ -1,6 +1,6 @@
 import type { ModelCard } from "@fairlane/protocol";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { scriptedEdge } from "../../test/scripted-edge.ts";
+import { ADMITTED, scriptedEdge } from "../../test/scripted-edge.ts";
 
 const CARD: ModelCard = {
   id: "vendor/small-model",
@@ -29,6 +29,18 @@ describe("GET /v1/models", () => {
     expect(await response.json()).toEqual({ object: "list", data: [BODY] });
     expect(edge.asked.hubs).toEqual(["local:0"]);
     expect(edge.asked.admits).toMatchObject([{ scope: "inference", hold: null }]);
+  });
+
+  it("lists the models that the key may use", async () => {
+    const large = { ...CARD, id: "vendor/large-model" };
+    const principal = { ...ADMITTED.principal, allowedModels: ["vendor/large-model"] };
+    const edge = scriptedEdge({
+      listModels: () => Promise.resolve([CARD, large]),
+      admit: () => Promise.resolve({ ...ADMITTED, principal }),
+    });
+    const list = await (await edge.send("/v1/models")).json<{ data: { id: string }[] }>();
+    expect(list.data.map(({ id }) => id)).toEqual(["vendor/large-model"]);
+    expect((await edge.send("/v1/models/vendor/small-model")).status).toBe(404);
   });
 
   it("is not for callers without a key", async () => {

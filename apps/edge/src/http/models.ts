@@ -1,4 +1,4 @@
-// GET /v1/models and /v1/models/{id}: what the region's nodes serve. Every node links to every shard, so shard 0
+// GET /v1/models and /v1/models/{id}: what the region's nodes serve and the key may use. Every node links to every shard, so shard 0
 // speaks for the region.
 import { AppError, modelBody, modelList } from "@fairlane/protocol";
 import { admit } from "../admission/admit.ts";
@@ -8,8 +8,9 @@ import { regionModels } from "./region-models.ts";
 
 async function visibleModels(context: EdgeContext, deps: EdgeDependencies) {
   const claim = await authenticate(context.req.raw.headers, deps.config.keyPepper);
-  await admit(context, deps, { claim, scope: "inference", hold: null });
-  return regionModels(deps, 0, context.get("requestId"));
+  const { allowedModels } = await admit(context, deps, { claim, scope: "inference", hold: null });
+  const models = await regionModels(deps, 0, context.get("requestId"));
+  return allowedModels === null ? models : models.filter(({ id }) => allowedModels.includes(id));
 }
 
 export function listModelsRoute(deps: EdgeDependencies) {

@@ -1,6 +1,12 @@
 // The operator's routes.
 import type { EdgeDependencies } from "../edge-context.ts";
-import { createApiKeyRoute, newKey, revokeApiKeyRoute } from "../http/admin-keys.ts";
+import {
+  changeApiKeyRoute,
+  changedKey,
+  createApiKeyRoute,
+  newKey,
+  revokeApiKeyRoute,
+} from "../http/admin-keys.ts";
 import { createTenantRoute, newTenant, tenantUsageRoute } from "../http/admin-tenants.ts";
 import { adminFairShareRoute } from "../http/fair-share.ts";
 import { usageQuery } from "../http/usage.ts";
@@ -39,6 +45,13 @@ export function adminRoutes(deps: EdgeDependencies): readonly Route[] {
       access,
       docs: { summary: "Make an API key; its text is shown once", tag, body: newKey, status: 201 },
       handler: createApiKeyRoute(deps),
+    },
+    {
+      method: "PATCH",
+      path: `${TENANTS}/:tenant/keys/:key`,
+      access,
+      docs: { summary: "Change what an API key may do", tag, body: changedKey },
+      handler: changeApiKeyRoute(deps),
     },
     {
       method: "DELETE",

@@ -115,11 +115,32 @@ describe("admission of a key", () => {
     expect(code(await account.admit(admitInput(tenantId, { keyId: "key_old" })))).toBe(
       "api_key_expired",
     );
-    expect(code(await account.admit(admitInput(tenantId, { scope: "keys:write" })))).toBe(
+    expect(code(await account.admit(admitInput(tenantId, { scope: "keys:manage" })))).toBe(
       "scope_not_allowed",
     );
     await account.configure(configOf(tenantId, { active: false }));
     expect(code(await account.admit(admitInput(tenantId)))).toBe("tenant_suspended");
+  });
+
+  it("follows a change of the key's terms at once and over a restart, unless it is revoked", async () => {
+    const tenantId = uniqueId("ten");
+    const account = await makeAccount(tenantId);
+    const wanted = { model: "large" };
+    expect(await account.changeKey("key_a", { allowedModels: ["small"] })).toEqual({
+      ok: true,
+      key: keyOf({ allowedModels: ["small"] }),
+    });
+    expect(code(await account.admit(admitInput(tenantId, { wanted })))).toBe("model_not_allowed");
+    await evictDurableObject(account);
+    const again = accountOf(tenantId);
+    expect(code(await again.admit(admitInput(tenantId, { wanted })))).toBe("model_not_allowed");
+    await again.changeKey("key_a", { allowedModels: null });
+    expect(code(await again.admit(admitInput(tenantId, { wanted })))).toBe("admitted");
+    expect(await again.changeKey("key_x", {})).toEqual({ ok: false, reason: "unknown" });
+    await again.revokeKey("key_a");
+    const late = await again.changeKey("key_a", { expiresAtMs: null });
+    expect(late).toEqual({ ok: false, reason: "revoked" });
+    expect(code(await again.admit(admitInput(tenantId, { wanted })))).toBe("invalid_api_key");
   });
 
   it("takes no more live keys than its bound, and forgets a dead one first", async () => {

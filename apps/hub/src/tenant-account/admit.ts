@@ -11,6 +11,7 @@ import type {
 } from "@fairlane/protocol";
 import { RETRY_AFTER_MS } from "../limits.ts";
 import type { AccountLimits } from "./account-limits.ts";
+import { keyRefusal } from "./key-refusal.ts";
 import type { KeyRing } from "./keys.ts";
 import { reapHolds } from "./reap.ts";
 
@@ -30,14 +31,10 @@ export function admit(account: Account, input: AdmitInput, nowMs: number): Admit
   if (!key || input.tenantId !== config.tenantId || key.revokedAtMs !== null) {
     return refusal("invalid_api_key", "The API key is not valid.");
   }
-  if (key.expiresAtMs !== null && key.expiresAtMs <= nowMs) {
-    return refusal("api_key_expired", "The API key has expired.");
-  }
   // 2. What it may do.
+  const refused = keyRefusal(key, input, nowMs);
+  if (refused) return { ok: false, error: refused, rates: null };
   if (!config.active) return refusal("tenant_suspended", "The account is suspended.");
-  if (!key.scopes.includes(input.scope)) {
-    return refusal("scope_not_allowed", `The API key lacks the scope '${input.scope}'.`);
-  }
   // 3. The limits. The same request asked again (its answer was lost) takes nothing again.
   reapHolds(limits, config.tenantId, nowMs);
   const isRepeated = limits.holds.has(input.requestId);
@@ -91,6 +88,7 @@ function principalOf({ config, tenantSalt, retainedKey }: Account, key: AccountK
     tenantId: config.tenantId,
     projectId: key.projectId,
     keyId: key.keyId,
+    allowedModels: key.allowedModels,
     weight: config.weight,
     priceVersion: config.prices.version,
     tenantSalt,

@@ -1,7 +1,7 @@
 // Owns the tenant's keys: authoritative for whether a key is known, alive and what it may do. All of them are in
 // memory; the table is written first, so a revocation that was acknowledged survives anything.
 import { equalsConstantTime } from "@fairlane/base";
-import type { AccountKey } from "@fairlane/protocol";
+import type { AccountKey, KeyChangeOutcome, KeyTerms } from "@fairlane/protocol";
 import { KEYS_MAX } from "../limits.ts";
 
 const TABLE_SQL = `
@@ -10,6 +10,8 @@ CREATE TABLE IF NOT EXISTS keys (
   key TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 `;
+
+const NO_LISTS = { allowedModels: null, allowedAdapters: null, allowedIps: null };
 
 const encoder = new TextEncoder();
 
@@ -21,8 +23,8 @@ export class KeyRing {
     this.#sql = sql;
     sql.exec(TABLE_SQL);
     for (const { key } of sql.exec<{ key: string }>("SELECT key FROM keys")) {
-      // Written by #write below.
-      const read = JSON.parse(key) as AccountKey;
+      // Written by #write below; a key from before there were lists has none.
+      const read = { ...NO_LISTS, ...(JSON.parse(key) as AccountKey) };
       this.#keys.set(read.keyId, read);
     }
   }
@@ -45,6 +47,16 @@ export class KeyRing {
     }
     this.#write(key);
     return true;
+  }
+
+  /** Changes what is named of a living key. */
+  change(keyId: string, change: Partial<KeyTerms>): KeyChangeOutcome {
+    const key = this.#keys.get(keyId);
+    if (!key) return { ok: false, reason: "unknown" };
+    if (key.revokedAtMs !== null) return { ok: false, reason: "revoked" };
+    const changed = { ...key, ...change };
+    this.#write(changed);
+    return { ok: true, key: changed };
   }
 
   /** Revokes a key; false when it is unknown. The first revocation's time stays. */

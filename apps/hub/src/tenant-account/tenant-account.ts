@@ -10,6 +10,8 @@ import type {
   AccountKey,
   AdmitInput,
   AdmitOutcome,
+  KeyChangeOutcome,
+  KeyTerms,
   SettleBatch,
   TenantAccountRpc,
 } from "@fairlane/protocol";
@@ -66,6 +68,10 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
 
   async putKey(key: AccountKey): Promise<boolean> {
     return this.#keys.put(key, systemClock.nowMs());
+  }
+
+  async changeKey(keyId: string, change: Partial<KeyTerms>): Promise<KeyChangeOutcome> {
+    return this.#keys.change(keyId, change);
   }
 
   async revokeKey(keyId: string): Promise<boolean> {

@@ -1,20 +1,9 @@
 // Owns the types of the RPC that TenantAccount answers: edge -> account (admit, release, keys) and
 // UsageIntake -> account (settleMany). Plain data only: it crosses isolates.
+import type { Scope } from "../access/scopes.ts";
 import type { ErrorValue } from "../app-error.ts";
 import type { UsageRecord } from "../wire/usage.ts";
-
-export type Scope = "inference" | "usage:read" | "keys:write";
-
-/** A key as TenantAccount keeps it: authoritative for revocation, expiry and scopes. */
-export interface AccountKey {
-  readonly keyId: string;
-  readonly projectId: string;
-  /** Hex of the domain-separated SHA-256 of the secret; the secret itself is stored nowhere. */
-  readonly secretHash: string;
-  readonly scopes: readonly Scope[];
-  readonly expiresAtMs: number | null;
-  readonly revokedAtMs: number | null;
-}
+import type { AccountKey, KeyChangeOutcome, KeyTerms } from "./account-key.ts";
 
 /** Prices in integer nano-USD per million tokens, by model id; `*` is any other model. */
 export interface AccountPrices {
@@ -46,8 +35,18 @@ export interface AdmitInput {
   readonly keyId: string;
   readonly secretHash: string;
   readonly scope: Scope;
+  /** Where the client is, as the platform tells it; undefined when it does not. */
+  readonly clientIp?: string | undefined;
+  /** What a request that computes asks for; checked against the key's lists. */
+  readonly wanted?: Wanted | undefined;
   /** Null for routes that compute nothing: they are authorised and counted, and hold no tokens. */
   readonly hold: { readonly tokensEstimate: number; readonly leaseUntilMs: number } | null;
+}
+
+/** The model, and the adapter on it, that a request names. */
+export interface Wanted {
+  readonly model: string;
+  readonly adapter?: { readonly id: string; readonly ownerTenantId: string } | undefined;
 }
 
 /** The verified caller. */
@@ -55,6 +54,8 @@ export interface Principal {
   readonly tenantId: string;
   readonly projectId: string;
   readonly keyId: string;
+  /** Base models that the key may use; null: all. */
+  readonly allowedModels: readonly string[] | null;
   readonly weight: number;
   readonly priceVersion: string;
   /** 64 hex digits, derived from a server secret. */
@@ -83,6 +84,8 @@ export interface TenantAccountRpc {
   configure(config: AccountConfig): Promise<void>;
   /** Adds a key, or replaces one with the same id; false when the tenant has as many live keys as it may. */
   putKey(key: AccountKey): Promise<boolean>;
+  /** Changes what is named of a key, at once. */
+  changeKey(keyId: string, change: Partial<KeyTerms>): Promise<KeyChangeOutcome>;
   /** Revokes at once; false when the key is unknown. Idempotent. */
   revokeKey(keyId: string): Promise<boolean>;
   admit(input: AdmitInput): Promise<AdmitOutcome>;

@@ -20,6 +20,10 @@ export const apiKeys = sqliteTable(
     /** The last characters of the key's text, for people to recognise it by. */
     lastChars: text("last_chars").notNull(),
     scopes: text("scopes", { mode: "json" }).$type<readonly Scope[]>().notNull(),
+    /** Of these three, null means "no restriction". */
+    allowedModels: text("allowed_models", { mode: "json" }).$type<readonly string[]>(),
+    allowedAdapters: text("allowed_adapters", { mode: "json" }).$type<readonly string[]>(),
+    allowedIps: text("allowed_ips", { mode: "json" }).$type<readonly string[]>(),
     expiresAtMs: integer("expires_at_ms"),
     revokedAtMs: integer("revoked_at_ms"),
     createdAtMs: integer("created_at_ms").notNull(),
