@@ -1,7 +1,8 @@
 export { isScope, SCOPES } from "./access/scopes.ts";
 export type { Scope } from "./access/scopes.ts";
-export { ADAPTER_FILES, adapterDigest, adapterObjects } from "./adapters/adapter-digest.ts";
-export type { AdapterFile } from "./adapters/adapter-digest.ts";
+export { adapterDigest } from "./adapters/adapter-digest.ts";
+export { ADAPTER_FILES, adapterObjects } from "./adapters/adapter-files.ts";
+export type { AdapterFile } from "./adapters/adapter-files.ts";
 export { adapterText, isAdapterName, parseModelName } from "./adapters/adapter-name.ts";
 export type { AdapterRef, ModelName } from "./adapters/adapter-name.ts";
 export { AppError, errorBody, errorHead } from "./app-error.ts";

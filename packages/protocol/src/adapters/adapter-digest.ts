@@ -1,26 +1,45 @@
-// Owns what identifies an adapter's content everywhere: one digest over its two files. Edge and node compute it
-// alike, so that a node can check what it pulled. And where edge and hub keep both files.
+// Owns the content digest of a LoRA adapter, the only identity that caches, routing and distribution know: edge and node
+// compute it from the same two files. Names, owners and dates are no part of it. Invariant: two adapters with the same
+// digest change the output of a base model in the same way.
 import { hashFields, toHex } from "@fairlane/base";
 
-const DOMAIN = "fairlane-adapter-v1";
+/** Fields of adapter_config.json that change what is computed; all others say how it was trained. */
+const FIELDS = [
+  "peft_type",
+  "r",
+  "lora_alpha",
+  "use_rslora",
+  "use_dora",
+  "bias",
+  "lora_bias",
+  "fan_in_fan_out",
+  "target_modules",
+  "layers_to_transform",
+  "rank_pattern",
+  "alpha_pattern",
+  "modules_to_save",
+] as const;
+/** Their order says nothing. */
+const SETS: ReadonlySet<string> = new Set(["target_modules", "layers_to_transform"]);
 
-/** Both files of a PEFT adapter, by their names in it. */
-export const ADAPTER_FILES = ["adapter_config.json", "adapter_model.safetensors"] as const;
-export type AdapterFile = (typeof ADAPTER_FILES)[number];
-
-/** Keys of both files in the bucket of artifacts. The weights come first, the configuration once all is checked. */
-export function adapterObjects(version: { readonly tenantId: string; readonly versionId: string }) {
-  const { tenantId, versionId } = version;
-  return {
-    config: `${tenantId}/adapter-configs/${versionId}`,
-    weights: `${tenantId}/adapters/${versionId}`,
-  } as const;
+/** What of adapter_config.json bears on the output, as text: the same for the same meaning. */
+export function canonicalAdapterConfig(config: Readonly<Record<string, unknown>>): string {
+  const kept = FIELDS.map((field) => {
+    const value = config[field] ?? null;
+    return SETS.has(field) && Array.isArray(value) ? value.map(String).toSorted() : value;
+  });
+  return JSON.stringify(kept);
 }
 
-/** The digest of an adapter, 64 hex digits, from the SHA-256 of each file (hex). */
-export async function adapterDigest(files: {
-  readonly configSha256: string;
+/**
+ * The digest, 64 hexadecimal characters.
+ * @param adapter.config the parsed adapter_config.json
+ * @param adapter.weightsSha256 SHA-256 of adapter_model.safetensors, in hexadecimal
+ */
+export async function adapterDigest(adapter: {
+  readonly config: Readonly<Record<string, unknown>>;
   readonly weightsSha256: string;
 }): Promise<string> {
-  return toHex(await hashFields(DOMAIN, [files.configSha256, files.weightsSha256]));
+  const fields = [canonicalAdapterConfig(adapter.config), adapter.weightsSha256];
+  return toHex(await hashFields("fairlane-adapter-v1", fields));
 }
