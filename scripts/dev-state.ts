@@ -39,6 +39,11 @@ function randomText(): string {
   return base32Encode(systemRandom.fill(new Uint8Array(SECRET_BYTES)));
 }
 
+/** A token for a node of this machine besides the first. */
+export function nodeTokenOf(nodeName: string, { keyPepper }: DevSecrets): Promise<string> {
+  return makeNodeToken({ nodeName, pepper: keyPepper, random: systemRandom });
+}
+
 /** Reads the secrets of this machine, or makes them on the first start. */
 export async function loadSecrets(stateDir: string, nodeName: string): Promise<DevSecrets> {
   const file = path.join(stateDir, "secrets.json");

@@ -1,13 +1,14 @@
 // Owns `npm run dev`: everything of Fairlane on one machine, from a bare clone to a curl line that works. Builds,
-// migrates, starts hub + edge (one miniflare) and a node, makes a tenant and a fresh API key; ends all of it on
+// migrates, starts hub + edge (one miniflare; an edge for each region) and the nodes, makes a tenant and a fresh API key; ends all of it on
 // Ctrl-C, also what a crash left behind.
 import { adminTokenHash } from "@fairlane/protocol";
 import { createServer } from "node:net";
+import { availableParallelism } from "node:os";
 import path from "node:path";
 import { buildNative } from "./build-native.ts";
 import { endLeftovers, watchChildren } from "./children-watch.ts";
 import { DEV_HELP, parseDevFlags, type DevFlags } from "./dev-flags.ts";
-import { loadSecrets, writeOwnerOnly, type DevSecrets } from "./dev-state.ts";
+import { loadSecrets, nodeTokenOf, writeOwnerOnly, type DevSecrets } from "./dev-state.ts";
 import { ensureDefaultModel } from "./default-model.ts";
 import { portHolder } from "./process-tree.ts";
 import { makeTenantAndKey } from "./seed-client.ts";
@@ -17,6 +18,8 @@ import { startSupervisedNode, type SupervisedNode } from "./supervised-node.ts";
 const ROOT = path.resolve(import.meta.dirname, "..");
 const NODE_NAME = "local-1";
 const REGION = "local";
+/** Pool of each of several nodes: one alone takes what is free, and they would take it twice. */
+const SHARED_KV_MEMORY = "1GiB";
 const LINK_TIMEOUT_MS = 30_000;
 const LINK_POLL_MS = 50;
 
@@ -70,7 +73,10 @@ function startLocalEdge(
       hubPort: flags.hubPort,
       stateDir: path.join(stateDir, "edge"),
       region: REGION,
-      hubShardCount: 1,
+      furtherRegions: regionsOf(flags)
+        .slice(1)
+        .map((region) => ({ region, edgePort: 0 })),
+      hubShardCount: flags.shardCount,
       keyPepper: secrets.keyPepper,
       saltSecret: secrets.saltSecret,
       adminTokenHash: hash,
@@ -78,19 +84,35 @@ function startLocalEdge(
   );
 }
 
-function startLocalNode(
+/** The first one, and further ones by number. */
+function regionsOf({ regionCount }: DevFlags): string[] {
+  return Array.from({ length: regionCount }, (_, i) => (i === 0 ? REGION : `${REGION}-${i + 1}`));
+}
+
+/** @param index of the node; the first is the one that every start has */
+async function startLocalNode(
   flags: DevFlags,
-  stateDir: string,
-  link: { readonly hubUrl: string; readonly nodeToken: string },
+  index: number,
+  place: { readonly stateDir: string; readonly hubUrl: string; readonly secrets: DevSecrets },
 ): Promise<SupervisedNode> {
+  const { stateDir, hubUrl, secrets } = place;
+  const regions = regionsOf(flags);
+  const name = index === 0 ? NODE_NAME : `${REGION}-${index + 1}`;
+  const threads = Math.max(1, Math.floor(availableParallelism() / flags.nodeCount));
   const nodeFlags = [
-    ...["--port", String(flags.nodePort), "--region", REGION],
-    ...["--hub-url", link.hubUrl.replace(/^http/, "ws")],
-    ...["--state-dir", path.join(stateDir, "node", NODE_NAME)],
+    ...["--port", String(index === 0 ? flags.nodePort : 0)],
+    ...["--region", regions[index % regions.length] ?? REGION],
+    ...["--hub-url", hubUrl.replace(/^http/, "ws")],
+    ...["--state-dir", path.join(stateDir, "node", name)],
+    ...(flags.nodeCount === 1
+      ? []
+      : ["--threads", String(threads), "--kv-memory", SHARED_KV_MEMORY]),
     ...(flags.model === undefined ? [] : ["--model", flags.model]),
   ];
-  const env = { FAIRLANE_NODE_TOKEN: link.nodeToken };
-  const onLogLine = (line: string) => process.stderr.write(`node | ${line}\n`);
+  const token = index === 0 ? secrets.nodeToken : await nodeTokenOf(name, secrets);
+  const env = { FAIRLANE_NODE_TOKEN: token };
+  const label = flags.nodeCount === 1 ? "node" : name;
+  const onLogLine = (line: string) => process.stderr.write(`${label} | ${line}\n`);
   return startSupervisedNode({ flags: nodeFlags, env, onLogLine }, say);
 }
 
@@ -104,17 +126,19 @@ function curlLine(edgeUrl: string, apiKey: string, model: string): string {
 }
 
 function printReady(facts: {
-  readonly edgeUrl: string;
-  readonly nodeUrl: string;
+  readonly edgeUrls: readonly string[];
+  readonly nodeUrls: readonly string[];
   readonly apiKey: string;
   readonly model: string;
 }): void {
-  const { edgeUrl, nodeUrl, apiKey, model } = facts;
+  const { edgeUrls, nodeUrls, apiKey, model } = facts;
+  const [edgeUrl = "", ...furtherEdges] = edgeUrls;
+  const regions = furtherEdges.map((url) => `\n  API, further region       ${url}/v1`);
+  const nodes = nodeUrls.map((url) => `\n  node, alone              ${url}`);
   process.stdout.write(`
 Fairlane is ready. Ctrl-C stops it.
 
-  API (OpenAI-compatible)  ${edgeUrl}/v1
-  node, alone              ${nodeUrl}
+  API (OpenAI-compatible)  ${edgeUrl}/v1${regions.join("")}${nodes.join("")}
   model                    ${model}
   API key (new)            ${apiKey}
 
@@ -146,17 +170,22 @@ async function start(flags: DevFlags, stateDir: string, started: Stoppable[]): P
   const edge = await startLocalEdge(flags, stateDir, secrets);
   started.push(edge);
   const { hubUrl, edgeUrl } = edge;
-  const node = await startLocalNode(flags, stateDir, { hubUrl, nodeToken: secrets.nodeToken });
-  started.push(node);
+  const nodeUrls: string[] = [];
+  // One after the other: the first may fetch the model that all share.
+  for (let index = 0; index < flags.nodeCount; index++) {
+    const node = await startLocalNode(flags, index, { stateDir, hubUrl, secrets });
+    started.push(node);
+    nodeUrls.push(node.url);
+  }
+  const edgeUrls = [edgeUrl, ...edge.furtherEdgeUrls];
   const { adminToken } = secrets;
   const { apiKey } = await makeTenantAndKey({ edgeUrl, adminToken, name: "dev" });
-  const model = await waitForModel(edgeUrl, apiKey);
+  const models = await Promise.all(edgeUrls.map((url) => waitForModel(url, apiKey)));
   if (flags.readyFile !== undefined) {
-    const nodeUrls = [node.url];
-    const ready = { edgeUrl, nodeUrls, dashboardUrl: null, apiKey, adminToken };
+    const ready = { edgeUrl, edgeUrls, nodeUrls, dashboardUrl: null, apiKey, adminToken };
     await writeOwnerOnly(path.resolve(flags.readyFile), ready);
   }
-  printReady({ edgeUrl, nodeUrl: node.url, apiKey, model });
+  printReady({ edgeUrls, nodeUrls, apiKey, model: models[0] ?? "" });
 }
 
 async function main(): Promise<void> {

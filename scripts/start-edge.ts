@@ -15,6 +15,8 @@ export interface EdgeOptions {
   /** Folder that keeps D1, R2 and Durable Objects; null = in memory. */
   readonly stateDir: string | null;
   readonly region: string;
+  /** Regions besides, each with an edge of its own; one hub script serves all. */
+  readonly furtherRegions?: readonly { readonly region: string; readonly edgePort: number }[];
   readonly hubShardCount: number;
   readonly keyPepper: string;
   readonly saltSecret: string;
@@ -27,6 +29,8 @@ export interface EdgeOptions {
 
 export interface RunningEdge {
   readonly edgeUrl: string;
+  /** Of the further regions, in their order. */
+  readonly furtherEdgeUrls: readonly string[];
   readonly hubUrl: string;
   readonly controlDb: MigratableDatabase;
   readonly ledgerDb: MigratableDatabase;
@@ -44,6 +48,10 @@ const COMMON = {
 /** Both scripts share them. */
 const BUCKETS = { ARTIFACTS: "fairlane-artifacts", RETAINED: "fairlane-retained" };
 
+function furtherEdgeName(region: string): string {
+  return `fairlane-edge-${region}`;
+}
+
 function objectsOf(scriptName?: string) {
   const of = (className: string) =>
     scriptName === undefined
@@ -58,28 +66,43 @@ function objectsOf(scriptName?: string) {
 
 async function miniflareOptions(options: EdgeOptions) {
   const bundles = await bundleWorkers();
+  const further = options.furtherRegions ?? [];
   const shared = {
-    REGION: options.region,
     HUB_SHARD_COUNT: String(options.hubShardCount),
     KEY_PEPPER: options.keyPepper,
     ...options.vars,
   };
   const { USAGE_INTAKE: _intake, ...edgeObjects } = objectsOf("fairlane-hub");
-  const edge = {
+  const edgeOf = (name: string, region: string) => ({
     ...COMMON,
-    name: "fairlane-edge",
+    name,
     modules: [{ type: "ESModule" as const, path: "edge.mjs", contents: bundles.edge }],
-    // Miniflare passes a `cf-connecting-ip` of the client's own on; it listens on the loopback address alone.
-    bindings: { CLIENT_ADDRESS: "loopback", ...shared, ADMIN_TOKEN_HASH: options.adminTokenHash },
+    bindings: {
+      // Miniflare passes a `cf-connecting-ip` of the client's own on; it listens on the loopback address alone.
+      CLIENT_ADDRESS: "loopback",
+      REGION: region,
+      ...shared,
+      ADMIN_TOKEN_HASH: options.adminTokenHash,
+    },
     durableObjects: edgeObjects,
     d1Databases: { CONTROL_DB: "fairlane-control", LEDGER_DB: "fairlane-ledger" },
     r2Buckets: BUCKETS,
-  };
+  });
+  const edge = edgeOf("fairlane-edge", options.region);
+  const furtherEdges = further.map(({ region, edgePort }) => ({
+    ...edgeOf(furtherEdgeName(region), region),
+    unsafeDirectSockets: [{ host: "127.0.0.1", port: edgePort }],
+  }));
   const hub = {
     ...COMMON,
     name: "fairlane-hub",
     modules: [{ type: "ESModule" as const, path: "hub.mjs", contents: bundles.hub }],
-    bindings: { ...shared, SALT_SECRET: options.saltSecret },
+    bindings: {
+      REGION: options.region,
+      ...shared,
+      REGIONS: [options.region, ...further.map(({ region }) => region)].join(","),
+      SALT_SECRET: options.saltSecret,
+    },
     durableObjects: objectsOf(),
     d1Databases: { LEDGER_DB: "fairlane-ledger" },
     r2Buckets: BUCKETS,
@@ -91,7 +114,7 @@ async function miniflareOptions(options: EdgeOptions) {
     cf: false,
     logRequests: false,
     ...logOptions(options.onLogLine),
-    workers: [edge, hub],
+    workers: [edge, hub, ...furtherEdges],
   });
   return options.stateDir === null
     ? converted
@@ -110,6 +133,10 @@ export async function startEdge(options: EdgeOptions): Promise<RunningEdge> {
   try {
     const edgeUrl = trimSlash(await miniflare.ready);
     const hubUrl = trimSlash(await miniflare.unsafeGetDirectURL("fairlane-hub"));
+    const furtherEdgeUrls: string[] = [];
+    for (const { region } of options.furtherRegions ?? []) {
+      furtherEdgeUrls.push(trimSlash(await miniflare.unsafeGetDirectURL(furtherEdgeName(region))));
+    }
     const controlDb = await miniflare.getD1Database("CONTROL_DB", "fairlane-edge");
     const ledgerDb = await miniflare.getD1Database("LEDGER_DB", "fairlane-edge");
     await migrateLocal(controlDb, path.join(ROOT, "migrations/control"));
@@ -119,7 +146,7 @@ export async function startEdge(options: EdgeOptions): Promise<RunningEdge> {
       stopCron();
       await miniflare.dispose();
     };
-    return { edgeUrl, hubUrl, controlDb, ledgerDb, stop };
+    return { edgeUrl, furtherEdgeUrls, hubUrl, controlDb, ledgerDb, stop };
   } catch (error) {
     await miniflare.dispose();
     throw error;

@@ -15,6 +15,7 @@ const ROOT = path.resolve(import.meta.dirname, "../..");
 
 interface ReadyFile {
   readonly edgeUrl: string;
+  readonly edgeUrls: readonly string[];
   readonly nodeUrls: readonly string[];
   readonly dashboardUrl: null;
   readonly apiKey: string;
@@ -55,9 +56,9 @@ function startDev(args: readonly string[]): { readonly child: ChildProcess; outp
 
 const ANY_PORTS = ["--port", "0", "--hub-port", "0", "--node-port", "0"];
 
-async function startReadyDev(name: string) {
+async function startReadyDev(name: string, flags: readonly string[] = []) {
   const readyFile = path.join(folder, `${name}.json`);
-  const dev = startDev([...ANY_PORTS, "--ready-file", readyFile]);
+  const dev = startDev([...ANY_PORTS, ...flags, "--ready-file", readyFile]);
   let exited = false;
   dev.child.once("exit", () => (exited = true));
   const text = await eventually("ready file", async () => {
@@ -99,6 +100,44 @@ describe("npm run dev", () => {
     const [code] = (await once(dev.child, "exit")) as [number | null];
     expect(code).toBe(0);
     await expectNobodyLeft(dev.family, [dev.ready.edgeUrl, ...dev.ready.nodeUrls]);
+  });
+
+  it("starts two regions with a node each, whose usage is one tenant's exact sum", async () => {
+    const dev = await startReadyDev("regions", ["--regions", "2", "--nodes", "2", "--shards", "2"]);
+    const { edgeUrls, nodeUrls, apiKey } = dev.ready;
+    expect([edgeUrls.length, nodeUrls.length]).toEqual([2, 2]);
+    const headers = { authorization: `Bearer ${apiKey}` };
+    const ask = async (url: string) => {
+      const messages = [{ role: "user", content: "What is the capital of France?" }];
+      const body = JSON.stringify({ messages, max_tokens: 6, temperature: 0 });
+      const answer = await fetch(`${url}/v1/chat/completions`, { method: "POST", headers, body });
+      const { choices, usage } = (await answer.json()) as {
+        readonly choices: readonly { readonly message: { readonly content: string } }[];
+        readonly usage: { readonly prompt_tokens: number; readonly completion_tokens: number };
+      };
+      return { content: choices[0]?.message.content, usage };
+    };
+    const answers = await Promise.all([...edgeUrls, ...edgeUrls, ...edgeUrls].map(ask));
+    // Greedy text does not depend on the region.
+    expect(new Set(answers.map(({ content }) => content)).size).toBe(1);
+    const sumOf = (field: "prompt_tokens" | "completion_tokens") =>
+      answers.reduce((sum, { usage }) => sum + usage[field], 0);
+    const totals = await eventually("usage of both regions", async () => {
+      const response = await fetch(`${edgeUrls[1] ?? ""}/v1/fairlane/usage`, { headers });
+      const usage = (await response.json()) as { readonly totals: Record<string, number> };
+      return usage.totals["entries"] === 6 ? usage.totals : undefined;
+    });
+    expect(totals["output_tokens"]).toBe(sumOf("completion_tokens"));
+    expect((totals["prompt_tokens"] ?? 0) + (totals["cached_tokens"] ?? 0)).toBe(
+      sumOf("prompt_tokens"),
+    );
+    const served = await Promise.all(
+      nodeUrls.map(async (url) => (await fetch(`${url}/metrics`)).text()),
+    );
+    for (const text of served)
+      expect(text).toMatch(/^fairlane_node_tokens_total\{kind="output"\} [1-9]/m);
+    process.kill(-dev.pid, "SIGINT");
+    await once(dev.child, "exit");
   });
 
   it("leaves nothing behind on Ctrl-C after workerd and the node have crashed", async () => {

@@ -7,6 +7,7 @@ import {
   type UsageIntakeRpc,
 } from "@fairlane/protocol";
 import { z } from "zod";
+import { REGIONS_MAX } from "./limits.ts";
 
 /** A shard as the hub's other objects see it. */
 export interface ShardRpc extends RegionHubRpc {
@@ -17,6 +18,8 @@ export interface ShardRpc extends RegionHubRpc {
 /** Bindings and variables of the hub script. */
 export interface HubEnv {
   readonly REGION: string;
+  /** All regions of the platform, comma-separated; absent: REGION alone. */
+  readonly REGIONS?: string;
   readonly HUB_SHARD_COUNT: string;
   readonly KEY_PEPPER: string;
   readonly SALT_SECRET: string;
@@ -30,8 +33,15 @@ export interface HubEnv {
   readonly RETAINED: R2Bucket;
 }
 
+const REGION_NAME = /^[a-z0-9-]{1,32}$/;
+
 const configSchema = z.object({
-  REGION: z.string().regex(/^[a-z0-9-]{1,32}$/),
+  REGION: z.string().regex(REGION_NAME),
+  REGIONS: z
+    .string()
+    .transform((text) => text.split(","))
+    .pipe(z.array(z.string().regex(REGION_NAME)).min(1).max(REGIONS_MAX))
+    .optional(),
   HUB_SHARD_COUNT: z.coerce.number().int().min(1).max(protocolLimits.HUB_SHARDS_MAX),
   KEY_PEPPER: z.string().min(16),
   SALT_SECRET: z.string().min(16),
@@ -39,7 +49,10 @@ const configSchema = z.object({
 
 /** The variables in the form that the code uses. */
 export interface HubConfig {
+  /** Of nodes that name none. */
   readonly region: string;
+  /** All of the platform. */
+  readonly regions: readonly string[];
   readonly shardCount: number;
   readonly keyPepper: string;
   readonly saltSecret: string;
@@ -58,6 +71,7 @@ export function hubConfig(env: HubEnv): HubConfig {
   }
   const config = {
     region: result.data.REGION,
+    regions: result.data.REGIONS ?? [result.data.REGION],
     shardCount: result.data.HUB_SHARD_COUNT,
     keyPepper: result.data.KEY_PEPPER,
     saltSecret: result.data.SALT_SECRET,
@@ -66,7 +80,13 @@ export function hubConfig(env: HubEnv): HubConfig {
   return config;
 }
 
-/** The name of a shard's RegionHub. */
-export function shardName(config: HubConfig, shard: number): string {
-  return `${config.region}:${shard}`;
+/** The name of a shard's RegionHub, which tells the object its region. */
+export function shardName(region: string, shard: number): string {
+  return `${region}:${shard}`;
+}
+
+/** The region that an object's name begins with; that of the configuration for a name without one. */
+export function regionOf(config: HubConfig, objectName: string | undefined): string {
+  const region = objectName?.split(":")[0] ?? "";
+  return config.regions.includes(region) ? region : config.region;
 }

@@ -43,14 +43,19 @@ describe("the hub's door", () => {
     }
   });
 
-  it.each(["", "?shard=", "?shard=2", "?shard=-1", "?shard=0x1", "?shard=99999"])(
-    "knows no shard %j of two",
-    async (query) => {
-      const authorization = `Bearer ${await tokenOf("node-a")}`;
-      const response = await dial(query, { upgrade: "websocket", authorization });
-      expect([response.status, await errorCode(response)]).toEqual([404, "not_found"]);
-    },
-  );
+  it.each([
+    "",
+    "?shard=",
+    "?shard=2",
+    "?shard=-1",
+    "?shard=0x1",
+    "?shard=99999",
+    "?shard=0&region=moon",
+  ])("knows no shard %j of two", async (query) => {
+    const authorization = `Bearer ${await tokenOf("node-a")}`;
+    const response = await dial(query, { upgrade: "websocket", authorization });
+    expect([response.status, await errorCode(response)]).toEqual([404, "not_found"]);
+  });
 
   it("wants a WebSocket", async () => {
     const response = await dial("?shard=0", { authorization: `Bearer ${await tokenOf("node-a")}` });

@@ -6,6 +6,8 @@
 export const HEARTBEAT_MS = 1_000;
 /** A link without any frame for this long is lost: five heartbeats, so that a busy node is not cut off. */
 export const LINK_SILENCE_MS = 5 * HEARTBEAT_MS;
+/** Regions of a platform; a revocation asks every shard of each. */
+export const REGIONS_MAX = 32;
 /** Links of one shard, greeted or not: a region's nodes, with room for re-dials. */
 export const LINKS_MAX = 256;
 /** Ids that a link remembers having cancelled: late frames arrive for a step or two, not for thousands of ids. */

@@ -67,7 +67,7 @@ export class HubLink {
   #dial(): void {
     const { hubUrl, shard, token, hello, events } = this.#options;
     this.#session = new LinkSession({
-      url: `${hubUrl.replace(/\/+$/, "")}/wire/v1/link?shard=${shard}`,
+      url: `${hubUrl.replace(/\/+$/, "")}/wire/v1/link?shard=${shard}&region=${encodeURIComponent(hello.region)}`,
       token,
       shard,
       hello,

@@ -22,7 +22,12 @@ export async function openLink(request: Request, env: HubEnv): Promise<Response>
   if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
     throw new AppError("invalid_value", "The link is a WebSocket: send an upgrade.");
   }
-  const shardText = new URL(request.url).searchParams.get("shard") ?? "";
+  const asked = new URL(request.url).searchParams;
+  const region = asked.get("region") ?? config.region;
+  if (!config.regions.includes(region)) {
+    throw new AppError("not_found", "No such region: see the hub's REGIONS.");
+  }
+  const shardText = asked.get("shard") ?? "";
   const shard = /^[0-9]{1,4}$/.test(shardText) ? Number(shardText) : Number.NaN;
   if (!(shard < config.shardCount)) {
     throw new AppError("not_found", `No such shard: the region has ${config.shardCount}.`);
@@ -32,6 +37,6 @@ export async function openLink(request: Request, env: HubEnv): Promise<Response>
   headers.delete("authorization");
   headers.set(NODE_NAME_HEADER, node.nodeName);
   headers.set(SHARD_HEADER, String(shard));
-  const hub = env.REGION_HUB.getByName(shardName(config, shard));
+  const hub = env.REGION_HUB.getByName(shardName(region, shard));
   return hub.fetch(new Request(request, { headers }));
 }

@@ -19,7 +19,7 @@ import {
   type HubRequest,
   type ModelCard,
 } from "@fairlane/protocol";
-import { hubConfig, type HubEnv, type ShardRpc } from "../env.ts";
+import { hubConfig, regionOf, type HubEnv, type ShardRpc } from "../env.ts";
 import { LINKS_MAX, TICK_MS } from "../limits.ts";
 import { logEvent, reasonOf } from "../log.ts";
 import { systemClock } from "../system-clock.ts";
@@ -72,7 +72,7 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
   }
 
   async fairShare(tenantId?: string): Promise<FleetStanding | null> {
-    return this.#fleet.standing(hubConfig(this.env).region, tenantId);
+    return this.#fleet.standing(this.#region(), tenantId);
   }
 
   async cancelKey(key: { readonly tenantId: string; readonly keyId: string }): Promise<number> {
@@ -124,7 +124,8 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
       const message = `The shard has ${LINKS_MAX} links already.`;
       return errorResponse({ code: "overloaded", message, param: null });
     }
-    const { region, shardCount } = hubConfig(this.env);
+    const { shardCount } = hubConfig(this.env);
+    const region = this.#region();
     const { 0: theirs, 1: ours } = new WebSocketPair();
     ours.accept();
     // Blobs would be read asynchronously and out of order; binary frames are refused anyway.
@@ -148,8 +149,12 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
     return new Response(null, { status: 101, webSocket: theirs });
   }
 
+  #region(): string {
+    return regionOf(hubConfig(this.env), this.ctx.id.name);
+  }
+
   #intake() {
-    return this.env.USAGE_INTAKE.getByName(hubConfig(this.env).region);
+    return this.env.USAGE_INTAKE.getByName(this.#region());
   }
 
   #open(request: HubWork, sink: AnswerSink): void {

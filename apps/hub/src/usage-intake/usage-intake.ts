@@ -12,7 +12,7 @@ import type {
   FleetPage,
   UsageIntakeRpc,
 } from "@fairlane/protocol";
-import { hubConfig, type HubEnv } from "../env.ts";
+import { hubConfig, regionOf, type HubEnv } from "../env.ts";
 import { RETRY_FIRST_MS } from "../limits.ts";
 import { logEvent, reasonOf } from "../log.ts";
 import { systemClock } from "../system-clock.ts";
@@ -42,7 +42,7 @@ export class UsageIntake extends DurableObject<HubEnv> implements UsageIntakeRpc
     this.#checkpoint = new FleetCheckpoint({
       sql: ctx.storage.sql,
       store: this.#fleet,
-      region: hubConfig(env).region,
+      region: regionOf(hubConfig(env), ctx.id.name),
       ledger: () => openLedgerDb(env.LEDGER_DB),
       clock: systemClock,
     });
