@@ -57,6 +57,13 @@ export async function readSafetensors(folder: string): Promise<Weights> {
   return { files, tensors };
 }
 
+/** Reads the header of one file. Throws ModelError for whatever is wrong with it. */
+export async function readSafetensorsFile(path: string): Promise<readonly TensorEntry[]> {
+  const { tensors } = await readFileHeader(path, 0);
+  if (tensors.length <= TENSORS_MAX) return tensors;
+  throw new ModelError(path, "tensors", `${tensors.length} are more than ${TENSORS_MAX}`);
+}
+
 function readWeightMap(indexPath: string, index: Record<string, unknown>): Map<string, string> {
   const entries = index["weight_map"];
   if (!isRecord(entries)) throw new ModelError(indexPath, "weight_map", "is not an object");
