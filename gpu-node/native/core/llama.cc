@@ -35,6 +35,9 @@ struct TokenBlocks {
   }
 };
 
+// From so many rows of one token for each thread on, a row is one piece of attention.
+constexpr int32_t kRowsPerThread = 4;
+
 // Panels that are claimed together: with few tokens a layer is bound by reading its weights, and
 // longer stretches keep the memory busy; with many, single panels balance threads better.
 constexpr int32_t kFewTokens = 64;
@@ -191,15 +194,22 @@ GemmInput Llama::Attention(const StepBatch& batch, int32_t layer) const {
   const int32_t width = p.heads * p.head_dim;
   const int32_t item_width = width / p.kv_heads;  // of the query heads that share a KV head
   const bool quantizes = !parts_.model->is_f32() && item_width % kGroup == 0;
-  parts_.workers->For(batch.item_count, [&](int32_t index) {
-    parts_.attention(&args, index, index + 1);
-    if (!quantizes) return;
-    const AttentionItem& item = batch.items()[index];
-    const int32_t column = item.kv_head * item_width;
-    const QuantizeArgs quantize = {a.normed() + column, width, item_width,
-                                   a.groups() + column / kGroup, width / kGroup};
-    const int32_t token = places.rows[static_cast<size_t>(item.row)].token_begin + item.token_begin;
-    backend.quantize_rows(&quantize, token, token + item.token_count);
+  // The heads of a row's one token lie side by side in its pages: read as one stretch, unless that
+  // leaves threads without work.
+  const bool decodes = batch.row_count == batch.token_count &&
+                       batch.row_count >= kRowsPerThread * parts_.workers->thread_count();
+  const int32_t piece = decodes ? p.kv_heads : 1;
+  parts_.workers->ForPieces(batch.item_count, piece, [&](int32_t begin, int32_t end) {
+    parts_.attention(&args, begin, end);
+    for (int32_t index = begin; quantizes && index < end; ++index) {
+      const AttentionItem& item = batch.items()[index];
+      const int32_t column = item.kv_head * item_width;
+      const QuantizeArgs quantize = {a.normed() + column, width, item_width,
+                                     a.groups() + column / kGroup, width / kGroup};
+      const int32_t token =
+          places.rows[static_cast<size_t>(item.row)].token_begin + item.token_begin;
+      backend.quantize_rows(&quantize, token, token + item.token_count);
+    }
   });
   if (quantizes) return {batch.token_count, a.normed(), a.groups()};
   return Input(batch.token_count, width);

@@ -21,12 +21,15 @@ class Workers {
     Close();
     backend_ = backend;
     pool_ = backend->open_pool(threads);
+    thread_count_ = threads;
     return pool_ != nullptr;
   }
   void Close() {
     if (pool_ != nullptr) backend_->close_pool(pool_);
     pool_ = nullptr;
   }
+
+  int32_t thread_count() const { return thread_count_; }
 
   template <typename Function>
   void For(int32_t items, Function&& function) const {
@@ -47,6 +50,7 @@ class Workers {
  private:
   const Backend* backend_ = nullptr;
   Pool* pool_ = nullptr;
+  int32_t thread_count_ = 1;
 };
 
 }  // namespace fairlane

@@ -1,8 +1,9 @@
-// Owns the shape of the vector plug-ins' attention (flash-style online softmax): K and V of up to
-// 64 absolute positions are converted once and serve all query heads of the KV head and all tokens
-// of an item. An ISA brings its arithmetic as `A`: a word holds kStep neighbouring values (one
-// float, or a pair of bf16), and MulAdd multiplies words. Invariant: a query's result depends on
-// the positions it sees alone; who shares its words, and keys it does not see, change no bit.
+// Owns the shape of the vector plug-ins' attention (flash-style online softmax) over spans of 64
+// absolute positions, for all query heads of the KV head and all tokens of an item. How the numbers
+// of a span come out of pages is kv_span.h's. An ISA brings its arithmetic as `A` for scores and
+// `V` for values: a word holds kStep neighbouring values (one float, or a pair of bf16), and MulAdd
+// multiplies words. Invariant: a query's result depends on the positions it sees alone; who shares
+// its span, and keys it does not see, change no bit.
 #pragma once
 
 #include <algorithm>
@@ -11,22 +12,22 @@
 #include <cstring>
 #include <limits>
 
-#include "cpu/kv_block.h"
+#include "cpu/kv_span.h"
 #include "ops/paged_attention.h"
 
 namespace fairlane {
 
-// Blocks that are converted and weighed together: those of 64 absolute positions.
-inline constexpr int32_t kSpanBlocks = 4;
-inline constexpr int32_t kSpanTokens = kSpanBlocks * kPageTokens;
 // Queries whose words are kept at a time: the tokens of an item for three heads.
 inline constexpr int32_t kQueryChunk = 48;
 
-template <typename A, typename V = A>
+// `Span`: ConvertedSpan or ViewedSpan.
+template <typename A, typename V, typename Span>
 class BlockedAttention {
  public:
-  static void RunItem(const AttentionArgs& args, const AttentionItem& item) {
-    BlockedAttention attention(args, item);
+  // `following` comes next on this thread; its first keys are read ahead. Null: unknown.
+  static void RunItem(const AttentionArgs& args, const AttentionItem& item,
+                      const AttentionItem* following) {
+    BlockedAttention attention(args, item, following);
     const int32_t queries = item.token_count * attention.group_;
     for (int32_t begin = 0; begin < queries; begin += kQueryChunk)
       attention.RunChunk(begin, std::min(kQueryChunk, queries - begin));
@@ -45,16 +46,12 @@ class BlockedAttention {
     float sum;
   };
 
-  // One block of the span in work.
-  struct SpanBlock {
-    int32_t first_pos;
-    uint32_t lanes;
-  };
-
-  BlockedAttention(const AttentionArgs& args, const AttentionItem& item)
+  BlockedAttention(const AttentionArgs& args, const AttentionItem& item,
+                   const AttentionItem* following)
       : args_(args),
         row_(args.rows[item.row]),
         item_(item),
+        following_(following),
         dim_(args.shape.head_dim),
         group_(args.heads / args.shape.kv_heads),
         scale_(1.0F / std::sqrt(static_cast<float>(dim_))) {}
@@ -63,7 +60,7 @@ class BlockedAttention {
     for (int32_t i = 0; i < count; ++i) OpenQuery(begin + i, i);
     const int32_t last = queries_[count - 1].position;
     for (int32_t b = 0; b < row_.block_count;) {
-      const int32_t end = ConvertSpan(b, queries_[0].position, last);
+      const int32_t end = OpenSpan(b, queries_[0].position, last);
       if (end == b) break;  // what follows lies behind all queries
       b = end;
       if (span_count_ == 0) continue;  // all windows have left it
@@ -90,45 +87,30 @@ class BlockedAttention {
                   &words_[place * (kMaxHeadDim / A::kStep)]);
   }
 
-  // Converts the blocks of one span, from block `b` on, that some query between the two positions
+  // Takes the blocks of one span, from block `b` on, that some query between the two positions
   // sees. Returns the block behind the span; `b` itself if it lies behind all of them.
-  int32_t ConvertSpan(int32_t b, int32_t first_position, int32_t last_position) {
+  int32_t OpenSpan(int32_t b, int32_t first_position, int32_t last_position) {
     span_count_ = 0;
     const int32_t span = args_.blocks[row_.block_begin + b].first_pos / kSpanTokens;
     for (; b < row_.block_count; ++b) {
       const KvBlock& block = args_.blocks[row_.block_begin + b];
       if (block.first_pos / kSpanTokens != span || block.first_pos > last_position) return b;
       if (IsPassed(block, first_position, args_.window)) continue;
-      if (b + 1 < row_.block_count) Prefetch(args_.blocks[row_.block_begin + b + 1]);
-      if (args_.shape.type == kKvInt8) {
-        ConvertBlock<int8_t>(block);
-      } else {
-        ConvertBlock<uint16_t>(block);
-      }
+      span_.WillRead(span_count_, BlockAhead(b + Span::kBlocksAhead), KvHeadBytes(args_.shape));
+      span_.Add(span_count_++, block, args_, item_.kv_head);
     }
     return b;
   }
 
-  template <typename Element>
-  void ConvertBlock(const KvBlock& block) {
-    KvScratch<Element> gathered;
-    const auto view = ViewKvBlock<Element>(block, args_, item_.kv_head, &gathered);
-    const int32_t at = span_count_++;
-    span_[at] = {block.first_pos, view.lanes};
-    A::KeyWords(view, dim_, &keys_[at * kPageTokens], kSpanTokens);
-    V::ValueWords(view, dim_, &values_[at * (kPageTokens / V::kStep) * kMaxHeadDim]);
-  }
-
-  // Reads ahead: a block's K and V are two short stretches that no stream leads to.
-  void Prefetch(const KvBlock& block) const {
-    const KvRun& run = args_.runs[block.run_begin];
-    const size_t bytes = KvHeadBytes(args_.shape);
-    const uint8_t* keys = KeysOf(run.page, args_.shape, args_.layer, item_.kv_head);
-    const uint8_t* values = ValuesOf(run.page, args_.shape, args_.layer, item_.kv_head);
-    for (size_t at = 0; at < bytes; at += 64) {
-      __builtin_prefetch(keys + at);
-      __builtin_prefetch(values + at);
-    }
+  // Where the row's block `b` lies; behind the last one, a block of the item that follows.
+  BlockAddress BlockAhead(int32_t b) const {
+    if (b < row_.block_count)
+      return AddressOf(args_.blocks[row_.block_begin + b], args_, item_.kv_head);
+    if (following_ == nullptr) return {};
+    const AttentionRow& row = args_.rows[following_->row];
+    b -= row_.block_count;
+    if (b >= row.block_count) return {};
+    return AddressOf(args_.blocks[row.block_begin + b], args_, following_->kv_head);
   }
 
   void RunGroup(int32_t first, int32_t count) {
@@ -157,8 +139,8 @@ class BlockedAttention {
       int32_t used = 0;  // blocks up to the last one that somebody sees
       for (int i = 0; i < N; ++i) {
         for (int32_t b = 0; b < span_count_; ++b) {
-          visible[i][b] =
-              VisibleLanes(span_[b].lanes, span_[b].first_pos, queries[i].position, args_.window);
+          visible[i][b] = VisibleLanes(span_.block(b).lanes, span_.block(b).first_pos,
+                                       queries[i].position, args_.window);
           if (visible[i][b] != 0) used = std::max(used, b + 1);
         }
       }
@@ -193,12 +175,14 @@ class BlockedAttention {
     Vector sum[N][kVectors];
     for (int i = 0; i < N; ++i)
       for (int v = 0; v < kVectors; ++v) sum[i][v] = A::Zero();
-    const Word* keys = &keys_[at * kPageTokens];
     const Word* words = &words_[first * (kMaxHeadDim / A::kStep)];
-    for (int32_t d = 0; d < dim_ / A::kStep; ++d, keys += kSpanTokens) {
+    for (int32_t d = 0; d < dim_ / A::kStep; ++d) {
       Vector k[kVectors];
 #pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) k[v] = A::Load(keys + v * A::kLanes);
+      for (int v = 0; v < kVectors; ++v)
+        k[v] = span_.Key(at + v / kBlockVectors, v % kBlockVectors, d);
+#pragma GCC unroll 4
+      for (int b = 0; b < B; ++b) span_.ReadValuesAhead(at + b, d);
 #pragma GCC unroll 6
       for (int i = 0; i < N; ++i) {
         const Vector q = A::SetWord(words[i * (kMaxHeadDim / A::kStep) + d]);
@@ -250,16 +234,11 @@ class BlockedAttention {
               A::Mul(A::LoadSome(queries[i].out + d + at, left - at), A::Set(correction[i]));
         }
       }
-      const Weight* values = values_ + d;
-      for (int32_t key = 0; key < used * kPageTokens / V::kStep; ++key, values += kMaxHeadDim) {
-        Vector x[A::kValueVectors];
-#pragma GCC unroll 4
-        for (int v = 0; v < A::kValueVectors; ++v) x[v] = V::Load(values + v * A::kLanes);
-#pragma GCC unroll 6
-        for (int i = 0; i < N; ++i) {
-          const Vector weight = V::SetWord(weights[i][key]);
-#pragma GCC unroll 4
-          for (int v = 0; v < A::kValueVectors; ++v) out[i][v] = V::MulAdd(x[v], weight, out[i][v]);
+      for (int32_t b = 0; b < used; ++b) {
+        if (span_.IsFull(b)) {
+          AddBlock<N, true>(b, d, weights, out);
+        } else {
+          AddBlock<N, false>(b, d, weights, out);
         }
       }
       for (int i = 0; i < N; ++i) {
@@ -271,19 +250,53 @@ class BlockedAttention {
     }
   }
 
+  template <int N, bool kIsFull>
+  void AddBlock(int32_t block, int32_t d, const Weight (*weights)[kSpanTokens / V::kStep],
+                Vector (*out)[A::kValueVectors]) {
+    constexpr int32_t kKeys = kPageTokens / V::kStep;
+    for (int32_t key = 0; key < kKeys; ++key) {
+      if (d == 0) span_.ReadKeysAhead(block, key);
+      Vector x[A::kValueVectors];
+#pragma GCC unroll 4
+      for (int v = 0; v < A::kValueVectors; ++v)
+        x[v] = span_.template Value<kIsFull>(block, key, d + v * A::kLanes);
+#pragma GCC unroll 6
+      for (int i = 0; i < N; ++i) {
+        const Vector weight = V::SetWord(weights[i][block * kKeys + key]);
+#pragma GCC unroll 4
+        for (int v = 0; v < A::kValueVectors; ++v) out[i][v] = V::MulAdd(x[v], weight, out[i][v]);
+      }
+    }
+  }
+
   const AttentionArgs& args_;
   const AttentionRow& row_;
   const AttentionItem& item_;
+  const AttentionItem* const following_;
   const int32_t dim_;
   const int32_t group_;
   const float scale_;
   Query queries_[kQueryChunk];
-  SpanBlock span_[kSpanBlocks];
   int32_t span_count_ = 0;
-  // [query][dim / kStep]; [dim / kStep][key of the span]; [key / kStep][dim].
-  alignas(64) Word words_[kQueryChunk * kMaxHeadDim / A::kStep];
-  alignas(64) Word keys_[kMaxHeadDim / A::kStep * kSpanTokens];
-  alignas(64) Weight values_[kSpanTokens / V::kStep * kMaxHeadDim];
+  Span span_;
+  alignas(64) Word words_[kQueryChunk * kMaxHeadDim / A::kStep];  // [query][dim / kStep]
 };
+
+// Items [begin, end) by the arithmetic `A` and `V`.
+template <typename A, typename V = A>
+void RunAttentionItems(const AttentionArgs& args, int32_t begin, int32_t end) {
+  const int32_t group = args.heads / args.shape.kv_heads;
+  for (int32_t i = begin; i < end; ++i) {
+    const AttentionItem& item = args.items[i];
+    const AttentionItem* following = i + 1 < end ? &item + 1 : nullptr;
+    if (item.token_count * group > A::kQueries) {
+      BlockedAttention<A, V, ConvertedSpan<A, V>>::RunItem(args, item, following);
+    } else if (args.shape.type == kKvInt8) {
+      BlockedAttention<A, V, ViewedSpan<int8_t, A, V>>::RunItem(args, item, following);
+    } else {
+      BlockedAttention<A, V, ViewedSpan<uint16_t, A, V>>::RunItem(args, item, following);
+    }
+  }
+}
 
 }  // namespace fairlane

@@ -24,6 +24,7 @@ template <typename Element>
 struct KvBlockView {
   const Element* keys;    // [head_dim][16]
   const Element* values;  // [16][head_dim]
+  int32_t dim;            // head_dim
   uint32_t lanes;         // bit l: lane l holds a key
   // [16] each; null unless the elements are int8. What stands in lanes without a key is arbitrary.
   const float* key_scales;
@@ -60,12 +61,16 @@ inline void GatherRun(const KvRun& run, const AttentionArgs& args, int32_t kv_he
 template <typename Element>
 inline KvBlockView<Element> ViewKvBlock(const KvBlock& block, const AttentionArgs& args,
                                         int32_t kv_head, KvScratch<Element>* scratch) {
+  const int32_t dim = args.shape.head_dim;
   const KvRun& first = args.runs[block.run_begin];
   if (block.run_count == 1 && first.lane == 0 && first.page_offset == 0) {
     KvBlockView<Element> view = {
         reinterpret_cast<const Element*>(KeysOf(first.page, args.shape, args.layer, kv_head)),
         reinterpret_cast<const Element*>(ValuesOf(first.page, args.shape, args.layer, kv_head)),
-        (1U << first.count) - 1U, nullptr, nullptr};
+        dim,
+        (1U << first.count) - 1U,
+        nullptr,
+        nullptr};
     if constexpr (kHasScales<Element>) {
       view.key_scales = KeyScalesOf(first.page, args.shape, args.layer, kv_head);
       view.value_scales = ValueScalesOf(first.page, args.shape, args.layer, kv_head);
@@ -86,8 +91,8 @@ inline KvBlockView<Element> ViewKvBlock(const KvBlock& block, const AttentionArg
     lanes |= ((1U << run.count) - 1U) << run.lane;
   }
   if constexpr (kHasScales<Element>)
-    return {scratch->keys, scratch->values, lanes, scratch->key_scales, scratch->value_scales};
-  return {scratch->keys, scratch->values, lanes, nullptr, nullptr};
+    return {scratch->keys, scratch->values, dim, lanes, scratch->key_scales, scratch->value_scales};
+  return {scratch->keys, scratch->values, dim, lanes, nullptr, nullptr};
 }
 
 // The lanes that a query at `position` sees in a block that starts at `first_pos`; `window` 0 is

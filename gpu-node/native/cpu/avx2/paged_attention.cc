@@ -58,34 +58,26 @@ struct F32 {
     const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(from));
     return _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)), scale);
   }
+  static void Store(Word* to, Vector x) { _mm256_store_ps(to, x); }
   template <typename Element>
-  static void KeyWords(const KvBlockView<Element>& view, int32_t dim, Word* words, int32_t stride) {
-    for (int32_t lane = 0; lane < kPageTokens; lane += kLanes) {
-      Vector scale = Zero();
-      if constexpr (kHasScales<Element>) scale = _mm256_loadu_ps(view.key_scales + lane);
-      const Element* keys = view.keys + lane;
-      for (int32_t d = 0; d < dim; ++d)
-        _mm256_store_ps(words + d * stride + lane, LoadElements(keys + d * kPageTokens, scale));
-    }
+  static Vector Key(const KvBlockView<Element>& view, int v, int32_t d) {
+    Vector scale = Zero();
+    if constexpr (kHasScales<Element>) scale = _mm256_loadu_ps(view.key_scales + v * kLanes);
+    return LoadElements(view.keys + d * kPageTokens + v * kLanes, scale);
   }
-  template <typename Element>
-  static void ValueWords(const KvBlockView<Element>& view, int32_t dim, Word* words) {
-    const int32_t lanes = LaneCount(view.lanes);
-    for (int32_t lane = 0; lane < kPageTokens; ++lane, words += kMaxHeadDim) {
-      Vector scale = Zero();
-      if constexpr (kHasScales<Element>) scale = Set(view.value_scales[lane]);
-      const Element* values = view.values + lane * dim;
-      for (int32_t d = 0; d < dim; d += kLanes)
-        _mm256_store_ps(words + d, lane < lanes ? LoadElements(values + d, scale) : Zero());
-    }
+  template <bool kIsFull, typename Element>
+  static Vector Value(const KvBlockView<Element>& view, int32_t lane, int32_t d) {
+    if (!kIsFull && (lane >= LaneCount(view.lanes) || d >= view.dim)) return Zero();
+    Vector scale = Zero();
+    if constexpr (kHasScales<Element>) scale = Set(view.value_scales[lane]);
+    return LoadElements(view.values + lane * view.dim + d, scale);
   }
 };
 
 }  // namespace
 
 void PagedAttention(const AttentionArgs* args, int32_t item_begin, int32_t item_end) {
-  for (int32_t i = item_begin; i < item_end; ++i)
-    BlockedAttention<F32>::RunItem(*args, args->items[i]);
+  RunAttentionItems<F32>(*args, item_begin, item_end);
 }
 
 }  // namespace fairlane::avx2

@@ -28,6 +28,15 @@ inline __m512 LoadElements(const int8_t* from, __mmask16 mask, __m512 scale) {
   return _mm512_maskz_mul_ps(mask, _mm512_cvtepi32_ps(wide), scale);
 }
 
+inline __m512 LoadElements(const uint16_t* from, __m512) {
+  return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+}
+
+inline __m512 LoadElements(const int8_t* from, __m512 scale) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+  return _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes)), scale);
+}
+
 template <typename Element>
 inline __m512 ValueScale(const KvBlockView<Element>& view, int32_t lane) {
   if constexpr (kHasScales<Element>) return _mm512_set1_ps(view.value_scales[lane]);
@@ -74,25 +83,19 @@ struct F32 : Lanes {
   static void QueryWords(const float* q, int32_t dim, Word* words) {
     std::memcpy(words, q, static_cast<size_t>(dim) * sizeof(Word));
   }
+  static void Store(Word* to, Vector x) { _mm512_store_ps(to, x); }
   template <typename Element>
-  static void KeyWords(const KvBlockView<Element>& view, int32_t dim, Word* words, int32_t stride) {
+  static Vector Key(const KvBlockView<Element>& view, int, int32_t d) {
     Vector scales = Zero();
     if constexpr (kHasScales<Element>) scales = _mm512_loadu_ps(view.key_scales);
-    for (int32_t d = 0; d < dim; ++d) {
-      const Element* keys = view.keys + d * kPageTokens;
-      _mm512_store_ps(words + d * stride, LoadElements(keys, 0xFFFF, scales));
-    }
+    return LoadElements(view.keys + d * kPageTokens, scales);
   }
-  template <typename Element>
-  static void ValueWords(const KvBlockView<Element>& view, int32_t dim, Word* words) {
-    const int32_t lanes = LaneCount(view.lanes);
-    for (int32_t lane = 0; lane < kPageTokens; ++lane, words += kMaxHeadDim) {
-      const Vector scale = ValueScale(view, lane);
-      for (int32_t d = 0; d < dim; d += kLanes) {
-        const __mmask16 mask = lane < lanes ? MaskOf(dim - d) : __mmask16{0};
-        _mm512_store_ps(words + d, LoadElements(view.values + lane * dim + d, mask, scale));
-      }
-    }
+  template <bool kIsFull, typename Element>
+  static Vector Value(const KvBlockView<Element>& view, int32_t lane, int32_t d) {
+    const Element* from = view.values + lane * view.dim + d;
+    if constexpr (kIsFull) return LoadElements(from, ValueScale(view, lane));
+    const __mmask16 mask = lane < LaneCount(view.lanes) ? MaskOf(view.dim - d) : __mmask16{0};
+    return LoadElements(from, mask, ValueScale(view, lane));
   }
 };
 

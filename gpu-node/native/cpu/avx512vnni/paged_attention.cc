@@ -5,8 +5,7 @@
 
 namespace fairlane::avx512vnni {
 void PagedAttention(const AttentionArgs* args, int32_t item_begin, int32_t item_end) {
-  for (int32_t i = item_begin; i < item_end; ++i)
-    BlockedAttention<F32>::RunItem(*args, args->items[i]);
+  RunAttentionItems<F32>(*args, item_begin, item_end);
 }
 
 }  // namespace fairlane::avx512vnni

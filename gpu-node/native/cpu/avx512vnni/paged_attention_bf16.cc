@@ -23,35 +23,31 @@ struct Bf16 : Lanes {
     const auto rounded = reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(p));
     _mm256_store_si256(reinterpret_cast<__m256i*>(to), rounded);
   }
+  static void Store(Word* to, Vector x) { _mm512_store_si512(to, _mm512_castps_si512(x)); }
   // Lane by lane, the pair {first, second}.
-  static __m512i Pairs(__m512 first, __m512 second) {
-    const __m512i low = _mm512_cvtepu16_epi32(reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(first)));
-    const __m512i high =
-        _mm512_cvtepu16_epi32(reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(second)));
-    return _mm512_or_si512(low, _mm512_slli_epi32(high, 16));
+  static Vector Pairs(__m512 first, __m512 second) {
+    const auto halves = reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(second, first));
+    return _mm512_castsi512_ps(_mm512_permutexvar_epi16(PairOrder(), halves));
   }
-  template <typename Element>
-  static void ValueWords(const KvBlockView<Element>& view, int32_t dim, Word* words) {
-    const int32_t lanes = LaneCount(view.lanes);
-    for (int32_t lane = 0; lane < kPageTokens; lane += kStep, words += kMaxHeadDim) {
-      const Vector scales[] = {ValueScale(view, lane), ValueScale(view, lane + 1)};
-      for (int32_t d = 0; d < dim; d += kLanes) {
-        const __mmask16 mask = MaskOf(dim - d);
-        const Element* from = view.values + lane * dim + d;
-        const __mmask16 none = 0;
-        const Vector first = LoadElements(from, lane < lanes ? mask : none, scales[0]);
-        const Vector second = LoadElements(from + dim, lane + 1 < lanes ? mask : none, scales[1]);
-        _mm512_store_si512(words + d, Pairs(first, second));
-      }
-    }
+  template <bool kIsFull, typename Element>
+  static Vector Value(const KvBlockView<Element>& view, int32_t key, int32_t d) {
+    const int32_t lane = key * kStep;
+    return Pairs(F32::Value<kIsFull>(view, lane, d), F32::Value<kIsFull>(view, lane + 1, d));
+  }
+
+ private:
+  // 0, 16, 1, 17, ...
+  static __m512i PairOrder() {
+    const __m512i index = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    return _mm512_or_si512(index,
+                           _mm512_slli_epi32(_mm512_add_epi32(index, _mm512_set1_epi32(16)), 16));
   }
 };
 
 }  // namespace
 
 void PagedAttentionBf16(const AttentionArgs* args, int32_t item_begin, int32_t item_end) {
-  for (int32_t i = item_begin; i < item_end; ++i)
-    BlockedAttention<F32, Bf16>::RunItem(*args, args->items[i]);
+  RunAttentionItems<F32, Bf16>(*args, item_begin, item_end);
 }
 
 }  // namespace fairlane::avx512vnni
