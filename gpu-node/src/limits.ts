@@ -63,6 +63,11 @@ export const EVICTED_ENTRIES_MAX = 16_384;
 /** Roots of tenants that are remembered; one is a hash of a few hundred bytes. */
 export const CACHE_ROOTS_MAX = 10_000;
 
+// --- adapters in the engine ---
+
+/** Adapters that rows can name at a time: twice what the scale test keeps resident; an unset one costs 100 bytes. */
+export const ADAPTER_SLOTS = 4_096;
+
 // --- fairness over the fleet ---
 
 /** Tenants with a cell of service in one epoch: about 300 bytes each. */

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import type { Engine } from "../../gpu-node/src/engine/engine.ts";
 import { PLAN_HEADER, RESULT_HEADER } from "../../gpu-node/src/engine/step-layout.ts";
 import { describePageMoves } from "./page-moves.ts";
+import { describeAdapters } from "./adapter-suite.ts";
 import { describeEmbeddings } from "./embedding-suite.ts";
 import { StepDriver, type RowSpec, type SamplingSpec } from "./step-driver.ts";
 
@@ -450,6 +451,7 @@ export function describeEngine(subject: EngineUnderTest): void {
     describe("page copies", () => describeCopies(subject));
     describe("embeddings", () => describeEmbeddings((run) => withEngine(subject, run)));
     describe("page moves", () => describePageMoves(subject, withEngine));
+    describe("adapters", () => describeAdapters(subject, withEngine));
     describe("refused plans", () => describeRefusals(subject));
     describe("masks", () => describeMasks(subject));
     describe("buffers", () => describeBuffers(subject));

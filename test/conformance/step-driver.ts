@@ -2,6 +2,7 @@
 // schedules nothing. Invariant: a page belongs to one slot at a time.
 import { assert } from "@fairlane/base";
 import type { Engine, WaitOutcome } from "../../gpu-node/src/engine/engine.ts";
+import type { PackedAdapter } from "../../gpu-node/src/engine/adapter-spec.ts";
 import {
   FROM_DEVICE,
   NONE,
@@ -29,6 +30,8 @@ export interface RowSpec {
   readonly isSampled?: boolean;
   /** Mask of the tokens that may be sampled; default none. */
   readonly maskSlot?: number;
+  /** Default none. */
+  readonly adapterSlot?: number;
 }
 
 export interface Sample {
@@ -132,6 +135,15 @@ export class StepDriver {
     return canonical;
   }
 
+  /** Writes a packed adapter into pages that nobody has and lets rows name it; returns the pages. */
+  placeAdapter(adapterSlot: number, { pageCount, images, table }: PackedAdapter): Int32Array {
+    const pages = Int32Array.from(this.#freePages.splice(0, pageCount));
+    assert(pages.length === pageCount, "the driver is out of pages");
+    this.engine.writePages({ pages, images });
+    this.engine.setAdapter({ adapterSlot, table, pages });
+    return pages;
+  }
+
   /** Writes a plan without submitting it, for tests that break it first. */
   plan(rows: readonly RowSpec[]): PlanViews {
     const plan = this.engine.acquirePlan();
@@ -166,19 +178,22 @@ export class StepDriver {
   async generate(
     slot: number,
     prompt: readonly number[],
-    options: { count: number; chunk: number },
+    options: { count: number; chunk: number; adapterSlot?: number },
   ) {
+    const { adapterSlot = NONE } = options;
     const samples: Sample[] = [];
     for (let done = 0; done < prompt.length; done += options.chunk) {
       const tokens = prompt.slice(done, done + options.chunk);
       const isSampled = done + options.chunk >= prompt.length;
-      const { status, samples: got } = await this.step([{ slot, tokens, isSampled }]);
+      const { status, samples: got } = await this.step([{ slot, tokens, isSampled, adapterSlot }]);
       assert(status === 0, `the step was refused with status ${status}`);
       const sample = got.get(slot);
       if (sample !== undefined) samples.push(sample);
     }
     while (samples.length < options.count) {
-      const sample = (await this.step([{ slot, tokens: "sampled" }])).samples.get(slot);
+      const sample = (await this.step([{ slot, tokens: "sampled", adapterSlot }])).samples.get(
+        slot,
+      );
       assert(sample !== undefined, "a decode gave no token");
       samples.push(sample);
     }
@@ -197,7 +212,7 @@ export class StepDriver {
     plan.row_slot[index] = row.slot;
     plan.row_n_tokens[index] = tokenCount;
     plan.row_first_pos[index] = tokens === "sampled" ? FROM_DEVICE : state.nextPosition;
-    plan.row_adapter[index] = NONE;
+    plan.row_adapter[index] = row.adapterSlot ?? NONE;
     plan.row_n_logit_rows[index] = (row.isSampled ?? true) ? 1 : 0;
     plan.row_draft_len[index] = 0;
     plan.row_mask_slot[index] = row.maskSlot ?? NONE;

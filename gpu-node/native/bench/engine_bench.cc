@@ -61,6 +61,7 @@ int Main(char** argv) {
   options.numerics = "int8";
   options.attention = "auto";
   options.kv_type = argv[7];
+  options.adapter_type = "f16";
   options.page_count = shape.page_count;
   options.slot_count = sequences;
   options.thread_count = std::atoi(argv[4]);

@@ -41,6 +41,7 @@ napi_value OpenEngine(napi_env env, napi_callback_info info) {
   std::string numerics;
   std::string attention;
   std::string kv_type;
+  std::string adapter_type;
   EngineOptions options = {};
   const bool read = ReadString(env, argument, "manifestPath", &manifest_path) &&
                     ReadString(env, argument, "pluginFolder", &plugin_folder) &&
@@ -48,6 +49,8 @@ napi_value OpenEngine(napi_env env, napi_callback_info info) {
                     ReadString(env, argument, "numerics", &numerics) &&
                     ReadString(env, argument, "attention", &attention) &&
                     ReadString(env, argument, "kvType", &kv_type) &&
+                    ReadString(env, argument, "adapterType", &adapter_type) &&
+                    ReadInt32(env, argument, "adapterSlots", &options.adapter_slots) &&
                     ReadInt32(env, argument, "pageCount", &options.page_count) &&
                     ReadInt32(env, argument, "slotCount", &options.slot_count) &&
                     ReadInt32(env, argument, "threadCount", &options.thread_count) &&
@@ -60,6 +63,7 @@ napi_value OpenEngine(napi_env env, napi_callback_info info) {
   options.numerics = numerics.c_str();
   options.attention = attention.c_str();
   options.kv_type = kv_type.c_str();
+  options.adapter_type = adapter_type.c_str();
   return EngineHandle::Open(env, options);
 }
 

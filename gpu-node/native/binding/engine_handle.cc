@@ -70,7 +70,9 @@ bool EngineHandle::MakeInfo(napi_value object) {
          SetNumber(env_, made, "pageBytes", static_cast<double>(info.page_bytes)) &&
          SetNumber(env_, made, "pageCount", info.page_count) &&
          SetNumber(env_, made, "slotCount", info.slot_count) &&
-         SetNumber(env_, made, "threadCount", info.thread_count) && MakeKvGroups(made, info) &&
+         SetNumber(env_, made, "threadCount", info.thread_count) &&
+         SetNumber(env_, made, "adapterSlots", info.adapter_slots) &&
+         SetString(env_, made, "adapterLayout", info.adapter_layout) && MakeKvGroups(made, info) &&
          Ok(env_, napi_set_named_property(env_, object, "info", made));
 }
 
@@ -102,6 +104,10 @@ bool EngineHandle::MakeMethods(napi_value object) {
       method("readLogits", ReadLogits),
       method("exportPages", MovePages<fairlane_engine_export_pages>),
       method("importPages", MovePages<fairlane_engine_import_pages>),
+      method("packAdapter", PackAdapter),
+      method("writePages", WritePages),
+      method("setAdapter", SetAdapter),
+      method("clearAdapter", ClearAdapter),
       method("close", Close)};
   return Ok(env_, napi_define_properties(env_, object, std::size(methods), methods));
 }

@@ -50,6 +50,11 @@ class EngineHandle {
   template <auto kMove>
   static napi_value MovePages(napi_env env, napi_callback_info info);
   static napi_value Close(napi_env env, napi_callback_info info);
+  // adapter_calls.cc: the calls about adapters.
+  static napi_value PackAdapter(napi_env env, napi_callback_info info);
+  static napi_value WritePages(napi_env env, napi_callback_info info);
+  static napi_value SetAdapter(napi_env env, napi_callback_info info);
+  static napi_value ClearAdapter(napi_env env, napi_callback_info info);
 
   static void StepDone(void* handle);
   static void OnMessage(napi_env env, napi_value, void* handle, void* message);

@@ -20,6 +20,20 @@ bool Property(napi_env env, napi_value object, const char* name, napi_value* val
          Ok(env, napi_typeof(env, *value, type));
 }
 
+bool ToString(napi_env env, napi_value text, const char* name, std::string* value) {
+  napi_valuetype type;
+  if (!Ok(env, napi_typeof(env, text, &type))) return false;
+  if (type != napi_string) return TypeError(env, name, "a string");
+  char buffer[kMaxStringBytes];
+  size_t bytes = 0;
+  if (!Ok(env, napi_get_value_string_utf8(env, text, nullptr, 0, &bytes))) return false;
+  if (bytes >= sizeof(buffer)) return TypeError(env, name, "a string of at most 8191 bytes");
+  if (!Ok(env, napi_get_value_string_utf8(env, text, buffer, sizeof(buffer), &bytes))) return false;
+  value->assign(buffer, bytes);
+  if (value->find('\0') != std::string::npos) return TypeError(env, name, "a string without NUL");
+  return true;
+}
+
 }  // namespace
 
 napi_value Throw(napi_env env, const std::string& message) {
@@ -43,19 +57,28 @@ bool Ok(napi_env env, napi_status status) {
 bool ReadString(napi_env env, napi_value object, const char* name, std::string* value) {
   napi_value property;
   napi_valuetype type;
-  if (!Property(env, object, name, &property, &type)) return false;
-  if (type != napi_string) return TypeError(env, name, "a string");
-  char buffer[kMaxStringBytes];
-  size_t bytes = 0;
-  if (!Ok(env, napi_get_value_string_utf8(env, property, nullptr, 0, &bytes))) return false;
-  if (bytes >= sizeof(buffer)) return TypeError(env, name, "a string of at most 8191 bytes");
-  if (!Ok(env, napi_get_value_string_utf8(env, property, buffer, sizeof(buffer), &bytes)))
-    return false;
-  value->assign(buffer, bytes);
-  if (value->find('\0') != std::string::npos) return TypeError(env, name, "a string without NUL");
-  return true;
+  return Property(env, object, name, &property, &type) && ToString(env, property, name, value);
 }
 
+bool ReadStrings(napi_env env, napi_value object, const char* name,
+                 std::vector<std::string>* values) {
+  napi_value list;
+  napi_valuetype type;
+  bool is_array = false;
+  uint32_t count = 0;
+  if (!Property(env, object, name, &list, &type) || !Ok(env, napi_is_array(env, list, &is_array)))
+    return false;
+  if (!is_array) return TypeError(env, name, "an array of strings");
+  if (!Ok(env, napi_get_array_length(env, list, &count))) return false;
+  for (uint32_t i = 0; i < count; ++i) {
+    napi_value element;
+    std::string value;
+    if (!Ok(env, napi_get_element(env, list, i, &element)) || !ToString(env, element, name, &value))
+      return false;
+    values->push_back(value);
+  }
+  return true;
+}
 bool ReadTypedArray(napi_env env, napi_value object, const char* name, napi_typedarray_type type,
                     void** data, size_t* count) {
   napi_value value;

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace fairlane::binding {
 
@@ -25,6 +26,10 @@ bool ReadObject(napi_env env, napi_value object, const char* name, napi_value* v
 // The elements of a typed array of this type, and how many there are.
 bool ReadTypedArray(napi_env env, napi_value object, const char* name, napi_typedarray_type type,
                     void** data, size_t* count);
+
+// The strings of an array.
+bool ReadStrings(napi_env env, napi_value object, const char* name,
+                 std::vector<std::string>* values);
 
 // Any JavaScript number that is an exact int32.
 bool ToInt32(napi_env env, napi_value value, const char* name, int32_t* result);

@@ -1,6 +1,7 @@
 // See engine.h.
 #include "core/engine.h"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <condition_variable>
@@ -30,6 +31,8 @@ struct Engine {
   bool Open(const EngineOptions& options, std::string* error);
   EngineStatus Submit(const void* plan);
   EngineStatus Wait(int64_t timeout_ms, void* result);
+  // Whether a step that is not claimed yet names the adapter slot.
+  bool Names(int32_t adapter_slot) const;
 
   Plugin plugin;  // first, because everything below calls into it until its own end
   Workers workers;
@@ -37,6 +40,7 @@ struct Engine {
   StepRunner runner;
   EngineOptions options = {};
   std::string numerics_class;
+  std::string adapter_layout;
 
   mutable std::mutex mutex;
 
@@ -97,6 +101,11 @@ bool CheckOptions(const EngineOptions& options, std::string* error) {
     *error = "kvType must be f16 or int8, not \"" + std::string(options.kv_type) + "\"";
     return false;
   }
+  if (std::strcmp(options.adapter_type, "f16") != 0 &&
+      std::strcmp(options.adapter_type, "int8") != 0) {
+    *error = "adapterType must be f16 or int8, not \"" + std::string(options.adapter_type) + "\"";
+    return false;
+  }
   if (std::strcmp(options.kv_type, "int8") == 0 && std::strcmp(options.numerics, "f32") == 0) {
     *error = "KV in int8 does not go with the numerics f32";
     return false;
@@ -139,15 +148,20 @@ bool Engine::Open(const EngineOptions& given, std::string* error) {
     return false;
   }
   if (!model.Load(manifest, backend, workers, as_f32, error)) return false;
-  if (!runner.Open({&model, &backend, &workers, options.page_count, options.slot_count,
-                    options.capacity, options.keep_logits, is_bf16, KvTypeOf(options)},
-                   error)) {
+  const TileType adapter_type =
+      std::strcmp(options.adapter_type, "int8") == 0 ? kTileInt8 : kTileF16;
+  if (!runner.Open(
+          {&model, &backend, &workers, options.page_count, options.slot_count, options.capacity,
+           options.keep_logits, is_bf16, KvTypeOf(options), options.adapter_slots, adapter_type},
+          error)) {
     return false;
   }
   // Bump the last number when the arithmetic of any op changes: the class is part of cache keys.
   numerics_class = std::string(backend.name) + (as_f32 ? "/f32" : "/int8-zero-g32") +
                    NameOf(runner.kv_groups().group(0).shape.type) +
-                   (is_bf16 ? "/attention-bf16" : "/attention-f32") + "/3";
+                   (is_bf16 ? "/attention-bf16" : "/attention-f32") +
+                   (adapter_type == kTileInt8 ? "/adapters-int8" : "") + "/3";
+  adapter_layout = AdapterLayoutName(runner.adapters().geometry());
   for (auto& plan : plans_) plan.resize(PlanBytes(options.capacity));
   for (auto& result : results_) result.resize(ResultBytes(options.capacity));
   launcher_ = std::thread([this] { Launch(); });
@@ -197,6 +211,19 @@ EngineStatus Engine::Wait(int64_t timeout_ms, void* result) {
   return kEngineOk;
 }
 
+bool Engine::Names(int32_t adapter_slot) const {
+  const std::lock_guard lock(mutex);
+  for (uint64_t step = claimed; step < submitted; ++step) {
+    const PlanView plan = ViewPlan(options.capacity, plans_[step % kMaxStepsInFlight].data());
+    const int32_t rows = std::clamp(plan.header[kPlanRows], 0, options.capacity.rows);
+    if (std::find(plan.row_adapter, plan.row_adapter + rows, adapter_slot) !=
+        plan.row_adapter + rows) {
+      return true;
+    }
+  }
+  return false;
+}
+
 void Engine::Stop() {
   {
     const std::lock_guard lock(mutex);
@@ -233,6 +260,8 @@ EngineInfo fairlane_engine_info(const Engine* engine) {
                      .page_count = engine->options.page_count,
                      .slot_count = engine->options.slot_count,
                      .thread_count = engine->options.thread_count,
+                     .adapter_slots = engine->runner.adapters().slot_count(),
+                     .adapter_layout = engine->adapter_layout.c_str(),
                      .kv_group_count = groups.count(),
                      .kv_groups = {}};
   for (int32_t i = 0; i < groups.count(); ++i) {
@@ -296,6 +325,30 @@ EngineStatus fairlane_engine_import_pages(Engine* engine, int32_t kv_group, cons
                                           int32_t count, const uint8_t* canonical) {
   const bool moved = engine->runner.ImportPages(kv_group, pages, count, canonical);
   return moved ? kEngineOk : kEngineBadPage;
+}
+
+const AdapterGeometry* fairlane_engine_adapter_geometry(const Engine* engine) {
+  return &engine->runner.adapters().geometry();
+}
+
+EngineStatus fairlane_engine_write_pages(Engine* engine, const int32_t* pages, int32_t count,
+                                         const uint8_t* images) {
+  return engine->runner.WritePages(pages, count, images) ? kEngineOk : kEngineBadPage;
+}
+
+EngineStatus fairlane_engine_set_adapter(Engine* engine, int32_t adapter_slot,
+                                         const AdapterPlaces* places, char* error,
+                                         size_t error_bytes) {
+  if (engine->Names(adapter_slot)) return kEngineBusy;
+  std::string message;
+  if (engine->runner.adapters().Set(adapter_slot, *places, &message)) return kEngineOk;
+  CopyError(message, error, error_bytes);
+  return kEngineBadAdapter;
+}
+
+EngineStatus fairlane_engine_clear_adapter(Engine* engine, int32_t adapter_slot) {
+  if (engine->Names(adapter_slot)) return kEngineBusy;
+  return engine->runner.adapters().Clear(adapter_slot) ? kEngineOk : kEngineBadAdapter;
 }
 
 void fairlane_engine_close(Engine* engine) { delete engine; }

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/adapter_pack.h"
+#include "core/adapter_slots.h"
 #include "core/limits.h"
 #include "core/step_layout.h"
 
@@ -22,6 +24,8 @@ struct EngineOptions {
   const char* numerics;       // int8, f32
   const char* attention;      // auto, f32, bf16
   const char* kv_type;        // f16 (f32 with the numerics f32), int8
+  const char* adapter_type;   // f16, int8: what adapters are kept in
+  int32_t adapter_slots;      // 0: rows name no adapter
   int32_t page_count;
   int32_t slot_count;
   int32_t thread_count;
@@ -50,6 +54,8 @@ struct EngineInfo {
   int32_t page_count;
   int32_t slot_count;
   int32_t thread_count;
+  int32_t adapter_slots;
+  const char* adapter_layout;  // adapter_layout.h
   int32_t kv_group_count;
   KvGroupInfo kv_groups[kMaxKvGroups];
 };
@@ -62,6 +68,7 @@ enum EngineStatus : int32_t {
   kEngineBusy = 4,  // a step is queued or running
   kEngineClosing = 5,
   kEngineBadPage = 6,  // a page or a KV group that does not exist
+  kEngineBadAdapter = 7,
 };
 
 extern "C" {
@@ -104,6 +111,19 @@ EngineStatus fairlane_engine_export_pages(const Engine* engine, int32_t kv_group
                                           const int32_t* pages, int32_t count, uint8_t* canonical);
 EngineStatus fairlane_engine_import_pages(Engine* engine, int32_t kv_group, const int32_t* pages,
                                           int32_t count, const uint8_t* canonical);
+// What packed adapters of this engine are made for; a copy of it needs no engine (adapter_pack.h).
+const AdapterGeometry* fairlane_engine_adapter_geometry(const Engine* engine);
+// Copies page images in, page_bytes each; done when it returns, also while steps compute, as long
+// as none of them reads or writes these pages.
+EngineStatus fairlane_engine_write_pages(Engine* engine, const int32_t* pages, int32_t count,
+                                         const uint8_t* images);
+// Rows of later plans may name the slot from now on, until it is cleared; its pages must stay as
+// they are. kEngineBadAdapter with a message in error if the slot or the table will not do,
+// kEngineBusy while a submitted and unclaimed step names the slot.
+EngineStatus fairlane_engine_set_adapter(Engine* engine, int32_t adapter_slot,
+                                         const AdapterPlaces* places, char* error,
+                                         size_t error_bytes);
+EngineStatus fairlane_engine_clear_adapter(Engine* engine, int32_t adapter_slot);
 // Runs what is queued, joins the launcher and frees everything. Null is allowed.
 void fairlane_engine_close(Engine* engine);
 

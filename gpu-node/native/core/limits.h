@@ -27,6 +27,11 @@ inline constexpr int32_t kMaxThreads = 256;
 // Engine: pages of the pool and slots; ids stay int32 and the page table of a slot stays in memory.
 inline constexpr int32_t kMaxPages = 1 << 24;
 inline constexpr int32_t kMaxSlots = 65536;
+// Engine: adapters that rows may name; an unset one costs 100 bytes.
+inline constexpr int32_t kMaxAdapterSlots = 65536;
+// Adapter: bytes of a packed one and its tiles; rank 256 on all layers of a 70B model is 3.3 GB.
+inline constexpr size_t kMaxAdapterBytes = size_t{1} << 33;
+inline constexpr int32_t kMaxAdapterTiles = 1 << 24;
 // Engine: KV groups of a model; windowed layers and the others, where a model has both.
 inline constexpr int32_t kMaxKvGroups = 2;
 // Engine: elements of any column of a step plan.

@@ -85,21 +85,32 @@ void Llama::Rotations(const StepBatch& batch) const {
   });
 }
 
-GemmInput Llama::NormInput(const float* x, const std::vector<float>& weight, int32_t tokens) const {
+GemmInput Llama::NormInput(const float* x, const std::vector<float>& weight, int32_t tokens,
+                           const LoraTargets* targets) const {
   const ModelParams& p = parts_.model->params();
   const Activations& a = *parts_.activations;
   const auto eps = static_cast<float>(p.rms_eps);
   const RmsNormArgs norm = {x, weight.data(), a.normed(), p.hidden, eps};
   const NormQuantizeArgs quantized = {x, weight.data(), p.hidden, eps, a.groups()};
   const bool is_f32 = parts_.model->is_f32();
+  const GemmInput input = {tokens, a.normed(), a.groups()};
   parts_.workers->ForPieces(tokens, kTokensPerPiece, [&](int32_t begin, int32_t end) {
     if (is_f32) {
       parts_.backend->rms_norm(&norm, begin, end);
     } else {
       parts_.backend->norm_quantize(&quantized, begin, end);
     }
+    if (targets != nullptr)
+      parts_.lora->Shrink(*targets, {a.groups(), a.normed(), p.hidden}, begin, end);
   });
-  return {tokens, a.normed(), a.groups()};
+  return input;
+}
+
+void Llama::Shrink(const LoraTargets& targets, const GemmInput& input, int32_t k) const {
+  if (!parts_.lora->Touches(targets)) return;
+  parts_.workers->ForPieces(input.tokens, kTokensPerPiece, [&](int32_t begin, int32_t end) {
+    parts_.lora->Shrink(targets, {input.groups, parts_.activations->normed(), k}, begin, end);
+  });
 }
 
 GemmInput Llama::Input(int32_t tokens, int32_t k) const {
@@ -113,7 +124,8 @@ GemmInput Llama::Input(int32_t tokens, int32_t k) const {
   return {tokens, a.normed(), a.groups()};
 }
 
-void Llama::Multiply(const Linear& linear, const GemmInput& input, const GemmOutput& output) const {
+void Llama::Multiply(const Linear& linear, const GemmInput& input, const GemmOutput& output,
+                     const LoraTargets* targets) const {
   const TokenBlocks blocks(input.tokens);
   const int32_t run = PanelsPerRun(input.tokens);
   int32_t runs = 0;
@@ -121,18 +133,24 @@ void Llama::Multiply(const Linear& linear, const GemmInput& input, const GemmOut
   parts_.workers->For(blocks.count * runs, [&](int32_t item) {
     const int32_t token = item / runs * blocks.tokens;
     const GemmInput block = blocks.Input(input, token, linear.k);
-    GemmOutput part_output = output;
-    part_output.y += token * output.stride;
+    float* y = output.y;
     int32_t index = item % runs;
-    for (const GemmWeights& part : linear.parts) {
+    for (size_t i = 0; i < linear.parts.size(); ++i) {
+      const GemmWeights& part = linear.parts[i];
       const int32_t part_runs = RunCount(part.rows, run);
       if (index < part_runs) {
-        const int32_t end = std::min((index + 1) * run, PanelCount(part.rows));
-        parts_.backend->gemm(&part, &block, &part_output, index * run, end);
+        const int32_t begin = index * run;
+        const int32_t end = std::min(begin + run, PanelCount(part.rows));
+        const GemmOutput part_output = {y + token * output.stride, output.stride,
+                                        output.accumulate};
+        parts_.backend->gemm(&part, &block, &part_output, begin, end);
+        if (targets == nullptr) return;
+        parts_.lora->Expand(*targets, {static_cast<int32_t>(i), y, output.stride},
+                            {token, token + block.tokens, begin, end});
         return;
       }
       index -= part_runs;
-      part_output.y += part.rows;
+      y += part.rows;
     }
   });
 }
@@ -215,13 +233,16 @@ GemmInput Llama::Attention(const StepBatch& batch, int32_t layer) const {
   return Input(batch.token_count, width);
 }
 
-GemmInput Llama::GateUp(const LayerWeights& layer, const GemmInput& input) const {
+GemmInput Llama::GateUp(int32_t layer_number, int32_t tokens) const {
   const ModelParams& p = parts_.model->params();
+  const LayerWeights& layer = parts_.model->layers()[static_cast<size_t>(layer_number)];
   const Activations& a = *parts_.activations;
   const Backend& backend = *parts_.backend;
   const int64_t stride = 2 * int64_t{p.ffn};
+  const LoraTargets targets = {layer_number, kLoraGate, 2};
+  const GemmInput input = NormInput(a.hidden(), layer.ffn_norm, tokens, &targets);
   if (parts_.model->is_f32()) {
-    Multiply(layer.gate_up, input, {a.gate_up(), stride, false});
+    Multiply(layer.gate_up, input, {a.gate_up(), stride, false}, &targets);
     const SiluMulArgs silu = {a.gate_up(), a.normed(), p.ffn};
     parts_.workers->ForPieces(input.tokens, kTokensPerPiece, [&](int32_t begin, int32_t end) {
       backend.silu_mul(&silu, begin, end);
@@ -244,6 +265,9 @@ GemmInput Llama::GateUp(const LayerWeights& layer, const GemmInput& input) const
     const GemmOutput up_output = {gate + p.ffn, stride, false};
     backend.gemm(&layer.gate_up.parts[0], &block, &gate_output, begin, end);
     backend.gemm(&layer.gate_up.parts[1], &block, &up_output, begin, end);
+    const LoraPiece piece = {token, token + block.tokens, begin, end};
+    parts_.lora->Expand(targets, {0, a.gate_up(), stride}, piece);
+    parts_.lora->Expand(targets, {1, a.gate_up() + p.ffn, stride}, piece);
     const SiluQuantizeArgs silu = {gate + begin * kPanelRows,
                                    gate + p.ffn + begin * kPanelRows,
                                    stride,
@@ -255,11 +279,14 @@ GemmInput Llama::GateUp(const LayerWeights& layer, const GemmInput& input) const
   return {input.tokens, a.normed(), a.gated_groups()};
 }
 
-void Llama::FeedForward(const LayerWeights& layer, int32_t tokens) const {
+void Llama::FeedForward(int32_t layer_number, int32_t tokens) const {
   const ModelParams& p = parts_.model->params();
   const Activations& a = *parts_.activations;
-  const GemmInput gated = GateUp(layer, NormInput(a.hidden(), layer.ffn_norm, tokens));
-  Multiply(layer.down, gated, {a.hidden(), p.hidden, true});
+  const LoraTargets targets = {layer_number, kLoraDown, 1};
+  const GemmInput gated = GateUp(layer_number, tokens);
+  Shrink(targets, gated, p.ffn);
+  Multiply(parts_.model->layers()[static_cast<size_t>(layer_number)].down, gated,
+           {a.hidden(), p.hidden, true}, &targets);
 }
 
 void Llama::Forward(const StepBatch& batch) const {
@@ -272,13 +299,18 @@ void Llama::Forward(const StepBatch& batch) const {
     parts_.backend->embed_tokens(&embed, begin, end);
   });
   Rotations(batch);
+  parts_.lora->Begin(&batch);
   for (int32_t i = 0; i < p.layers; ++i) {
     const LayerWeights& layer = parts_.model->layers()[static_cast<size_t>(i)];
-    const GemmInput input = NormInput(a.hidden(), layer.attention_norm, tokens);
-    Multiply(layer.qkv, input, {a.qkv(), qkv_stride, false});
+    const LoraTargets qkv = {i, kLoraQ, 3};
+    const LoraTargets o = {i, kLoraO, 1};
+    const GemmInput input = NormInput(a.hidden(), layer.attention_norm, tokens, &qkv);
+    Multiply(layer.qkv, input, {a.qkv(), qkv_stride, false}, &qkv);
     PlaceHeads(batch, i);
-    Multiply(layer.o, Attention(batch, i), {a.hidden(), p.hidden, true});
-    FeedForward(layer, tokens);
+    const GemmInput attended = Attention(batch, i);
+    Shrink(o, attended, p.heads * p.head_dim);
+    Multiply(layer.o, attended, {a.hidden(), p.hidden, true}, &o);
+    FeedForward(i, tokens);
   }
 }
 
@@ -302,8 +334,8 @@ void Llama::Logits(const int32_t* tokens, int32_t count) const {
     std::memcpy(a.gathered() + int64_t{i} * p.hidden, a.hidden() + int64_t{tokens[i]} * p.hidden,
                 static_cast<size_t>(p.hidden) * sizeof(float));
   }
-  const GemmInput input = NormInput(a.gathered(), parts_.model->output_norm(), count);
-  Multiply(parts_.model->output(), input, {a.logits(), p.vocab, false});
+  const GemmInput input = NormInput(a.gathered(), parts_.model->output_norm(), count, nullptr);
+  Multiply(parts_.model->output(), input, {a.logits(), p.vocab, false}, nullptr);
 }
 
 }  // namespace fairlane

@@ -8,6 +8,7 @@
 
 #include "core/activations.h"
 #include "core/kv_groups.h"
+#include "core/lora.h"
 #include "core/model.h"
 #include "core/parallel_for.h"
 #include "core/step_batch.h"
@@ -22,6 +23,7 @@ class Llama {
     const Workers* workers;
     const Activations* activations;
     const KvGroups* kv_groups;
+    Lora* lora;
     PagedAttentionFn attention;
   };
 
@@ -39,18 +41,24 @@ class Llama {
 
  private:
   void Rotations(const StepBatch& batch) const;
-  // The norm of x as the input of a linear layer, quantised with int8.
-  GemmInput NormInput(const float* x, const std::vector<float>& weight, int32_t tokens) const;
+  // The norm of x as the input of a linear layer, quantised with int8, and shrunk by the adapters
+  // of these modules; null where none can have one.
+  GemmInput NormInput(const float* x, const std::vector<float>& weight, int32_t tokens,
+                      const LoraTargets* targets) const;
+  // Shrinks an input that is complete.
+  void Shrink(const LoraTargets& targets, const GemmInput& input, int32_t k) const;
   // What activations.normed() holds as such an input.
   GemmInput Input(int32_t tokens, int32_t k) const;
-  void Multiply(const Linear& linear, const GemmInput& input, const GemmOutput& output) const;
+  // `targets`: the parts of `linear`, where adapters may change them.
+  void Multiply(const Linear& linear, const GemmInput& input, const GemmOutput& output,
+                const LoraTargets* targets) const;
   // Bias and norms of heads (Qwen2, Qwen3), rotary turn and appending of K and V.
   void PlaceHeads(const StepBatch& batch, int32_t layer) const;
   // Leaves its result in activations, as the input of the layer's `o`.
   GemmInput Attention(const StepBatch& batch, int32_t layer) const;
   // The gated activation of gate and up, as the input of the layer's `down`.
-  GemmInput GateUp(const LayerWeights& layer, const GemmInput& input) const;
-  void FeedForward(const LayerWeights& layer, int32_t tokens) const;
+  GemmInput GateUp(int32_t layer_number, int32_t tokens) const;
+  void FeedForward(int32_t layer_number, int32_t tokens) const;
 
   Parts parts_;
   std::vector<double> inverse_frequency_;  // [head_dim / 2]

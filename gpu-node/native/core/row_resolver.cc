@@ -2,6 +2,7 @@
 #include "core/row_resolver.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace fairlane {
 namespace {
@@ -18,6 +19,7 @@ bool RowResolver::Open(const RowResolverOptions& options, std::string* error) {
   ordered_.reserve(static_cast<size_t>(options.slots->max_entries()));
   raises_.reserve(static_cast<size_t>(options.capacity.tokens) *
                   static_cast<size_t>(options.groups->count()));
+  order_.reserve(static_cast<size_t>(options.capacity.rows));
   if (!page_serial_.Allocate(sizeof(uint32_t) * static_cast<size_t>(options.pages->page_count()))) {
     *error = "no memory for the page marks";
     return false;
@@ -34,8 +36,7 @@ StepCheck RowResolver::CheckRow(const PlanView& plan, int32_t row, RowShape* sha
   if (serial == serial_) return {kStepBadRow, row};  // the slot has a row already
   serial = serial_;
   const int32_t logit_rows = plan.row_n_logit_rows[row];
-  const bool plain = plan.row_adapter[row] == kNone && plan.row_draft_len[row] == 0 &&
-                     (logit_rows == 0 || logit_rows == 1);
+  const bool plain = plan.row_draft_len[row] == 0 && (logit_rows == 0 || logit_rows == 1);
   const int32_t mask = plan.row_mask_slot[row];
   if (mask != kNone && (mask < 0 || mask >= mask_count_)) return {kStepBadRow, row};
   if (!plain || shape->tokens < 1 || shape->tokens > options_.capacity.tokens)
@@ -170,28 +171,62 @@ StepCheck RowResolver::Resolve(const PlanView& plan, StepBatch* batch) {
   batch->Clear();
   raises_.clear();
   if (++serial_ == 0) ++serial_;  // 0 marks what was never used
-  for (int32_t row = 0; row < plan.header[kPlanRows]; ++row) {
-    RowShape shape = {};
-    const StepCheck check = CheckRow(plan, row, &shape);
-    if (!check.ok()) return check;
-    if (shape.tokens > options_.capacity.tokens - batch->token_count) return {kStepBadRow, row};
-    for (int32_t group = 0; group < options_.groups->count(); ++group) {
-      const StepStatus status = ResolveGroup(shape, group, batch);
-      if (status != kStepOk) return {status, row};
-    }
-    ListTokens(plan, shape, batch);
-    ListItems(shape, batch);
-    batch->token_count += shape.tokens;
-    ++batch->row_count;
-    if (plan.row_n_logit_rows[row] == 1) {
-      const auto at = static_cast<size_t>(batch->sample_count++);
-      batch->sample_token[at] = batch->token_count - 1;
-      batch->sample_row[at] = row;
-      batch->sample_slot[at] = shape.slot;
-      batch->sample_mask[at] = plan.row_mask_slot[row];
-    }
+  StepCheck check = OrderRows(plan);
+  for (size_t i = 0; check.ok() && i < order_.size(); ++i) check = AddRow(plan, order_[i], batch);
+  return check;
+}
+
+StepCheck RowResolver::OrderRows(const PlanView& plan) {
+  order_.resize(static_cast<size_t>(plan.header[kPlanRows]));
+  std::iota(order_.begin(), order_.end(), 0);
+  bool has_adapter = false;
+  for (const int32_t row : order_) {
+    const int32_t adapter = plan.row_adapter[row];
+    if (adapter == kNone) continue;
+    if (options_.adapters->Find(adapter) == nullptr) return {kStepBadAdapter, row};
+    has_adapter = true;
+  }
+  if (!has_adapter) return {};
+  // By the row, too: the order is the same in every run.
+  std::sort(order_.begin(), order_.end(), [&plan](int32_t a, int32_t b) {
+    const int32_t adapter_a = plan.row_adapter[a];
+    const int32_t adapter_b = plan.row_adapter[b];
+    return adapter_a != adapter_b ? adapter_a < adapter_b : a < b;
+  });
+  return {};
+}
+
+StepCheck RowResolver::AddRow(const PlanView& plan, int32_t row, StepBatch* batch) {
+  RowShape shape = {};
+  const StepCheck check = CheckRow(plan, row, &shape);
+  if (!check.ok()) return check;
+  if (shape.tokens > options_.capacity.tokens - batch->token_count) return {kStepBadRow, row};
+  for (int32_t group = 0; group < options_.groups->count(); ++group) {
+    const StepStatus status = ResolveGroup(shape, group, batch);
+    if (status != kStepOk) return {status, row};
+  }
+  ListTokens(plan, shape, batch);
+  ListItems(shape, batch);
+  if (plan.row_adapter[row] != kNone) ListSegment(shape, plan.row_adapter[row], batch);
+  batch->plan_row[static_cast<size_t>(batch->row_count)] = row;
+  batch->token_count += shape.tokens;
+  ++batch->row_count;
+  if (plan.row_n_logit_rows[row] == 1) {
+    const auto at = static_cast<size_t>(batch->sample_count++);
+    batch->sample_token[at] = batch->token_count - 1;
+    batch->sample_row[at] = row;
+    batch->sample_slot[at] = shape.slot;
+    batch->sample_mask[at] = plan.row_mask_slot[row];
   }
   return {};
+}
+
+void RowResolver::ListSegment(const RowShape& shape, int32_t adapter_slot, StepBatch* batch) {
+  const Adapter* adapter = options_.adapters->Find(adapter_slot);
+  const int32_t begin = batch->token_count;
+  if (batch->segments.empty() || batch->segments.back().adapter != adapter)
+    batch->segments.push_back({adapter, begin, begin});
+  batch->segments.back().token_end = begin + shape.tokens;
 }
 
 StepStatus RowResolver::ResolveGroup(const RowShape& shape, int32_t group, StepBatch* batch) {
@@ -218,11 +253,12 @@ void RowResolver::Commit(const PlanView& plan, const StepBatch& batch) {
   for (int32_t row = 0; row < batch.row_count; ++row) {
     const AttentionRow& tokens = batch.groups[0].rows[static_cast<size_t>(row)];
     const int32_t last = tokens.token_begin + tokens.token_count - 1;
-    Slot& slot = options_.slots->slot(plan.row_slot[row]);
+    const int32_t slot_index = plan.row_slot[batch.plan_row[static_cast<size_t>(row)]];
+    Slot& slot = options_.slots->slot(slot_index);
     slot.next_pos = batch.position[static_cast<size_t>(last)] + 1;
     if (!slot.sampling.HasPenalty()) continue;
     for (int32_t i = tokens.token_begin; i <= last; ++i)
-      options_.slots->AddToHistory(plan.row_slot[row], batch.token[static_cast<size_t>(i)]);
+      options_.slots->AddToHistory(slot_index, batch.token[static_cast<size_t>(i)]);
   }
 }
 

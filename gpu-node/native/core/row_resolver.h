@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/adapter_slots.h"
 #include "core/kv_groups.h"
 #include "core/page_pool.h"
 #include "core/slot_table.h"
@@ -18,6 +19,7 @@ struct RowResolverOptions {
   SlotTable* slots;
   const PagePool* pages;
   const KvGroups* groups;
+  const AdapterSlots* adapters;
   StepCapacity capacity;
   int32_t vocab;
   int32_t context;
@@ -60,6 +62,10 @@ class RowResolver {
     int32_t token_offset;
   };
 
+  // Fills order_ with the plan's rows: those without an adapter, then adapter by adapter.
+  StepCheck OrderRows(const PlanView& plan);
+  // Resolves one row of the plan and appends it to the batch.
+  StepCheck AddRow(const PlanView& plan, int32_t row, StepBatch* batch);
   StepCheck CheckRow(const PlanView& plan, int32_t row, RowShape* shape);
   // The row's part in one KV group.
   StepStatus ResolveGroup(const RowShape& shape, int32_t group, StepBatch* batch);
@@ -69,6 +75,7 @@ class RowResolver {
   void ListRaises(const RowShape& shape, int32_t group);
   void ListTokens(const PlanView& plan, const RowShape& shape, StepBatch* batch);
   void ListItems(const RowShape& shape, StepBatch* batch);
+  void ListSegment(const RowShape& shape, int32_t adapter_slot, StepBatch* batch);
 
   RowResolverOptions options_ = {};
   int32_t mask_count_ = 0;
@@ -77,6 +84,7 @@ class RowResolver {
   AlignedBuffer page_serial_;          // [pages] uint32: last step in which a page was written
   std::vector<OrderedEntry> ordered_;
   std::vector<Raise> raises_;
+  std::vector<int32_t> order_;
 };
 
 }  // namespace fairlane

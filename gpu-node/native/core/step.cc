@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <numeric>
 
 #include "core/limits.h"
@@ -42,13 +43,16 @@ bool StepRunner::Open(const StepRunnerOptions& options, std::string* error) {
   }
   const bool opened =
       pages_.Open(options.page_count, page_bytes, error) && copies_.Open(&pages_, error) &&
+      adapters_.Open({params, options.adapter_type, pages_.page_bytes()}, &pages_,
+                     options.adapter_slots, error) &&
+      lora_.Open(options.backend, options.model->is_f32(), capacity.tokens, error) &&
       slots_.Open({options.slot_count, options.page_count, kv_groups_.count(), params.context,
                    params.vocab, capacity},
                   error) &&
       batch_.Open({capacity, slots_.max_entries(), params.kv_heads, kv_groups_.count()}, error) &&
-      resolver_.Open(
-          {&slots_, &pages_, &kv_groups_, capacity, params.vocab, params.context, params.kv_heads},
-          error) &&
+      resolver_.Open({&slots_, &pages_, &kv_groups_, &adapters_, capacity, params.vocab,
+                      params.context, params.kv_heads},
+                     error) &&
       activations_.Open({params, capacity.tokens, logit_rows}, error) &&
       embeddings_.Open(options.slot_count, params.hidden, error);
   if (!opened) return false;
@@ -56,21 +60,31 @@ bool StepRunner::Open(const StepRunnerOptions& options, std::string* error) {
                                          ? options.backend->paged_attention_bf16
                                          : options.backend->paged_attention;
   llama_ = std::make_unique<Llama>(Llama::Parts{options.model, options.backend, options.workers,
-                                                &activations_, &kv_groups_, attention});
+                                                &activations_, &kv_groups_, &lora_, attention});
   all_tokens_.resize(options.keep_logits ? static_cast<size_t>(capacity.tokens) : 0);
   std::iota(all_tokens_.begin(), all_tokens_.end(), 0);
   return true;
 }
 
-bool StepRunner::ArePages(int32_t group, const int32_t* pages, int32_t count) const {
-  if (group < 0 || group >= kv_groups_.count()) return false;
+bool StepRunner::ArePages(const int32_t* pages, int32_t count) const {
   return std::all_of(pages, pages + count,
                      [this](int32_t page) { return page >= 0 && page < pages_.page_count(); });
 }
 
+bool StepRunner::ArePagesOf(int32_t group, const int32_t* pages, int32_t count) const {
+  return group >= 0 && group < kv_groups_.count() && ArePages(pages, count);
+}
+
+bool StepRunner::WritePages(const int32_t* pages, int32_t count, const uint8_t* images) {
+  if (!ArePages(pages, count)) return false;
+  for (int32_t i = 0; i < count; ++i, images += pages_.page_bytes())
+    std::memcpy(pages_.DataOf(pages[i]), images, pages_.page_bytes());
+  return true;
+}
+
 bool StepRunner::ExportPages(int32_t group, const int32_t* pages, int32_t count,
                              uint8_t* canonical) const {
-  if (!ArePages(group, pages, count)) return false;
+  if (!ArePagesOf(group, pages, count)) return false;
   const KvShape& shape = kv_groups_.group(group).shape;
   for (int32_t i = 0; i < count; ++i, canonical += CanonicalPageBytes(shape))
     options_.backend->export_page(&shape, pages_.DataOf(pages[i]), canonical);
@@ -79,7 +93,7 @@ bool StepRunner::ExportPages(int32_t group, const int32_t* pages, int32_t count,
 
 bool StepRunner::ImportPages(int32_t group, const int32_t* pages, int32_t count,
                              const uint8_t* canonical) {
-  if (!ArePages(group, pages, count)) return false;
+  if (!ArePagesOf(group, pages, count)) return false;
   const KvShape& shape = kv_groups_.group(group).shape;
   for (int32_t i = 0; i < count; ++i, canonical += CanonicalPageBytes(shape))
     options_.backend->import_page(&shape, canonical, pages_.DataOf(pages[i]));
@@ -146,7 +160,7 @@ void StepRunner::Pool(const PlanView& plan) {
   for (int32_t i = 0; i < plan.header[kPlanSlotResets]; ++i)
     if (embeddings_.can_pool()) embeddings_.Clear(plan.slot_reset[i]);
   for (int32_t row = 0; row < batch_.row_count; ++row) {
-    const int32_t slot = plan.row_slot[row];
+    const int32_t slot = plan.row_slot[batch_.plan_row[static_cast<size_t>(row)]];
     const Pooling pooling = slots_.slot(slot).pooling;
     if (pooling == kPoolNone) continue;
     const AttentionRow& tokens = batch_.groups[0].rows[static_cast<size_t>(row)];

@@ -7,9 +7,11 @@
 #include <string>
 
 #include "core/activations.h"
+#include "core/adapter_slots.h"
 #include "core/embeddings.h"
 #include "core/kv_groups.h"
 #include "core/llama.h"
+#include "core/lora.h"
 #include "core/model.h"
 #include "core/page_copies.h"
 #include "core/page_pool.h"
@@ -29,6 +31,8 @@ struct StepRunnerOptions {
   bool keep_logits;
   bool has_bf16_attention;
   KvType kv_type;
+  int32_t adapter_slots;
+  TileType adapter_type;
 };
 
 class StepRunner {
@@ -51,6 +55,10 @@ class StepRunner {
   // running step may read what is imported, or write what is moved. False if a page does not exist.
   bool ExportPages(int32_t group, const int32_t* pages, int32_t count, uint8_t* canonical) const;
   bool ImportPages(int32_t group, const int32_t* pages, int32_t count, const uint8_t* canonical);
+  // Copies page images of adapters in, page_bytes() each, likewise.
+  bool WritePages(const int32_t* pages, int32_t count, const uint8_t* images);
+  AdapterSlots& adapters() { return adapters_; }
+  const AdapterSlots& adapters() const { return adapters_; }
   const KvGroups& kv_groups() const { return kv_groups_; }
   // Logits of the last step, [kept_tokens, vocab]; only with keep_logits.
   int32_t kept_tokens() const { return kept_tokens_; }
@@ -58,7 +66,8 @@ class StepRunner {
 
  private:
   StepCheck Check(const PlanView& plan);
-  bool ArePages(int32_t group, const int32_t* pages, int32_t count) const;
+  bool ArePages(const int32_t* pages, int32_t count) const;
+  bool ArePagesOf(int32_t group, const int32_t* pages, int32_t count) const;
   void Sample(const ResultView& result);
   void Pool(const PlanView& plan);
 
@@ -66,10 +75,12 @@ class StepRunner {
   KvGroups kv_groups_;
   PagePool pages_;
   PageCopies copies_;
+  AdapterSlots adapters_;
   SlotTable slots_;
   RowResolver resolver_;
   StepBatch batch_;
   Activations activations_;
+  Lora lora_;
   Embeddings embeddings_;
   std::unique_ptr<Llama> llama_;
   AlignedBuffer orders_;  // [rows, vocab] int32: scratch of the sampler

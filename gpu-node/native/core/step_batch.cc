@@ -15,6 +15,8 @@ bool StepBatch::Open(const StepBatchOptions& options, std::string* error) {
     groups[i].page_offset.resize(tokens);
     groups[i].rows.resize(row_capacity);
   }
+  plan_row.resize(row_capacity);
+  segments.reserve(row_capacity);
   sample_token.resize(row_capacity);
   sample_row.resize(row_capacity);
   sample_slot.resize(row_capacity);
@@ -37,6 +39,7 @@ bool StepBatch::Open(const StepBatchOptions& options, std::string* error) {
 void StepBatch::Clear() {
   token_count = 0;
   row_count = 0;
+  segments.clear();
   block_count = 0;
   run_count = 0;
   item_count = 0;

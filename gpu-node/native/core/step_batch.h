@@ -30,6 +30,15 @@ struct GroupBatch {
   std::vector<AttentionRow> rows;
 };
 
+class Adapter;
+
+// Tokens that follow each other and have the same adapter.
+struct LoraSegment {
+  const Adapter* adapter;
+  int32_t token_begin;
+  int32_t token_end;
+};
+
 class StepBatch {
  public:
   bool Open(const StepBatchOptions& options, std::string* error);
@@ -46,6 +55,10 @@ class StepBatch {
   std::vector<int32_t> token;
   std::vector<int32_t> position;
   GroupBatch groups[kMaxKvGroups];
+  // Per row: its index in the plan. Rows without an adapter come first, then adapter by adapter.
+  std::vector<int32_t> plan_row;
+  // At most one for each row; none for rows without an adapter.
+  std::vector<LoraSegment> segments;
   // Per sampled position: its token's index, its row in the plan, the row's slot and mask slot.
   std::vector<int32_t> sample_token;
   std::vector<int32_t> sample_row;

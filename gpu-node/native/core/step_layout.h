@@ -61,7 +61,7 @@ enum PlanHeader : int32_t {
 //   row_first_pos      position of the first of them; kFromDevice = one past the slot's last one
 //   row_token_offset   offset of the row's tokens in `token`; kFromDevice = the slot's own last
 //                      sample (then row_n_tokens is 1)
-//   row_adapter        adapter id, kNone without
+//   row_adapter        adapter slot, kNone without
 //   row_n_logit_rows   trailing positions that are sampled: 1, or 0 before the prompt's last chunk
 //   row_draft_len      draft tokens to verify, 0 without speculation
 //   row_mask_slot      mask of the tokens that may be sampled: an index into the engine's masks,
@@ -156,6 +156,7 @@ enum StepStatus : int32_t {
   kStepBadToken = 6,     // token id outside the vocabulary
   kStepUnmapped = 7,     // a position that the row computes or reads has no page
   kStepBadSampling = 8,  // a sampling parameter or bias out of range, or a penalty without history
+  kStepBadAdapter = 9,   // an adapter slot that is not set
 };
 
 // Ragged: row r of the plan produced result_n_out[r] tokens starting at result_offset[r]; a sampled

@@ -11,6 +11,7 @@
 #include "ops/embed_tokens.h"
 #include "ops/gemm.h"
 #include "ops/head_norm.h"
+#include "ops/lora.h"
 #include "ops/move_page.h"
 #include "ops/paged_attention.h"
 #include "ops/parallel.h"
@@ -22,7 +23,7 @@
 
 namespace fairlane {
 
-inline constexpr uint32_t kBackendAbiVersion = 8;
+inline constexpr uint32_t kBackendAbiVersion = 9;
 inline constexpr char kBackendSymbol[] = "fairlane_backend";
 
 struct Backend {
@@ -52,6 +53,9 @@ struct Backend {
   SampleTokenFn sample_token;
   ExportPageFn export_page;
   ImportPageFn import_page;
+  DequantizeRowsFn dequantize_rows;
+  LoraShrinkFn lora_shrink;
+  LoraExpandFn lora_expand;
 };
 
 using BackendFn = const Backend* (*)();

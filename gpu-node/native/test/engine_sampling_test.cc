@@ -29,6 +29,7 @@ EnginePointer OpenEngine(const TestModel& model) {
   options.numerics = "int8";
   options.attention = "auto";
   options.kv_type = "f16";
+  options.adapter_type = "f16";
   options.page_count = kPages;
   options.slot_count = 4;
   options.thread_count = 2;

@@ -28,6 +28,7 @@ EngineOptions OptionsFor(const std::string& manifest_path, const Settings& setti
   options.numerics = settings.numerics;
   options.attention = "auto";
   options.kv_type = settings.kv_type;
+  options.adapter_type = "f16";
   options.page_count = kPages;
   options.slot_count = 4;
   options.thread_count = 2;
@@ -172,7 +173,8 @@ void RefusedPlans(Engine* engine) {
     edit(plan);
     return plan;
   };
-  Refuses(engine, edited([](Plan& p) { Plan::At(p.view().row_adapter, 0) = 0; }), kStepBadRow, 0);
+  Refuses(engine, edited([](Plan& p) { Plan::At(p.view().row_adapter, 0) = 0; }), kStepBadAdapter,
+          0);
   Refuses(engine, edited([](Plan& p) { Plan::At(p.view().row_mask_slot, 0) = 0; }), kStepBadRow, 0);
   Refuses(engine, edited([](Plan& p) { Plan::At(p.view().row_draft_len, 0) = 1; }), kStepBadRow, 0);
   Refuses(engine, edited([](Plan& p) { Plan::At(p.view().row_n_tokens, 0) = 0; }), kStepBadRow, 0);

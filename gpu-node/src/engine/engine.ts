@@ -1,6 +1,7 @@
 // Owns the engine interface: what the scheduler needs of whatever computes steps (native CPU now; native CUDA
 // and the simulated engine plug in here). An engine runs submitted steps in order; it knows slots and pages,
 // never requests or tenants.
+import type { AdapterSpec, PackedAdapter } from "./adapter-spec.ts";
 import type { PlanViews, ResultViews, StepCapacity } from "./step-layout.ts";
 
 /** Layers of a model with the same window, heads and head size: a page holds 16 tokens of one group. */
@@ -30,6 +31,10 @@ export interface EngineInfo {
   readonly kvGroups: readonly KvGroup[];
   readonly slotCount: number;
   readonly threadCount: number;
+  /** Adapters that rows can name at a time; 0: none. */
+  readonly adapterSlots: number;
+  /** Layout, element type and page size of packed adapters in one printable word; other packed adapters are of no use. */
+  readonly adapterLayout: string;
   readonly capacity: StepCapacity;
 }
 
@@ -44,6 +49,10 @@ export interface EngineOptions {
   readonly attention?: "auto" | "f32" | "bf16";
   /** What K and V are kept in; int8 has a scale per token and head. "f16" (the default) is f32 with the numerics f32. */
   readonly kvType?: "f16" | "int8";
+  /** What the matrices of adapters are kept in; int8 has a scale for each of a tile's ranks. "f16" is the default. */
+  readonly adapterType?: "f16" | "int8";
+  /** Adapters that rows can name at a time; ADAPTER_SLOTS when absent. */
+  readonly adapterSlots?: number;
   readonly pageCount: number;
   readonly slotCount: number;
   readonly threadCount: number;
@@ -60,6 +69,19 @@ export interface PageMove {
   readonly kvGroup: number;
   readonly pages: Int32Array;
   readonly canonical: Uint8Array;
+}
+
+/** Pages of the pool, and images of whole pages: pages.length * EngineInfo.pageBytes bytes. */
+export interface PageImages {
+  readonly pages: Int32Array;
+  readonly images: Uint8Array;
+}
+
+/** The table of a packed adapter, and the pages that its images were written to, in their order. */
+export interface PlacedAdapter {
+  readonly adapterSlot: number;
+  readonly table: Int32Array;
+  readonly pages: Int32Array;
 }
 
 export interface Engine {
@@ -89,6 +111,24 @@ export interface Engine {
   exportPages(move: PageMove): void;
   /** Copies pages in, likewise, as long as no submitted step reads or writes them. Later steps see what was copied. */
   importPages(move: PageMove): void;
+  /**
+   * Reads an adapter's matrices and lays them out in page images, on a thread of its own, also while steps compute.
+   * Rejects with an AdapterError.
+   */
+  packAdapter(spec: AdapterSpec): Promise<PackedAdapter>;
+  /**
+   * Copies page images in. Done when it returns, in the caller's thread, also while steps compute, as long as none of
+   * them reads or writes these pages: give it few at a time.
+   */
+  writePages(images: PageImages): void;
+  /**
+   * Rows of later plans may name the slot (`row_adapter`) until it is cleared; its pages must stay as they are. Throws
+   * when the slot is set, there is none, or the table is not sound or of another layout. A row that names a slot that is
+   * not set has its plan refused.
+   */
+  setAdapter(placed: PlacedAdapter): void;
+  /** Frees the slot, not the pages. Only while no submitted step names it: throws otherwise. */
+  clearAdapter(adapterSlot: number): void;
   /** Finishes what runs, frees everything native. Idempotent. */
   close(): Promise<void>;
 }

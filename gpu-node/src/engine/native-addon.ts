@@ -5,6 +5,8 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { PackedAdapter } from "./adapter-spec.ts";
+import type { PageImages, PlacedAdapter } from "./engine.ts";
 import type { StepCapacity } from "./step-layout.ts";
 
 /** What the addon needs to open an engine. */
@@ -16,6 +18,8 @@ export interface NativeOpenOptions {
   readonly numerics: "int8" | "f32";
   readonly attention: "auto" | "f32" | "bf16";
   readonly kvType: "f16" | "int8";
+  readonly adapterType: "f16" | "int8";
+  readonly adapterSlots: number;
   readonly pageCount: number;
   readonly slotCount: number;
   readonly threadCount: number;
@@ -41,6 +45,8 @@ export interface NativeEngineInfo {
   }[];
   readonly slotCount: number;
   readonly threadCount: number;
+  readonly adapterSlots: number;
+  readonly adapterLayout: string;
 }
 
 /** `canonical` holds exactly the bytes of `pages`. */
@@ -48,6 +54,12 @@ export interface NativePageMove {
   readonly kvGroup: number;
   readonly pages: Int32Array;
   readonly canonical: Uint8Array;
+}
+
+/** An adapter to pack; `modules` has SPEC_NUMBERS numbers for each (native/binding/adapter_calls.cc). */
+export interface NativeAdapterSpec {
+  readonly paths: readonly string[];
+  readonly modules: Float64Array;
 }
 
 /** One engine with its launcher thread. Belongs to the JavaScript thread that opened it. */
@@ -74,6 +86,12 @@ export interface NativeEngineHandle {
   exportPages(move: NativePageMove): void;
   /** The opposite. */
   importPages(move: NativePageMove): void;
+  /** Packs in Node's thread pool; rejects with an Error whose `code` is an AdapterErrorCode. */
+  packAdapter(spec: NativeAdapterSpec): Promise<PackedAdapter>;
+  /** `images` holds exactly the bytes of `pages`. */
+  writePages(images: PageImages): void;
+  setAdapter(placed: PlacedAdapter): void;
+  clearAdapter(adapterSlot: number): void;
   /** Runs what is queued, joins the launcher thread and frees everything. Idempotent. */
   close(): Promise<void>;
 }

@@ -40,6 +40,8 @@ const OPTIONS = {
   numerics: "int8",
   attention: "auto",
   kvType: "f16",
+  adapterType: "f16",
+  adapterSlots: 4,
   pageCount: 64,
   slotCount: 2,
   threadCount: 2,

@@ -3,7 +3,18 @@
 // submitStep and nobody from then until its step was claimed.
 import { dirname } from "node:path";
 import { assert } from "@fairlane/base";
-import type { Engine, EngineInfo, EngineOptions, PageMove, WaitOutcome } from "./engine.ts";
+import { ADAPTER_SLOTS } from "../limits.ts";
+import type { AdapterSpec, PackedAdapter } from "./adapter-spec.ts";
+import type {
+  Engine,
+  EngineInfo,
+  EngineOptions,
+  PageImages,
+  PageMove,
+  PlacedAdapter,
+  WaitOutcome,
+} from "./engine.ts";
+import { nativeAdapterError, nativeAdapterSpec } from "./native-adapter-spec.ts";
 import { DEFAULT_ADDON_PATH, loadNativeAddon, type NativeEngineHandle } from "./native-addon.ts";
 import {
   planViews,
@@ -110,6 +121,26 @@ export class NativeEngine implements Engine {
     this.#handle.importPages(move);
   }
 
+  async packAdapter(spec: AdapterSpec): Promise<PackedAdapter> {
+    try {
+      return await this.#handle.packAdapter(nativeAdapterSpec(spec));
+    } catch (error) {
+      throw nativeAdapterError(error);
+    }
+  }
+
+  writePages(images: PageImages): void {
+    this.#handle.writePages(images);
+  }
+
+  setAdapter(placed: PlacedAdapter): void {
+    this.#handle.setAdapter(placed);
+  }
+
+  clearAdapter(adapterSlot: number): void {
+    this.#handle.clearAdapter(adapterSlot);
+  }
+
   async close(): Promise<void> {
     // A wait that nobody awaits any more is rejected by the close; that is expected.
     this.#pendingWait?.catch(() => {});
@@ -154,6 +185,8 @@ export function openNativeEngine(options: NativeEngineOptions): NativeEngine {
     numerics: options.numerics,
     attention: options.attention ?? "auto",
     kvType: options.kvType ?? "f16",
+    adapterType: options.adapterType ?? "f16",
+    adapterSlots: options.adapterSlots ?? ADAPTER_SLOTS,
     pageCount: options.pageCount,
     slotCount: options.slotCount,
     threadCount: options.threadCount,

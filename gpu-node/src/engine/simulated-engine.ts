@@ -1,9 +1,19 @@
 // Owns the engine of the simulator and the planner: it takes the time that a cost model says, on a virtual clock, and
 // says deterministic tokens, so that the scheduler that ships can be run against any machine. It computes no model.
 // Invariants: steps run one after another; the clock moves in waitStep alone.
-import { PAGE_TOKENS } from "../limits.ts";
+import { ADAPTER_SLOTS, PAGE_TOKENS } from "../limits.ts";
 import { predictStepUs, type StepCostModel } from "../scheduler/step-cost-model.ts";
-import type { Engine, EngineInfo, KvGroup, PageMove, WaitOutcome } from "./engine.ts";
+import type { AdapterSpec, PackedAdapter } from "./adapter-spec.ts";
+import type {
+  Engine,
+  EngineInfo,
+  KvGroup,
+  PageImages,
+  PageMove,
+  PlacedAdapter,
+  WaitOutcome,
+} from "./engine.ts";
+import { SimulatedAdapters } from "./simulated-adapters.ts";
 import { SIMULATED_HIDDEN_SIZE, SimulatedEmbeddings } from "./simulated-embeddings.ts";
 import { SimulatedMemory } from "./simulated-memory.ts";
 import { SimulatedStep } from "./simulated-step.ts";
@@ -33,6 +43,8 @@ export interface SimulatedEngineOptions {
   /** One group without a window when absent. */
   readonly kvGroups?: readonly Pick<KvGroup, "layers" | "windowTokens">[];
   readonly slotCount: number;
+  /** ADAPTER_SLOTS when absent. */
+  readonly adapterSlots?: number;
   readonly capacity: StepCapacity;
 }
 
@@ -53,6 +65,7 @@ export class SimulatedEngine implements Engine {
   readonly #results: ResultViews[];
   readonly #masks: TokenMasks;
   readonly #embeddings: SimulatedEmbeddings;
+  readonly #adapters: SimulatedAdapters;
   readonly #inFlight: Flight[] = [];
   #busyUntilUs = 0;
   #isWaiting = false;
@@ -60,7 +73,8 @@ export class SimulatedEngine implements Engine {
 
   constructor(options: SimulatedEngineOptions) {
     const { clock, cost, vocabSize, contextTokens, pageCount, slotCount, capacity } = options;
-    const { kvGroups = [{ layers: 1, windowTokens: null }] } = options;
+    const { kvGroups = [{ layers: 1, windowTokens: null }], adapterSlots = ADAPTER_SLOTS } =
+      options;
     const plan = (): PlanViews =>
       planViews(capacity, new ArrayBuffer(layoutBytes(PLAN_COLUMNS, capacity)));
     const result = (): ResultViews =>
@@ -77,6 +91,8 @@ export class SimulatedEngine implements Engine {
       kvGroups: kvGroups.map((group) => ({ ...group, pageBytes: PAGE_BYTES })),
       slotCount,
       threadCount: 1,
+      adapterSlots,
+      adapterLayout: `simulated-${PAGE_TOKENS}`,
       capacity: { ...capacity },
     };
     this.#clock = clock;
@@ -85,10 +101,15 @@ export class SimulatedEngine implements Engine {
     this.#masks = new TokenMasks(sizes);
     this.#memory = new SimulatedMemory(sizes);
     this.#embeddings = new SimulatedEmbeddings(slotCount);
+    this.#adapters = new SimulatedAdapters(adapterSlots, {
+      pages: { pageCount, pageWords: PAGE_TOKENS, words: this.#memory.hashes },
+      submitted: () => this.#inFlight.map((flight) => flight.plan),
+    });
     this.#step = new SimulatedStep(sizes, {
       memory: this.#memory,
       masks: this.#masks,
       embeddings: this.#embeddings,
+      adapters: this.#adapters,
     });
     this.#plans = [plan(), plan()];
     this.#results = [result(), result(), result()];
@@ -153,6 +174,22 @@ export class SimulatedEngine implements Engine {
 
   importPages({ pages, canonical }: PageMove): void {
     this.#memory.importPages(pages, canonical);
+  }
+
+  packAdapter(spec: AdapterSpec): Promise<PackedAdapter> {
+    return this.#adapters.pack(spec);
+  }
+
+  writePages(images: PageImages): void {
+    this.#adapters.write(images);
+  }
+
+  setAdapter(placed: PlacedAdapter): void {
+    this.#adapters.set(placed);
+  }
+
+  clearAdapter(adapterSlot: number): void {
+    this.#adapters.clear(adapterSlot);
   }
 
   close(): Promise<void> {

@@ -25,6 +25,7 @@ export const STEP_STATUS = {
   badToken: 6,
   unmapped: 7,
   badSampling: 8,
+  badAdapter: 9,
 } as const;
 
 /** Why a plan is refused, and the row or update at which. */
@@ -66,14 +67,14 @@ export class SimulatedMemory {
   readonly #options: MemoryOptions;
   readonly #slots: SimulatedSlot[];
   /** [pageCount, pageTokens] */
-  readonly #hashes: Int32Array;
+  readonly hashes: Int32Array;
   /** Slots as they were before the plan that is being applied. */
   readonly #saved = new Map<number, SimulatedSlot>();
 
   constructor(options: MemoryOptions) {
     this.#options = options;
     this.#slots = Array.from({ length: options.slotCount }, () => this.#emptySlot());
-    this.#hashes = new Int32Array(options.pageCount * options.pageTokens);
+    this.hashes = new Int32Array(options.pageCount * options.pageTokens);
   }
 
   /** Undefined where there is no such slot. */
@@ -82,11 +83,11 @@ export class SimulatedMemory {
   }
 
   hashAt(page: number, offset: number): number {
-    return this.#hashes[page * this.#options.pageTokens + offset] ?? 0;
+    return this.hashes[page * this.#options.pageTokens + offset] ?? 0;
   }
 
   setHash(at: { readonly page: number; readonly offset: number }, hash: number): void {
-    this.#hashes[at.page * this.#options.pageTokens + at.offset] = hash;
+    this.hashes[at.page * this.#options.pageTokens + at.offset] = hash;
   }
 
   /** Copies pages out: their hashes, one page after another. */
@@ -104,7 +105,7 @@ export class SimulatedMemory {
     canonical: Uint8Array,
     move: (page: number, bytes: Uint8Array) => void,
   ): void {
-    const pageBytes = this.#options.pageTokens * this.#hashes.BYTES_PER_ELEMENT;
+    const pageBytes = this.#options.pageTokens * this.hashes.BYTES_PER_ELEMENT;
     assert(canonical.length === pages.length * pageBytes, `${canonical.length} bytes to move`);
     pages.forEach((page, at) => {
       assert(page >= 0 && page < this.#options.pageCount, `page ${page} does not exist`);
@@ -113,8 +114,8 @@ export class SimulatedMemory {
   }
 
   #bytesOf(page: number): Uint8Array {
-    const pageBytes = this.#options.pageTokens * this.#hashes.BYTES_PER_ELEMENT;
-    return new Uint8Array(this.#hashes.buffer, page * pageBytes, pageBytes);
+    const pageBytes = this.#options.pageTokens * this.hashes.BYTES_PER_ELEMENT;
+    return new Uint8Array(this.hashes.buffer, page * pageBytes, pageBytes);
   }
 
   /** Applies a plan's resets, pages and sampling parameters, and checks its biases, until `undo` or the next plan. */
@@ -146,7 +147,7 @@ export class SimulatedMemory {
     for (let i = 0; i < (plan.header[PLAN_HEADER.pageCopies] ?? 0); i++) {
       const source = (plan.copy_src_page[i] ?? NONE) * pageTokens;
       const target = (plan.copy_dst_page[i] ?? NONE) * pageTokens;
-      this.#hashes.copyWithin(target, source, source + pageTokens);
+      this.hashes.copyWithin(target, source, source + pageTokens);
     }
   }
 

@@ -22,6 +22,7 @@ import {
   type PlanViews,
   type ResultViews,
 } from "./step-layout.ts";
+import type { SimulatedAdapters } from "./simulated-adapters.ts";
 import type { SimulatedEmbeddings } from "./simulated-embeddings.ts";
 import type { TokenMasks } from "./token-masks.ts";
 
@@ -34,6 +35,8 @@ interface CheckedRow {
   readonly isSampled: boolean;
   /** Of the tokens that may be sampled; NONE allows all. */
   readonly maskSlot: number;
+  /** NONE without. */
+  readonly adapterSlot: number;
 }
 
 /** Places of a row's tokens, by KV group. */
@@ -44,6 +47,7 @@ export class SimulatedStep {
   readonly #memory: SimulatedMemory;
   readonly #masks: TokenMasks;
   readonly #embeddings: SimulatedEmbeddings;
+  readonly #adapters: SimulatedAdapters;
 
   constructor(
     options: MemoryOptions,
@@ -51,12 +55,14 @@ export class SimulatedStep {
       readonly memory: SimulatedMemory;
       readonly masks: TokenMasks;
       readonly embeddings: SimulatedEmbeddings;
+      readonly adapters: SimulatedAdapters;
     },
   ) {
     this.#options = options;
     this.#memory = parts.memory;
     this.#masks = parts.masks;
     this.#embeddings = parts.embeddings;
+    this.#adapters = parts.adapters;
   }
 
   /** Computes the plan into `result`; the shape is null when the plan was refused. */
@@ -119,14 +125,15 @@ export class SimulatedStep {
     const planned = plan.row_first_pos[at] ?? NONE;
     const firstPosition = planned === FROM_DEVICE ? slot.nextPosition : planned;
     const logitRows = plan.row_n_logit_rows[at] ?? NONE;
-    const isPlain =
-      plan.row_adapter[at] === NONE && plan.row_draft_len[at] === 0 && (logitRows & ~1) === 0;
+    const adapterSlot = plan.row_adapter[at] ?? NONE;
+    if (!this.#adapters.isSet(adapterSlot)) return STEP_STATUS.badAdapter;
+    const isPlain = plan.row_draft_len[at] === 0 && (logitRows & ~1) === 0;
     const fits = firstPosition >= 0 && firstPosition + tokenCount <= contextTokens;
     const maskSlot = plan.row_mask_slot[at] ?? NONE;
     const hasMask = maskSlot === NONE || this.#masks.has(maskSlot);
     if (!isPlain || !hasMask || tokenCount < 1 || !fits) return STEP_STATUS.badRow;
-    const isSampled = logitRows === 1;
-    const row = { slot, firstPosition, tokenCount, tokenOffset, isSampled, maskSlot };
+    const samples = { isSampled: logitRows === 1, maskSlot };
+    const row = { slot, firstPosition, tokenCount, tokenOffset, adapterSlot, ...samples };
     if (tokenOffset === FROM_DEVICE) {
       return slot.lastToken !== NONE && tokenCount === 1 ? row : STEP_STATUS.badRow;
     }
@@ -155,10 +162,13 @@ export class SimulatedStep {
 
   /** Appends the row's tokens to its context; returns the hash of all of it. */
   #writeTokens(plan: PlanViews, row: CheckedRow, places: RowPlaces): number {
-    const { slot, tokenOffset, firstPosition, tokenCount } = row;
+    const { slot, tokenOffset, firstPosition, tokenCount, adapterSlot } = row;
     const isOwn = tokenOffset === FROM_DEVICE;
     const tokenAt = (i: number): number =>
-      isOwn ? slot.lastToken : (plan.token[tokenOffset + i] ?? NONE);
+      this.#adapters.see(
+        adapterSlot,
+        isOwn ? slot.lastToken : (plan.token[tokenOffset + i] ?? NONE),
+      );
     let all = 0;
     this.#options.kvGroups.forEach(({ windowTokens }, index) => {
       const group = {

@@ -52,6 +52,8 @@ class NullEngine implements Engine {
       kvGroups: [{ layers: 1, windowTokens: null, pageBytes: 16 }],
       slotCount,
       threadCount: 1,
+      adapterSlots: 0,
+      adapterLayout: "null",
       capacity,
     };
     this.#plan = planViews(capacity, new ArrayBuffer(layoutBytes(PLAN_COLUMNS, capacity)));
@@ -77,6 +79,16 @@ class NullEngine implements Engine {
   exportPages(): void {}
 
   importPages(): void {}
+
+  packAdapter(): Promise<never> {
+    return Promise.reject(new Error("no row here has an adapter"));
+  }
+
+  writePages(): void {}
+
+  setAdapter(): void {}
+
+  clearAdapter(): void {}
 
   acquirePlan(): PlanViews {
     return this.#plan;

@@ -16,5 +16,7 @@ void SiluQuantize(const SiluQuantizeArgs* args, int32_t token_begin, int32_t tok
 void AppendKv(const AppendKvArgs* args, int32_t token_begin, int32_t token_end);
 void PagedAttention(const AttentionArgs* args, int32_t item_begin, int32_t item_end);
 void SampleToken(SampleTokenArgs* args);
+void LoraShrink(const LoraShrinkArgs* args, int32_t token_begin, int32_t token_end);
+void LoraExpand(const LoraExpandArgs* args, const LoraPiece* piece);
 
 }  // namespace fairlane::avx2

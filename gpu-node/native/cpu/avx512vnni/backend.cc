@@ -37,6 +37,9 @@ constexpr Backend kBackend = {
     .sample_token = SampleToken,
     .export_page = generic::ExportPage,
     .import_page = generic::ImportPage,
+    .dequantize_rows = generic::DequantizeRows,
+    .lora_shrink = LoraShrink,
+    .lora_expand = LoraExpand,
 };
 
 }  // namespace

@@ -17,5 +17,7 @@ void AppendKv(const AppendKvArgs* args, int32_t token_begin, int32_t token_end);
 void PagedAttention(const AttentionArgs* args, int32_t item_begin, int32_t item_end);
 void PagedAttentionBf16(const AttentionArgs* args, int32_t item_begin, int32_t item_end);
 void SampleToken(SampleTokenArgs* args);
+void LoraShrink(const LoraShrinkArgs* args, int32_t token_begin, int32_t token_end);
+void LoraExpand(const LoraExpandArgs* args, const LoraPiece* piece);
 
 }  // namespace fairlane::avx512vnni

@@ -33,6 +33,9 @@ constexpr Backend kBackend = {
     .sample_token = SampleToken,
     .export_page = ExportPage,
     .import_page = ImportPage,
+    .dequantize_rows = DequantizeRows,
+    .lora_shrink = LoraShrink,
+    .lora_expand = LoraExpand,
 };
 
 }  // namespace

@@ -27,5 +27,8 @@ void SiluMul(const SiluMulArgs* args, int32_t token_begin, int32_t token_end);
 void SampleToken(SampleTokenArgs* args);
 void ExportPage(const KvShape* shape, const uint8_t* page, uint8_t* canonical);
 void ImportPage(const KvShape* shape, const uint8_t* canonical, uint8_t* page);
+void DequantizeRows(const DequantizeArgs* args, int32_t token_begin, int32_t token_end);
+void LoraShrink(const LoraShrinkArgs* args, int32_t token_begin, int32_t token_end);
+void LoraExpand(const LoraExpandArgs* args, const LoraPiece* piece);
 
 }  // namespace fairlane::generic

@@ -10,6 +10,7 @@ export interface CheckEngineOptions {
   readonly contextTokens?: number;
   readonly vocabSize?: number;
   readonly stepBudgetTokens?: number;
+  readonly adapterSlots?: number;
   /** Windows of the KV groups; one group without a window when absent. */
   readonly windows?: readonly (number | null)[];
   /** false skips reading the context back, for cost measurements: every sample is token 0. */
@@ -37,6 +38,8 @@ export function checkEngineInfo(options: CheckEngineOptions): EngineInfo {
     })),
     slotCount,
     threadCount: 1,
+    adapterSlots: options.adapterSlots ?? 16,
+    adapterLayout: `check-${pageTokens}`,
     capacity,
   };
 }

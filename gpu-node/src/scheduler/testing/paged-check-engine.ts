@@ -4,7 +4,10 @@
 // step in flight may still read fails at once.
 // It is no simulation: it has no time model.
 import { assert } from "@fairlane/base";
+import type { AdapterSpec, PackedAdapter } from "../../engine/adapter-spec.ts";
 import type { Engine, EngineInfo, PageMove, WaitOutcome } from "../../engine/engine.ts";
+import type { PageImages, PlacedAdapter } from "../../engine/engine.ts";
+import { SimulatedAdapters } from "../../engine/simulated-adapters.ts";
 import {
   FROM_DEVICE,
   layoutBytes,
@@ -75,15 +78,20 @@ export class PagedCheckEngine implements Engine {
   readonly #masks: TokenMasks;
   readonly #embeddings: SimulatedEmbeddings;
   readonly #moved: MovedPages;
+  readonly #adapters: SimulatedAdapters;
   readonly #inFlight: Flight[] = [];
 
   readonly canonicalPageBytes = (): number => this.#moved.pageBytes;
   readonly exportPages = (move: PageMove): void => this.#moved.exportPages(move);
   readonly importPages = (move: PageMove): void => this.#moved.importPages(move);
+  readonly packAdapter = (spec: AdapterSpec): Promise<PackedAdapter> => this.#adapters.pack(spec);
+  readonly writePages = (images: PageImages): void => this.#adapters.write(images);
+  readonly setAdapter = (placed: PlacedAdapter): void => this.#adapters.set(placed);
+  readonly clearAdapter = (adapterSlot: number): void => this.#adapters.clear(adapterSlot);
 
   constructor(options: CheckEngineOptions = {}) {
     this.info = checkEngineInfo(options);
-    const { slotCount, pageTokens, capacity } = this.info;
+    const { slotCount, pageCount, pageTokens, capacity, adapterSlots } = this.info;
     this.#masks = new TokenMasks(this.info);
     this.#embeddings = new SimulatedEmbeddings(slotCount);
     this.#readsContext = options.readsContext ?? true;
@@ -93,6 +101,15 @@ export class PagedCheckEngine implements Engine {
       lastToken: NONE,
       salt: 0,
     }));
+    this.#adapters = new SimulatedAdapters(adapterSlots, {
+      pages: {
+        pageCount,
+        pageWords: pageTokens,
+        words: this.#pages.tokens,
+        isInUse: (page) => this.#isRead(page),
+      },
+      submitted: () => this.#inFlight.map(({ plan }) => plan),
+    });
     this.#moved = new MovedPages(this.#pages.tokens, pageTokens, (page) => this.#isRead(page));
     this.#plans = [0, 1].map(() =>
       planViews(capacity, new ArrayBuffer(layoutBytes(PLAN_COLUMNS, capacity))),
@@ -227,11 +244,14 @@ export class PagedCheckEngine implements Engine {
     const count = at(plan.row_n_tokens, row);
     const first = at(plan.row_first_pos, row);
     assert(first + count <= this.info.contextTokens, `positions up to ${first + count}`);
+    const adapterSlot = at(plan.row_adapter, row);
+    assert(this.#adapters.isSet(adapterSlot), `adapter slot ${adapterSlot} is not set`);
     const rowPages = new Set<number>();
     for (let i = 0; i < count; i++) {
       const token = offset === FROM_DEVICE ? slot.lastToken : at(plan.token, offset + i);
       assert(token >= 0 && token < this.info.vocabSize, `token ${token}`);
-      for (const page of this.#pages.write(slot.tables, first + i, token)) rowPages.add(page);
+      const seen = this.#adapters.see(adapterSlot, token);
+      for (const page of this.#pages.write(slot.tables, first + i, seen)) rowPages.add(page);
       this.#pool(at(plan.row_slot, row), first + i + 1);
     }
     for (const page of rowPages) {
@@ -268,7 +288,8 @@ export class PagedCheckEngine implements Engine {
   #pagesOfRow(plan: PlanViews, row: number): number[] {
     const first = at(plan.row_first_pos, row);
     const span = { first, end: first + at(plan.row_n_tokens, row) };
-    return this.#pages.pagesOf(this.#slot(at(plan.row_slot, row)).tables, span);
+    const kvPages = this.#pages.pagesOf(this.#slot(at(plan.row_slot, row)).tables, span);
+    return [...kvPages, ...this.#adapters.pagesOf(at(plan.row_adapter, row))];
   }
 
   #slot(index: number): Slot {
