@@ -48,5 +48,7 @@ export const REQUESTS_PER_MINUTE_DEFAULT = 600;
 export const REQUESTS_PER_MINUTE_MAX = 1_000_000;
 export const TOKENS_PER_MINUTE_DEFAULT = 1_000_000;
 export const TOKENS_PER_MINUTE_MAX = 1_000_000_000;
+/** Projects and keys with limits in one change: each is looked up once. */
+export const SCOPE_LIMITS_MAX = 100;
 export const PARALLEL_REQUESTS_DEFAULT = 64;
 export const PARALLEL_REQUESTS_MAX = 10_000;

@@ -112,6 +112,14 @@ export const CANCEL_KEY_TIMEOUT_MS = 2_000;
 export const PRICE_VERSIONS_MAX = 256;
 /** Reservations held at once, whatever the tenant's parallel limit says. */
 export const HOLDS_MAX = 10_000;
+/** Projects and keys of a tenant that have limits of their own: about 300 bytes each, in memory. */
+export const SCOPE_LIMITS_MAX = 1_000;
+/** The durable cover of a scope counts at least this many requests as running, and twice what runs: few writes. */
+export const COVER_REQUESTS_MIN = 8;
+/** It lies this part of a minute's units below each bucket: at full rate some eight writes a minute. */
+export const COVER_SLACK_PERCENT = 12;
+/** And its leases end this much later than those of what runs: one write a minute for that. */
+export const COVER_LEASE_AHEAD_MS = 60_000;
 /** Requests or tokens a minute: keeps the bucket's integers (60,000 parts a unit) below 2^53. */
 export const RATE_PER_MINUTE_MAX = 10_000_000_000;
 /** Attempts an account remembers so as to bill each token once over all attempts of a request. */

@@ -1,6 +1,12 @@
 // Usage records, accounts and the ledger, for tests.
 import { newestLedgerEntries, openLedgerDb, type LedgerRow } from "@fairlane/db";
-import type { AccountConfig, AccountKey, AdmitInput, UsageRecord } from "@fairlane/protocol";
+import type {
+  AccountConfig,
+  AccountKey,
+  AdmitInput,
+  HoldInput,
+  UsageRecord,
+} from "@fairlane/protocol";
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 
@@ -23,7 +29,10 @@ export function configOf(tenantId: string, change: Partial<AccountConfig> = {}):
     weight: 3,
     requestsPerMinute: 600,
     tokensPerMinute: 100_000,
+    inputTokensPerMinute: null,
+    outputTokensPerMinute: null,
     parallelRequests: 8,
+    scopeLimits: [],
     prices: PRICES,
     ...change,
   };
@@ -44,6 +53,18 @@ export function keyOf(change: Partial<AccountKey> = {}): AccountKey {
   };
 }
 
+/** A hold of 90 prompt tokens and one answer of 10, for a minute. */
+export function holdOf(change: Partial<HoldInput> = {}): HoldInput {
+  return {
+    promptTokensMax: 90,
+    outputTokensMax: 10,
+    answerCount: 1,
+    model: "tiny",
+    leaseUntilMs: Date.now() + 60_000,
+    ...change,
+  };
+}
+
 export function admitInput(tenantId: string, change: Partial<AdmitInput> = {}): AdmitInput {
   return {
     requestId: "req_a",
@@ -51,7 +72,7 @@ export function admitInput(tenantId: string, change: Partial<AdmitInput> = {}): 
     keyId: "key_a",
     secretHash: "5e".repeat(32),
     scope: "inference",
-    hold: { tokensEstimate: 100, leaseUntilMs: Date.now() + 60_000 },
+    hold: holdOf(),
     ...change,
   };
 }

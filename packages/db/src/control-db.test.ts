@@ -5,8 +5,14 @@ import { readdir, readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { changeApiKey, createApiKey, findApiKey, markApiKeyRevoked } from "./api-keys.ts";
 import { openControlDb, type ControlDb } from "./client.ts";
-import { currentPrices } from "./prices.ts";
-import { createTenant, findDefaultProject, findProject, findTenant } from "./tenants.ts";
+import { createPrices, currentPrices, findPrices } from "./prices.ts";
+import {
+  createTenant,
+  findDefaultProject,
+  findProject,
+  findTenant,
+  updateTenant,
+} from "./tenants.ts";
 
 const MIGRATIONS = new URL("../../../migrations/control/", import.meta.url);
 const FIRST_VERSION = "plan_01kb0000000000000000000001";
@@ -44,6 +50,9 @@ const tenant = (id: string) => ({
   requestsPerMinute: 60,
   tokensPerMinute: 1_000,
   parallelRequests: 4,
+  inputTokensPerMinute: null,
+  outputTokensPerMinute: 500,
+  scopeLimits: [],
   priceVersionId: FIRST_VERSION,
   createdAtMs: 1_000,
 });
@@ -94,6 +103,17 @@ describe("tenants", () => {
     await expect(createTenant(db, orphan, project("prj_e", "ten_e"))).rejects.toThrow(
       "FOREIGN KEY constraint failed",
     );
+  });
+
+  it("are changed in what is given only", async () => {
+    await createTenant(db, tenant("ten_changed"), project("prj_changed", "ten_changed"));
+    const scope = { scopeId: "prj_changed", requestsPerMinute: 5, tokensPerMinute: null };
+    const others = { inputTokensPerMinute: null, outputTokensPerMinute: null };
+    const scopeLimits = [{ ...scope, ...others, parallelRequests: 1 }];
+    await updateTenant(db, "ten_changed", { status: "suspended", scopeLimits });
+    const changed = { ...tenant("ten_changed"), status: "suspended", scopeLimits };
+    expect(await findTenant(db, "ten_changed")).toEqual(changed);
+    expect((await findTenant(db, "ten_a"))?.status).toBe("active");
   });
 
   it("do not see each other's projects", async () => {
@@ -173,6 +193,19 @@ describe("prices", () => {
     await expect(insertPrice(FIRST_VERSION, "other", 0).run()).rejects.toThrow(
       "the price version is sealed",
     );
+  });
+
+  it("are written and sealed as a whole, and found by their version", async () => {
+    const price = {
+      inputNanoUsdPerMillion: 1,
+      cachedInputNanoUsdPerMillion: 2,
+      outputNanoUsdPerMillion: 3,
+    };
+    const prices = { version: "plan_made", models: { "*": price, small: price } };
+    await createPrices(db, prices, 1_000);
+    expect(await findPrices(db, "plan_made")).toEqual(prices);
+    expect(await findPrices(db, "plan_unknown")).toBeUndefined();
+    await expect(createPrices(db, prices, 1_000)).rejects.toThrow();
   });
 
   it("are replaced by a newer version", async () => {

@@ -13,13 +13,19 @@ export { fairHoursOf, fairTotals, writeFairHours } from "./fair-hours.ts";
 export type { FairHour, TenantHour, TenantService } from "./fair-hours.ts";
 export { ledgerOf } from "./ledger-map.ts";
 export type { LedgerMap } from "./ledger-map.ts";
-export { FAIR_ROWS_MAX, LEDGER_BATCH_ENTRIES_MAX } from "./limits.ts";
-export { currentPrices } from "./prices.ts";
+export { FAIR_ROWS_MAX, LEDGER_BATCH_ENTRIES_MAX, MODEL_PRICES_MAX } from "./limits.ts";
+export { createPrices, currentPrices, findPrices } from "./prices.ts";
 export { retainedKeyOf } from "./retained/retained-key.ts";
 export { RetainedStore } from "./retained/retained-store.ts";
 export type { RetainedKind, RetainedRef } from "./retained/retained-store.ts";
 export { sweepRetained } from "./retained/sweep-retained.ts";
-export { createTenant, findDefaultProject, findProject, findTenant } from "./tenants.ts";
+export {
+  createTenant,
+  findDefaultProject,
+  findProject,
+  findTenant,
+  updateTenant,
+} from "./tenants.ts";
 export type { Project, Tenant } from "./tenants.ts";
 export { appendLedgerEntries, newestLedgerEntries, usageTotals } from "./usage.ts";
 export type { LedgerRow, UsageTotals } from "./usage.ts";

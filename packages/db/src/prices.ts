@@ -15,13 +15,44 @@ export async function currentPrices(db: ControlDb): Promise<AccountPrices> {
     .orderBy(desc(priceVersions.createdAtMs), desc(priceVersions.id))
     .limit(1);
   assert(newest !== undefined, "the control database has no price version: apply its migrations");
+  return { version: newest.id, models: await modelsOf(db, newest.id) };
+}
+
+/** A price version with all its models, or undefined when there is none with this id. */
+export async function findPrices(
+  db: ControlDb,
+  versionId: string,
+): Promise<AccountPrices | undefined> {
+  const wanted = eq(priceVersions.id, versionId);
+  const [version] = await db.select().from(priceVersions).where(wanted).limit(1);
+  return version && { version: version.id, models: await modelsOf(db, version.id) };
+}
+
+/** Writes a new version and seals it, both or neither. */
+export async function createPrices(
+  db: ControlDb,
+  prices: AccountPrices,
+  createdAtMs: number,
+): Promise<void> {
+  const rows = Object.entries(prices.models).map(([model, price]) => {
+    return { versionId: prices.version, model, ...price };
+  });
+  assert(rows.length >= 1 && rows.length <= MODEL_PRICES_MAX, `${rows.length} models in a version`);
+  // A statement binds at most 100 values.
+  const [first, ...others] = rows.map((row) => db.insert(modelPrices).values(row));
+  assert(first !== undefined, "a version has a model");
+  const seal = db.insert(priceVersions).values({ id: prices.version, createdAtMs });
+  await db.batch([first, ...others, seal]);
+}
+
+async function modelsOf(db: ControlDb, versionId: string): Promise<AccountPrices["models"]> {
   const rows = await db
     .select()
     .from(modelPrices)
-    .where(eq(modelPrices.versionId, newest.id))
+    .where(eq(modelPrices.versionId, versionId))
     .orderBy(asc(modelPrices.model))
     .limit(MODEL_PRICES_MAX + 1);
-  assert(rows.length <= MODEL_PRICES_MAX, `price version ${newest.id} has too many models`);
+  assert(rows.length <= MODEL_PRICES_MAX, `price version ${versionId} has too many models`);
   const models = rows.map((row): [string, ModelPrice] => [
     row.model,
     {
@@ -30,5 +61,5 @@ export async function currentPrices(db: ControlDb): Promise<AccountPrices> {
       outputNanoUsdPerMillion: row.outputNanoUsdPerMillion,
     },
   ]);
-  return { version: newest.id, models: Object.fromEntries(models) };
+  return Object.fromEntries(models);
 }

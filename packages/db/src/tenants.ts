@@ -19,6 +19,15 @@ export async function findTenant(db: ControlDb, tenantId: string): Promise<Tenan
   return (await db.select().from(tenants).where(eq(tenants.id, tenantId)).limit(1))[0];
 }
 
+/** Changes what is given of a tenant. */
+export async function updateTenant(
+  db: ControlDb,
+  tenantId: string,
+  change: Partial<Omit<Tenant, "id" | "createdAtMs">>,
+): Promise<void> {
+  await db.update(tenants).set(change).where(eq(tenants.id, tenantId));
+}
+
 /** A project of this tenant; another tenant's project is not found. */
 export async function findProject(
   db: ControlDb,

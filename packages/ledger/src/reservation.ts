@@ -18,9 +18,10 @@ export interface ReservationTotals {
   readonly expiredTokens: number;
 }
 
-export class ReservationBook {
+/** @typeParam Held what its owner keeps of each */
+export class ReservationBook<Held extends Reservation = Reservation> {
   readonly capacity: number;
-  readonly #held = new Map<string, Reservation>();
+  readonly #held = new Map<string, Held>();
   readonly #endedTokens = { settled: 0, voided: 0, expired: 0 };
   #reservedTokens = 0;
   #firstLeaseMs = Number.POSITIVE_INFINITY;
@@ -50,8 +51,29 @@ export class ReservationBook {
     return this.#held.has(requestId);
   }
 
+  get(requestId: string): Held | undefined {
+    return this.#held.get(requestId);
+  }
+
+  /** All that is held now. */
+  values(): Iterable<Held> {
+    return this.#held.values();
+  }
+
+  /** Replaces a reservation that is held by a changed one with the same estimate and lease. */
+  replace(changed: Held): void {
+    const held = this.#held.get(changed.requestId);
+    assert(
+      held !== undefined &&
+        held.tokensEstimate === changed.tokensEstimate &&
+        held.leaseUntilMs === changed.leaseUntilMs,
+      `reservation of ${changed.requestId} cannot be replaced`,
+    );
+    this.#held.set(changed.requestId, changed);
+  }
+
   /** Holds tokens for a request. */
-  reserve(reservation: Reservation): Result<Reservation, "already_held" | "book_full"> {
+  reserve(reservation: Held): Result<Held, "already_held" | "book_full"> {
     const { requestId, tokensEstimate, leaseUntilMs } = reservation;
     if (this.#held.has(requestId)) return err("already_held");
     if (this.#held.size >= this.capacity) return err("book_full");
@@ -66,19 +88,19 @@ export class ReservationBook {
   }
 
   /** Ends a reservation whose usage is known; undefined when it is not held (settled twice, or expired). */
-  settle(requestId: string): Reservation | undefined {
+  settle(requestId: string): Held | undefined {
     return this.#end(requestId, "settled");
   }
 
   /** Ends a reservation of a request that never ran; undefined when it is not held. */
-  void(requestId: string): Reservation | undefined {
+  void(requestId: string): Held | undefined {
     return this.#end(requestId, "voided");
   }
 
   /** Ends every reservation whose lease is over. O(1) until the first lease ends. */
-  expire(nowMs: number): readonly Reservation[] {
+  expire(nowMs: number): readonly Held[] {
     if (nowMs < this.#firstLeaseMs) return [];
-    const expired: Reservation[] = [];
+    const expired: Held[] = [];
     this.#firstLeaseMs = Number.POSITIVE_INFINITY;
     for (const held of this.#held.values()) {
       if (held.leaseUntilMs <= nowMs) expired.push(held);
@@ -88,7 +110,7 @@ export class ReservationBook {
     return expired;
   }
 
-  #end(requestId: string, how: "settled" | "voided" | "expired"): Reservation | undefined {
+  #end(requestId: string, how: "settled" | "voided" | "expired"): Held | undefined {
     const ended = this.#held.get(requestId);
     if (ended === undefined) return undefined;
     this.#held.delete(requestId);

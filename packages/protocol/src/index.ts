@@ -60,9 +60,14 @@ export type { AccountKey, KeyChangeOutcome, KeyTerms } from "./rpc/account-key.t
 export type {
   AccountConfig,
   AccountPrices,
+  ModelPrice,
+  RateLimits,
+  ScopeLimits,
+} from "./rpc/account-config.ts";
+export type {
   AdmitInput,
   AdmitOutcome,
-  ModelPrice,
+  HoldInput,
   Principal,
   RateState,
   SettleBatch,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { estimateTokens, promptTokensMax } from "./estimate-tokens.ts";
+import { chatHold, promptTokensMax } from "./estimate-tokens.ts";
 
 const user = (content: string) => ({ role: "user" as const, content });
 
@@ -17,14 +17,20 @@ describe("promptTokensMax", () => {
   });
 });
 
-describe("estimateTokens", () => {
-  it("adds the output that was asked for, or 2,048", () => {
+describe("chatHold", () => {
+  it("bounds each answer by what was asked for, or 2,048, and counts those that are computed", () => {
     const messages = [user("hello")];
-    expect(estimateTokens({ messages })).toBe(85 + 2_048);
-    expect(estimateTokens({ messages, max_tokens: 10 })).toBe(95);
-    expect(estimateTokens({ messages, max_tokens: 10, max_completion_tokens: 20 })).toBe(105);
-    expect(estimateTokens({ messages, max_tokens: null })).toBe(85 + 2_048);
-    expect(estimateTokens({ messages, max_tokens: 10, n: 3 })).toBe(85 + 30);
-    expect(estimateTokens({ messages, max_tokens: 10, n: 2, best_of: 4 })).toBe(85 + 40);
+    const hold = { promptTokensMax: 85, outputTokensMax: 2_048, answerCount: 1, model: null };
+    expect(chatHold({ messages })).toEqual(hold);
+    expect(chatHold({ messages, max_tokens: null })).toEqual(hold);
+    expect(chatHold({ messages, max_tokens: 10, model: "m" })).toEqual({
+      ...hold,
+      outputTokensMax: 10,
+      model: "m",
+    });
+    const both = { messages, max_tokens: 10, max_completion_tokens: 20 };
+    expect(chatHold(both).outputTokensMax).toBe(20);
+    expect(chatHold({ messages, max_tokens: 10, n: 3 }).answerCount).toBe(3);
+    expect(chatHold({ messages, max_tokens: 10, n: 2, best_of: 4 }).answerCount).toBe(4);
   });
 });

@@ -10,6 +10,7 @@ import {
   type ChatRequest,
   type CompletionRequest,
   type EmbeddingRequest,
+  type HoldInput,
   type TextInput,
 } from "@fairlane/protocol";
 import {
@@ -21,6 +22,9 @@ import {
 } from "../limits.ts";
 
 const encoder = new TextEncoder();
+
+/** A hold without its lease. */
+type HoldBounds = Omit<HoldInput, "leaseUntilMs">;
 
 /** Upper bound of the prompt's tokens: byte-level tokenisers make at most one token of a byte of UTF-8. */
 export function promptTokensMax(request: ChatRequest): number {
@@ -41,16 +45,21 @@ function jsonTokensMax(value: unknown): number {
   return Math.ceil((bytes * TEMPLATE_JSON_PERCENT) / 100);
 }
 
-/** Upper bound of the tokens of all inputs: ids as they are, a text's bytes and what may be added around it. */
-export function embeddingTokensMax(request: EmbeddingRequest): number {
-  return inputTokensMax(embeddingInputs(request));
+/** What an embeddings request may take: of its inputs ids as they are, a text's bytes and what may be added around it. */
+export function embeddingHold(request: EmbeddingRequest): HoldBounds {
+  const promptTokensMax = inputTokensMax(embeddingInputs(request));
+  return { promptTokensMax, outputTokensMax: 0, answerCount: 1, model: request.model ?? null };
 }
 
-/** Upper bound of all prompts and all answers together. */
-export function completionTokensMax(request: CompletionRequest): number {
+/** What a completion request may take, over all its prompts. */
+export function completionHold(request: CompletionRequest): HoldBounds {
   const prompts = completionPrompts(request);
-  const outputTokens = request.max_tokens ?? COMPLETION_TOKENS_DEFAULT;
-  return inputTokensMax(prompts) + outputTokens * choiceCounts(request).computed * prompts.length;
+  return {
+    promptTokensMax: inputTokensMax(prompts),
+    outputTokensMax: request.max_tokens ?? COMPLETION_TOKENS_DEFAULT,
+    answerCount: choiceCounts(request).computed * prompts.length,
+    model: request.model ?? null,
+  };
 }
 
 function inputTokensMax(inputs: readonly TextInput[]): number {
@@ -60,8 +69,12 @@ function inputTokensMax(inputs: readonly TextInput[]): number {
   }, 0);
 }
 
-/** Upper bound of the prompt and all answers together. */
-export function estimateTokens(request: ChatRequest): number {
-  const outputTokens = requestedOutputTokens(request) ?? OUTPUT_TOKENS_DEFAULT;
-  return promptTokensMax(request) + outputTokens * choiceCounts(request).computed;
+/** What a chat request may take. */
+export function chatHold(request: ChatRequest): HoldBounds {
+  return {
+    promptTokensMax: promptTokensMax(request),
+    outputTokensMax: requestedOutputTokens(request) ?? OUTPUT_TOKENS_DEFAULT,
+    answerCount: choiceCounts(request).computed,
+    model: request.model ?? null,
+  };
 }

@@ -37,6 +37,9 @@ describe("isStorageFailure", () => {
       requestsPerMinute: 1,
       tokensPerMinute: 1,
       parallelRequests: 1,
+      inputTokensPerMinute: null,
+      outputTokensPerMinute: null,
+      scopeLimits: [],
       priceVersionId: "plan_unknown",
       createdAtMs: 1,
     };

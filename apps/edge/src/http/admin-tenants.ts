@@ -2,20 +2,17 @@
 // the register: an account without keys that nobody knows does no harm, a registered tenant without one would.
 import { isId, newId } from "@fairlane/base";
 import { createTenant, currentPrices, findTenant, type Tenant } from "@fairlane/db";
-import {
-  AppError,
-  protocolLimits,
-  type AccountConfig,
-  type AccountPrices,
-  type TenantAccountRpc,
-} from "@fairlane/protocol";
+import { AppError, protocolLimits, type TenantAccountRpc } from "@fairlane/protocol";
 import { z } from "zod";
 import { authenticateAdmin } from "../auth/authenticate-admin.ts";
 import type { EdgeContext, EdgeDependencies } from "../edge-context.ts";
 import * as limits from "../limits.ts";
+import { accountConfig, tenantBody } from "./account-config.ts";
 import { parseAdminBody } from "./parse-admin-body.ts";
 import { usageAnswer } from "./usage.ts";
 import { writeAccount } from "./write-account.ts";
+
+const tokenLimit = z.int().min(1).max(limits.TOKENS_PER_MINUTE_MAX);
 
 /** Body of a new tenant. */
 export const newTenant = z.strictObject({
@@ -26,11 +23,9 @@ export const newTenant = z.strictObject({
     .min(1)
     .max(limits.REQUESTS_PER_MINUTE_MAX)
     .default(limits.REQUESTS_PER_MINUTE_DEFAULT),
-  tokens_per_minute: z
-    .int()
-    .min(1)
-    .max(limits.TOKENS_PER_MINUTE_MAX)
-    .default(limits.TOKENS_PER_MINUTE_DEFAULT),
+  tokens_per_minute: tokenLimit.default(limits.TOKENS_PER_MINUTE_DEFAULT),
+  input_tokens_per_minute: tokenLimit.nullable().default(null),
+  output_tokens_per_minute: tokenLimit.nullable().default(null),
   parallel_requests: z
     .int()
     .min(1)
@@ -52,7 +47,10 @@ export function createTenantRoute(deps: EdgeDependencies) {
       weight: wanted.weight,
       requestsPerMinute: wanted.requests_per_minute,
       tokensPerMinute: wanted.tokens_per_minute,
+      inputTokensPerMinute: wanted.input_tokens_per_minute,
+      outputTokensPerMinute: wanted.output_tokens_per_minute,
       parallelRequests: wanted.parallel_requests,
+      scopeLimits: [],
       priceVersionId: prices.version,
       createdAtMs,
     };
@@ -62,7 +60,8 @@ export function createTenantRoute(deps: EdgeDependencies) {
     const write = (account: TenantAccountRpc) => account.configure(config);
     await writeAccount(context, deps, { tenantId: tenant.id, write });
     await createTenant(deps.controlDb, tenant, project);
-    return Response.json(tenantBody(tenant, projectId), { status: 201 });
+    const body = { ...tenantBody(tenant), default_project_id: projectId };
+    return Response.json(body, { status: 201 });
   };
 }
 
@@ -80,32 +79,4 @@ export async function existingTenant(deps: EdgeDependencies, tenantId: string): 
   const tenant = isId("ten", tenantId) ? await findTenant(deps.controlDb, tenantId) : undefined;
   if (tenant) return tenant;
   throw new AppError("not_found", "No tenant has this id.", { param: "tenant" });
-}
-
-function accountConfig(tenant: Tenant, prices: AccountPrices): AccountConfig {
-  return {
-    tenantId: tenant.id,
-    active: tenant.status === "active",
-    weight: tenant.weight,
-    requestsPerMinute: tenant.requestsPerMinute,
-    tokensPerMinute: tenant.tokensPerMinute,
-    parallelRequests: tenant.parallelRequests,
-    prices,
-  };
-}
-
-function tenantBody(tenant: Tenant, defaultProjectId: string) {
-  return {
-    object: "fairlane.tenant",
-    id: tenant.id,
-    name: tenant.name,
-    status: tenant.status,
-    weight: tenant.weight,
-    requests_per_minute: tenant.requestsPerMinute,
-    tokens_per_minute: tenant.tokensPerMinute,
-    parallel_requests: tenant.parallelRequests,
-    price_version: tenant.priceVersionId,
-    default_project_id: defaultProjectId,
-    created_at_ms: tenant.createdAtMs,
-  };
 }

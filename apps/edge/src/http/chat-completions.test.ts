@@ -78,7 +78,13 @@ describe("POST /v1/chat/completions", () => {
         secretHash: expect.stringMatching(/^[0-9a-f]{64}$/) as unknown,
         scope: "inference",
         // 64 + 16 + 7 bytes + 10; ten minutes, and half a minute more for the lease.
-        hold: { tokensEstimate: 97, leaseUntilMs: NOW_MS + 630_000 },
+        hold: {
+          promptTokensMax: 87,
+          outputTokensMax: 10,
+          answerCount: 1,
+          model: null,
+          leaseUntilMs: NOW_MS + 630_000,
+        },
       },
     ]);
     expect(edge.asked.hubRequests).toEqual([

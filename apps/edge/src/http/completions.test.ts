@@ -30,7 +30,11 @@ describe("POST /v1/completions", () => {
     expect(response.status).toBe(200);
     expect(await response.json()).toEqual(COMPLETION);
     // Bytes of both prompts and 16 around each; four answers of the default length.
-    expect(edge.asked.admits[0]?.hold?.tokensEstimate).toBe(3 + 1 + 32 + 4 * 16);
+    expect(edge.asked.admits[0]?.hold).toMatchObject({
+      promptTokensMax: 3 + 1 + 32,
+      outputTokensMax: 16,
+      answerCount: 4,
+    });
     expect(edge.asked.hubRequests).toMatchObject([
       { tenantId: TENANT_ID, createdMs: NOW_MS, endpoint: "completions", body },
     ]);
@@ -44,7 +48,10 @@ describe("POST /v1/completions", () => {
     const response = await edge.send("/v1/completions", post({ prompt: [1, 2], stream: true }));
     expect(await response.text()).toBe("data: [DONE]\n\n");
     expect(edge.asked.hubRequests).toMatchObject([{ endpoint: "completions" }]);
-    expect(edge.asked.admits[0]?.hold?.tokensEstimate).toBe(2 + 16 + 16);
+    expect(edge.asked.admits[0]?.hold).toMatchObject({
+      promptTokensMax: 2 + 16,
+      outputTokensMax: 16,
+    });
   });
 
   it("refuses mistakes after the key was verified, and gives a hold back that no node took", async () => {

@@ -9,7 +9,7 @@ import {
   type ErrorValue,
 } from "@fairlane/protocol";
 import { admit } from "../admission/admit.ts";
-import { completionTokensMax } from "../admission/estimate-tokens.ts";
+import { completionHold } from "../admission/estimate-tokens.ts";
 import { authenticate } from "../auth/authenticate.ts";
 import { hubShard, type EdgeContext, type EdgeDependencies } from "../edge-context.ts";
 import { HOLD_LEASE_EXTRA_MS, REQUEST_DEADLINE_MS } from "../limits.ts";
@@ -27,9 +27,7 @@ export function completionsRoute(deps: EdgeDependencies) {
     const parsed = await readCompletionRequest(context.req.raw);
     const deadlineMs = context.get("startedMs") + REQUEST_DEADLINE_MS;
     const leaseUntilMs = deadlineMs + HOLD_LEASE_EXTRA_MS;
-    const hold = parsed.ok
-      ? { tokensEstimate: completionTokensMax(parsed.value), leaseUntilMs }
-      : null;
+    const hold = parsed.ok ? { ...completionHold(parsed.value), leaseUntilMs } : null;
     const wanted = wantedOf(parsed);
     const principal = await admit(context, deps, { claim, scope: "inference", hold, wanted });
     if (!parsed.ok) throw AppError.of(parsed.error);

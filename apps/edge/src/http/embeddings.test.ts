@@ -20,7 +20,7 @@ describe("POST /v1/embeddings", () => {
     expect(response.status).toBe(200);
     expect(await response.json()).toEqual(LIST);
     // Bytes of both texts and 16 around each.
-    expect(edge.asked.admits[0]?.hold?.tokensEstimate).toBe(3 + 1 + 32);
+    expect(edge.asked.admits[0]?.hold?.promptTokensMax).toBe(3 + 1 + 32);
     expect(edge.asked.embeddingRequests).toMatchObject([
       {
         tenantId: TENANT_ID,

@@ -9,7 +9,7 @@ import {
   type ErrorValue,
 } from "@fairlane/protocol";
 import { admit } from "../admission/admit.ts";
-import { embeddingTokensMax } from "../admission/estimate-tokens.ts";
+import { embeddingHold } from "../admission/estimate-tokens.ts";
 import { authenticate } from "../auth/authenticate.ts";
 import { hubShard, type EdgeContext, type EdgeDependencies } from "../edge-context.ts";
 import { HOLD_LEASE_EXTRA_MS, REQUEST_DEADLINE_MS } from "../limits.ts";
@@ -27,9 +27,7 @@ export function embeddingsRoute(deps: EdgeDependencies) {
     const parsed = await readEmbeddingRequest(context.req.raw);
     const deadlineMs = context.get("startedMs") + REQUEST_DEADLINE_MS;
     const leaseUntilMs = deadlineMs + HOLD_LEASE_EXTRA_MS;
-    const hold = parsed.ok
-      ? { tokensEstimate: embeddingTokensMax(parsed.value), leaseUntilMs }
-      : null;
+    const hold = parsed.ok ? { ...embeddingHold(parsed.value), leaseUntilMs } : null;
     const wanted = wantedOf(parsed);
     const principal = await admit(context, deps, { claim, scope: "inference", hold, wanted });
     if (!parsed.ok) throw AppError.of(parsed.error);

@@ -6,6 +6,7 @@ import { inferenceRoutes } from "./inference-routes.ts";
 import { openApiRoute } from "./openapi.ts";
 import type { Route } from "./route.ts";
 import { publicRoutes } from "./public-routes.ts";
+import { tenantRoutes } from "./tenant-routes.ts";
 
 /** Every route, the one of the document that lists them included. */
 export function allRoutes(deps: EdgeDependencies): readonly Route[] {
@@ -14,6 +15,7 @@ export function allRoutes(deps: EdgeDependencies): readonly Route[] {
     ...inferenceRoutes(deps),
     ...accountRoutes(deps),
     ...adminRoutes(deps),
+    ...tenantRoutes(deps),
   ];
   return [...routes, openApiRoute(routes)];
 }

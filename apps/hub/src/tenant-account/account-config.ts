@@ -15,6 +15,9 @@ CREATE TABLE IF NOT EXISTS price_versions (
 ) STRICT;
 `;
 
+/** Fields that a configuration written by an earlier version lacks. */
+const ADDED_LATER = { inputTokensPerMinute: null, outputTokensPerMinute: null, scopeLimits: [] };
+
 export class ConfigStore {
   readonly #storage: DurableObjectStorage;
   #config: AccountConfig | undefined;
@@ -25,7 +28,7 @@ export class ConfigStore {
     storage.sql.exec(TABLES_SQL);
     const [row] = storage.sql.exec<{ config: string }>("SELECT config FROM config").toArray();
     // Written by `write` below, as are the prices.
-    if (row) this.#config = JSON.parse(row.config) as AccountConfig;
+    if (row) this.#config = { ...ADDED_LATER, ...(JSON.parse(row.config) as AccountConfig) };
     const versions = storage.sql.exec<{ prices: string }>(
       "SELECT prices FROM price_versions ORDER BY position",
     );

@@ -4,7 +4,15 @@ import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { hubRequest, openStream, uniqueId } from "../../test/hub-request.ts";
 import { TestNode } from "../../test/test-node.ts";
-import { admitInput, accountOf, configOf, keyOf, makeAccount, recordOf } from "../../test/usage.ts";
+import {
+  admitInput,
+  accountOf,
+  configOf,
+  holdOf,
+  keyOf,
+  makeAccount,
+  recordOf,
+} from "../../test/usage.ts";
 
 const code = (outcome: { ok: true } | { ok: false; error: { code: string } }): string =>
   outcome.ok ? "admitted" : outcome.error.code;
@@ -213,7 +221,7 @@ describe("limits", () => {
   it("let a request that may take more than a minute's tokens wait for a full bucket, not for ever", async () => {
     const tenantId = uniqueId("ten");
     const account = await makeAccount(tenantId, { tokensPerMinute: 250 });
-    const hold = { tokensEstimate: 1_000, leaseUntilMs: Date.now() + 60_000 };
+    const hold = holdOf({ promptTokensMax: 1_000 });
     const outcome = await account.admit(admitInput(tenantId, { hold }));
     expect(outcome).toMatchObject({ ok: true, rates: { remainingTokens: 0 } });
   });
@@ -222,7 +230,7 @@ describe("limits", () => {
     const tenantId = uniqueId("ten");
     const account = await makeAccount(tenantId, { parallelRequests: 2 });
     const admit = (requestId: string, leaseUntilMs = Date.now() + 60_000) =>
-      account.admit(admitInput(tenantId, { requestId, hold: { tokensEstimate: 1, leaseUntilMs } }));
+      account.admit(admitInput(tenantId, { requestId, hold: holdOf({ leaseUntilMs }) }));
     expect(code(await admit("req_1"))).toBe("admitted");
     expect(code(await admit("req_2", Date.now() + 50))).toBe("admitted");
     const third = await admit("req_3");
@@ -266,18 +274,102 @@ describe("limits", () => {
     });
   });
 
-  it("commit nothing: an admission writes no row", async () => {
+  it("commit a cover now and then, and most admissions nothing", async () => {
     const tenantId = uniqueId("ten");
     const account = await makeAccount(tenantId);
     const changes = () =>
-      runInDurableObject(account, (_, { storage }) =>
-        storage.sql.exec<{ changes: number }>("SELECT total_changes() AS changes").one(),
-      );
+      runInDurableObject(account, (_, { storage }) => {
+        const counted = storage.sql.exec<{ n: number }>("SELECT total_changes() AS n");
+        return counted.one().n;
+      });
     const before = await changes();
-    for (let i = 0; i < 5; i++) {
-      await account.admit(admitInput(tenantId, { requestId: `req_${i}` }));
+    const leaseUntilMs = Date.now() + 60_000;
+    for (let i = 0; i < 8; i++) {
+      const hold = holdOf({ leaseUntilMs: leaseUntilMs + i });
+      await account.admit(admitInput(tenantId, { requestId: `req_${i}`, hold }));
     }
     await account.release("req_0");
-    expect(await changes()).toEqual(before);
+    expect((await changes()) - before).toBe(1);
+  });
+});
+
+describe("limits of a project and of a key", () => {
+  const none = {
+    requestsPerMinute: null,
+    tokensPerMinute: null,
+    inputTokensPerMinute: null,
+    outputTokensPerMinute: null,
+    parallelRequests: null,
+  };
+  const admitAs = (tenantId: string, keyId: string, requestId: string) =>
+    accountOf(tenantId).admit(admitInput(tenantId, { keyId, requestId }));
+
+  it("hold for them alone, beside the tenant's, and the headers tell what is nearest", async () => {
+    const tenantId = uniqueId("ten");
+    const project = { ...none, scopeId: "prj_a", parallelRequests: 2 };
+    const key = { ...none, scopeId: "key_a", requestsPerMinute: 1 };
+    const account = await makeAccount(tenantId, { scopeLimits: [project, key] });
+    await account.putKey(keyOf({ keyId: "key_b" }));
+    await account.putKey(keyOf({ keyId: "key_c", projectId: "prj_c" }));
+    const first = await admitAs(tenantId, "key_a", "req_1");
+    expect(first.rates).toMatchObject({ limitRequests: 1, remainingRequests: 0 });
+    expect(await admitAs(tenantId, "key_a", "req_2")).toMatchObject({
+      ok: false,
+      error: {
+        code: "rate_limit_requests",
+        message: "Rate limit reached: 1 requests per minute of the API key.",
+      },
+    });
+    const second = await admitAs(tenantId, "key_b", "req_3");
+    expect(second.rates).toMatchObject({ limitRequests: 600, remainingRequests: 598 });
+    const third = await admitAs(tenantId, "key_b", "req_4");
+    expect(third).toMatchObject({
+      ok: false,
+      error: {
+        code: "too_many_parallel_requests",
+        message: "Limit reached: 2 parallel requests are running of the project.",
+      },
+    });
+    expect(code(await admitAs(tenantId, "key_c", "req_5"))).toBe("admitted");
+    await account.release("req_3");
+    expect(code(await admitAs(tenantId, "key_b", "req_6"))).toBe("admitted");
+  });
+
+  it("tell input and output tokens apart, and are corrected to what was used", async () => {
+    const tenantId = uniqueId("ten");
+    const account = await makeAccount(tenantId, {
+      inputTokensPerMinute: 200,
+      outputTokensPerMinute: 25,
+    });
+    const admit = (requestId: string, answerCount: number) =>
+      account.admit(admitInput(tenantId, { requestId, hold: holdOf({ answerCount }) }));
+    expect(code(await admit("req_1", 1))).toBe("admitted");
+    const many = await admit("req_2", 2);
+    expect(many).toMatchObject({
+      ok: false,
+      error: {
+        code: "rate_limit_tokens",
+        message:
+          "Rate limit reached: 25 output tokens per minute, 15 remain and up to 20 are needed.",
+      },
+    });
+    // 14 prompt tokens and 5 of output instead of 90 and 10.
+    const records = [recordOf(tenantId, 1, { request_id: "req_1" })];
+    await account.settleMany({ nodeId: "node-a", epoch: 1, records });
+    expect(code(await admit("req_2", 2))).toBe("admitted");
+    expect(code(await admit("req_3", 0))).toBe("admitted");
+    const wide = await admit("req_4", 0);
+    expect(wide.ok ? "" : wide.error.message).toContain("200 input tokens per minute");
+  });
+
+  it("count what runs already when they are set, and go when they are taken away", async () => {
+    const tenantId = uniqueId("ten");
+    const account = await makeAccount(tenantId);
+    await admitAs(tenantId, "key_a", "req_1");
+    const key = { ...none, scopeId: "key_a", parallelRequests: 1 };
+    await account.configure(configOf(tenantId, { scopeLimits: [key] }));
+    expect(code(await admitAs(tenantId, "key_a", "req_2"))).toBe("too_many_parallel_requests");
+    await account.configure(configOf(tenantId));
+    expect(code(await admitAs(tenantId, "key_a", "req_2"))).toBe("admitted");
   });
 });

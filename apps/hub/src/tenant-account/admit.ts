@@ -1,6 +1,5 @@
 // E2, admit, at its authority: the key, then the tenant, then the limits; guards first, and nothing is taken before
-// the last one. Writes no storage. The order of guards is what a caller may learn: a wrong key learns nothing.
-import { assert } from "@fairlane/base";
+// the last one. Writes storage only when the limits' covers need it. The order of guards is what a caller may learn: a wrong key learns nothing.
 import type {
   AccountConfig,
   AccountKey,
@@ -8,11 +7,14 @@ import type {
   AdmitOutcome,
   ErrorCode,
   ErrorValue,
+  HoldInput,
 } from "@fairlane/protocol";
 import { RETRY_AFTER_MS } from "../limits.ts";
 import type { AccountLimits } from "./account-limits.ts";
 import { keyRefusal } from "./key-refusal.ts";
 import type { KeyRing } from "./keys.ts";
+import { parallelError, rateError } from "./limit-error.ts";
+import type { BucketUnits } from "./limit-scope.ts";
 import { reapHolds } from "./reap.ts";
 
 export interface Account {
@@ -38,49 +40,56 @@ export function admit(account: Account, input: AdmitInput, nowMs: number): Admit
   // 3. The limits. The same request asked again (its answer was lost) takes nothing again.
   reapHolds(limits, config.tenantId, nowMs);
   const isRepeated = limits.holds.has(input.requestId);
-  const error = isRepeated ? undefined : limitError(limits, input.hold, nowMs);
-  if (error) return { ok: false, error, rates: limits.rates(nowMs) };
+  const error = isRepeated ? null : limitError(limits, { key, hold: input.hold }, nowMs);
+  if (error) return { ok: false, error, rates: limits.rates(key, nowMs) };
   // 4. Taken.
-  if (!isRepeated) take(limits, input, nowMs);
-  return { ok: true, principal: principalOf(account, key), rates: limits.rates(nowMs) };
+  if (!isRepeated) take(limits, { key, input }, nowMs);
+  return { ok: true, principal: principalOf(account, key), rates: limits.rates(key, nowMs) };
 }
 
 function limitError(
   limits: AccountLimits,
-  hold: AdmitInput["hold"],
+  wanted: { readonly key: AccountKey; readonly hold: HoldInput | null },
   nowMs: number,
-): ErrorValue | undefined {
-  const { holds, requests, tokens, parallelRequests } = limits;
-  if (hold !== null && holds.count >= Math.min(parallelRequests, holds.capacity)) {
-    const message = `Limit reached: ${parallelRequests} parallel requests are running.`;
-    return limited("too_many_parallel_requests", message, RETRY_AFTER_MS);
+): ErrorValue | null {
+  const { key, hold } = wanted;
+  const scopes = limits.scopesOf(key);
+  if (hold !== null) {
+    if (limits.holds.count >= limits.holds.capacity) {
+      const message = `The account runs ${limits.holds.capacity} requests, as many as any may.`;
+      return {
+        code: "too_many_parallel_requests",
+        message,
+        param: null,
+        retryAfterMs: RETRY_AFTER_MS,
+      };
+    }
+    const error = parallelError(scopes, nowMs);
+    if (error) return error;
   }
-  const requestsWaitMs = requests.waitMs(1, nowMs);
-  if (requestsWaitMs > 0) {
-    const message = `Rate limit reached: ${requests.perMinute} requests per minute.`;
-    return limited("rate_limit_requests", message, requestsWaitMs);
-  }
-  const wantedTokens = takenTokens(limits, hold);
-  const tokensWaitMs = tokens.waitMs(wantedTokens, nowMs);
-  if (tokensWaitMs === 0) return undefined;
-  const message = `Rate limit reached: ${tokens.perMinute} tokens per minute, ${tokens.remaining(nowMs)} remain and up to ${wantedTokens} are needed.`;
-  return limited("rate_limit_tokens", message, tokensWaitMs);
+  return rateError(scopes, unitsOf(hold), nowMs);
 }
 
-// An estimate is an upper bound: one above the limit takes the whole bucket instead of never being admitted, and
-// the settlement takes what was used beyond.
-function takenTokens(limits: AccountLimits, hold: AdmitInput["hold"]): number {
-  return Math.min(hold?.tokensEstimate ?? 0, limits.tokens.perMinute);
-}
-
-function take(limits: AccountLimits, input: AdmitInput, nowMs: number): void {
-  limits.requests.take(1, nowMs);
-  if (input.hold === null) return;
-  const tokensEstimate = takenTokens(limits, input.hold);
-  limits.tokens.take(tokensEstimate, nowMs);
+function take(
+  limits: AccountLimits,
+  admitted: { readonly key: AccountKey; readonly input: AdmitInput },
+  nowMs: number,
+): void {
+  const { key, input } = admitted;
   const { requestId, hold } = input;
-  const held = limits.holds.reserve({ requestId, tokensEstimate, leaseUntilMs: hold.leaseUntilMs });
-  assert(held.ok, `hold of ${requestId} failed after its guards`);
+  const caller = { projectId: key.projectId, keyId: key.keyId };
+  if (hold === null) return limits.takeRequest(caller, nowMs);
+  const units = unitsOf(hold);
+  const { leaseUntilMs } = hold;
+  limits.hold({ requestId, tokensEstimate: units.tokens, leaseUntilMs, caller, units }, nowMs);
+}
+
+/** What a request takes of each limit per minute. */
+function unitsOf(hold: HoldInput | null): BucketUnits {
+  if (hold === null) return { requests: 1, tokens: 0, inputTokens: 0, outputTokens: 0 };
+  const outputTokens = hold.outputTokensMax * hold.answerCount;
+  const inputTokens = hold.promptTokensMax;
+  return { requests: 1, tokens: inputTokens + outputTokens, inputTokens, outputTokens };
 }
 
 function principalOf({ config, tenantSalt, retainedKey }: Account, key: AccountKey) {
@@ -94,10 +103,6 @@ function principalOf({ config, tenantSalt, retainedKey }: Account, key: AccountK
     tenantSalt,
     retainedKey,
   };
-}
-
-function limited(code: ErrorCode, message: string, retryAfterMs: number): ErrorValue {
-  return { code, message, param: null, retryAfterMs };
 }
 
 function refusal(code: ErrorCode, message: string): AdmitOutcome {

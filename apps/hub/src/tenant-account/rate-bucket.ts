@@ -7,16 +7,23 @@ import { RATE_PER_MINUTE_MAX } from "../limits.ts";
 
 const PARTS_PER_UNIT = 60_000;
 
+/** A level below which a bucket has not fallen since: what is kept durably of it. */
+export interface BucketFloor {
+  readonly levelParts: number;
+  readonly atMs: number;
+}
+
 export class RateBucket {
   #perMinute: number;
   #levelParts: number;
   #refilledMs: number;
 
-  /** Starts full. */
-  constructor(perMinute: number, nowMs: number) {
+  /** Starts full, or as low as its floor says, and refilled since. */
+  constructor(perMinute: number, nowMs: number, floor?: BucketFloor) {
     this.#perMinute = checked(perMinute);
-    this.#levelParts = this.#capacityParts;
-    this.#refilledMs = nowMs;
+    this.#levelParts = floor?.levelParts ?? this.#capacityParts;
+    this.#refilledMs = floor?.atMs ?? nowMs;
+    this.#refill(nowMs);
   }
 
   get perMinute(): number {
@@ -54,6 +61,22 @@ export class RateBucket {
   take(units: number, nowMs: number): void {
     this.#refill(nowMs);
     this.#set(this.#levelParts - units * PARTS_PER_UNIT);
+  }
+
+  /** A floor that lies `slackUnits` under the level of now. */
+  floor(slackUnits: number, nowMs: number): BucketFloor {
+    this.#refill(nowMs);
+    const levelParts = Math.max(
+      -this.#capacityParts,
+      this.#levelParts - slackUnits * PARTS_PER_UNIT,
+    );
+    return { levelParts, atMs: nowMs };
+  }
+
+  /** True when more was taken than the floor, refilled until now, allows for. */
+  isBelow(floor: BucketFloor, nowMs: number): boolean {
+    this.#refill(nowMs);
+    return this.#levelParts < new RateBucket(this.#perMinute, nowMs, floor).#levelParts;
   }
 
   get #capacityParts(): number {

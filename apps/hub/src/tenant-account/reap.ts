@@ -5,7 +5,7 @@ import type { AccountLimits } from "./account-limits.ts";
 
 /** Ends expired holds. A usage record that comes later is settled like any other. */
 export function reapHolds(limits: AccountLimits, tenantId: string, nowMs: number): void {
-  for (const { requestId, tokensEstimate } of limits.holds.expire(nowMs)) {
+  for (const { requestId, tokensEstimate } of limits.expire(nowMs)) {
     logEvent("warn", "hold_expired", { tenantId, requestId, tokensEstimate });
   }
 }

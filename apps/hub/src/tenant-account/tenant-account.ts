@@ -1,5 +1,5 @@
 // One tenant's account: the only writer of its keys, limits, holds and money. Wires admission, settlement and the
-// ledger outbox to storage and alarm. Invariant: an admission writes no storage; while the outbox has entries an
+// ledger outbox to storage and alarm. Invariant: an admission writes only covers of limits; while the outbox has entries an
 // alarm is set or running; no call rejects for an operating error.
 import { DurableObject } from "cloudflare:workers";
 import { macFields, toHex } from "@fairlane/base";
@@ -25,8 +25,10 @@ import { ConfigStore } from "./account-config.ts";
 import { AccountLimits } from "./account-limits.ts";
 import { admit } from "./admit.ts";
 import { AttemptMemory } from "./attempts.ts";
+import { CoverStore } from "./cover-store.ts";
 import { cancelKey } from "./cancel-key.ts";
 import { KeyRing } from "./keys.ts";
+import type { BucketUnits } from "./limit-scope.ts";
 import { Outbox } from "./outbox.ts";
 import { settle, type Books } from "./settle.ts";
 import { SpendStore } from "./spend.ts";
@@ -36,6 +38,8 @@ const SALT_DOMAIN = "fairlane-tenant-salt-v1";
 export class TenantAccount extends DurableObject<HubEnv> implements TenantAccountRpc {
   readonly #books: Books;
   readonly #keys: KeyRing;
+  readonly #covers: CoverStore;
+  readonly #bootMs: number;
   #limits: AccountLimits | undefined;
   #derived: { readonly tenantSalt: string; readonly retainedKey: string } | undefined;
   #hasAlarm = false;
@@ -54,7 +58,9 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
     };
     this.#keys = new KeyRing(storage.sql);
     const { config } = this.#books.configs;
-    if (config) this.#limits = new AccountLimits(config, systemClock.nowMs());
+    this.#covers = new CoverStore(storage.sql);
+    this.#bootMs = systemClock.nowMs();
+    if (config) this.#limits = new AccountLimits(config, this.#covers, this.#bootMs);
     this.#armAlarm(0);
   }
 
@@ -62,7 +68,7 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
     const nowMs = systemClock.nowMs();
     // The limits check the numbers, so a wrong configuration is not written.
     if (this.#limits) this.#limits.configure(config, nowMs);
-    else this.#limits = new AccountLimits(config, nowMs);
+    else this.#limits = new AccountLimits(config, this.#covers, nowMs);
     this.#books.configs.write(config);
   }
 
@@ -116,7 +122,7 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
       const { watermark, entries } = settle(this.#books, tenantId, batch);
       const nowMs = systemClock.nowMs();
       for (const entry of entries) {
-        this.#limits?.settle(entry.requestId, usedTokens(entry), nowMs);
+        this.#limits?.settle(this.#usedBy(entry), nowMs);
       }
       this.#armAlarm(OUTBOX_DELAY_MS);
       return { watermark };
@@ -150,6 +156,16 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
     void this.ctx.storage.setAlarm(systemClock.nowMs() + pauseMs);
   }
 
+  #usedBy(entry: LedgerEntry) {
+    const { requestId, projectId, keyId } = entry;
+    return {
+      requestId,
+      caller: { projectId, keyId },
+      units: unitsUsed(entry),
+      mayBeOrphan: entry.attempt === 1 && entry.receivedAtMs <= this.#bootMs,
+    };
+  }
+
   async #derivedOf(tenantId: string) {
     const { saltSecret } = hubConfig(this.env);
     return {
@@ -160,7 +176,9 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
 }
 
 /** What a request took of the tenant's tokens per minute; what was computed twice counts once. */
-function usedTokens(entry: LedgerEntry): number {
+function unitsUsed(entry: LedgerEntry): BucketUnits {
   const positions = entry.computedPromptTokens + entry.computedCachedTokens;
-  return Math.min(entry.promptTokens, positions) + entry.computedOutputTokens;
+  const inputTokens = Math.min(entry.promptTokens, positions);
+  const outputTokens = entry.computedOutputTokens;
+  return { requests: 1, tokens: inputTokens + outputTokens, inputTokens, outputTokens };
 }

@@ -3,30 +3,8 @@
 import type { Scope } from "../access/scopes.ts";
 import type { ErrorValue } from "../app-error.ts";
 import type { UsageRecord } from "../wire/usage.ts";
+import type { AccountConfig } from "./account-config.ts";
 import type { AccountKey, KeyChangeOutcome, KeyTerms } from "./account-key.ts";
-
-/** Prices in integer nano-USD per million tokens, by model id; `*` is any other model. */
-export interface AccountPrices {
-  readonly version: string;
-  readonly models: Readonly<Record<string, ModelPrice>>;
-}
-
-export interface ModelPrice {
-  readonly inputNanoUsdPerMillion: number;
-  readonly cachedInputNanoUsdPerMillion: number;
-  readonly outputNanoUsdPerMillion: number;
-}
-
-/** A tenant as its account object keeps it. */
-export interface AccountConfig {
-  readonly tenantId: string;
-  readonly active: boolean;
-  readonly weight: number;
-  readonly requestsPerMinute: number;
-  readonly tokensPerMinute: number;
-  readonly parallelRequests: number;
-  readonly prices: AccountPrices;
-}
 
 /** What the edge knows when it asks: the key's claim by its MAC, and bounds of what the request may take. */
 export interface AdmitInput {
@@ -40,7 +18,20 @@ export interface AdmitInput {
   /** What a request that computes asks for; checked against the key's lists. */
   readonly wanted?: Wanted | undefined;
   /** Null for routes that compute nothing: they are authorised and counted, and hold no tokens. */
-  readonly hold: { readonly tokensEstimate: number; readonly leaseUntilMs: number } | null;
+  readonly hold: HoldInput | null;
+}
+
+/** Bounds of what a request may take, none below the truth. */
+export interface HoldInput {
+  /** Tokens of all its prompts. */
+  readonly promptTokensMax: number;
+  /** Output tokens of each answer. */
+  readonly outputTokensMax: number;
+  /** Answers that are computed, those that are not given included. */
+  readonly answerCount: number;
+  /** As the client named it; null for the default one. */
+  readonly model: string | null;
+  readonly leaseUntilMs: number;
 }
 
 /** The model, and the adapter on it, that a request names. */
