@@ -1,4 +1,5 @@
 // The edge Worker: wiring only. Everything that varies (environment, time, randomness) enters here.
+import { pooledRandom } from "@fairlane/base";
 import { openControlDb, openLedgerDb } from "@fairlane/db";
 import { env } from "cloudflare:workers";
 import { createApp } from "./app.ts";
@@ -10,7 +11,7 @@ const config = readEnv(env);
 const app = createApp({
   config,
   clock: { nowMs: () => Date.now() },
-  random: { fill: (target) => crypto.getRandomValues(target) },
+  random: pooledRandom((target) => crypto.getRandomValues(target)),
   controlDb: openControlDb(config.controlDb),
   ledgers: { fallback: openLedgerDb(config.ledgerDb), byTenant: new Map() },
 });

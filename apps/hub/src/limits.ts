@@ -12,8 +12,10 @@ export const REGIONS_MAX = 32;
 export const LINKS_MAX = 256;
 /** Ids that a link remembers having cancelled: late frames arrive for a step or two, not for thousands of ids. */
 export const CANCELLED_IDS_MAX = 4_096;
-/** Usage frames of one link that wait for their commit; more are dropped, since the node sends them again. */
-export const USAGE_FRAMES_WAITING_MAX = 16;
+/** Usage records of one link that wait for their commit, about 4 MB; more are dropped, since the node sends them again. */
+export const USAGE_RECORDS_WAITING_MAX = 8_192;
+/** Commits of one link's usage begin at least this far apart. The first after a pause begins at once. */
+export const USAGE_WINDOW_MS = 20;
 /** Wait for UsageIntake's commit: it takes milliseconds; after this the node sends the records again. */
 export const COMMIT_TIMEOUT_MS = 10_000;
 

@@ -3,16 +3,23 @@
 import { assert } from "./assert.ts";
 
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
+/** Of one character. */
+const BITS = 5;
 
 /** Encodes bytes; the length is ceil(8 * bytes / 5) characters. */
 export function base32Encode(bytes: Uint8Array): string {
-  const charCount = Math.ceil((bytes.length * 8) / 5);
-  let value = 0n;
-  for (const byte of bytes) value = (value << 8n) | BigInt(byte);
+  // What the whole characters have more than the bytes are zero bits on the left.
+  let bitCount = Math.ceil((bytes.length * 8) / BITS) * BITS - bytes.length * 8;
+  let bits = 0;
   let text = "";
-  for (let i = 0; i < charCount; i++) {
-    text = (ALPHABET[Number(value & 31n)] ?? "") + text;
-    value >>= 5n;
+  for (const byte of bytes) {
+    bits = (bits << 8) | byte;
+    bitCount += 8;
+    while (bitCount >= BITS) {
+      bitCount -= BITS;
+      text += ALPHABET.charAt((bits >>> bitCount) & 31);
+    }
+    bits &= 31;
   }
   return text;
 }

@@ -37,11 +37,24 @@ export async function macFields(
   domain: string,
   fields: readonly (string | Uint8Array)[],
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const algorithm = { name: "HMAC", hash: "SHA-256" };
-  const key = await crypto.subtle.importKey("raw", encoder.encode(secret), algorithm, false, [
-    "sign",
-  ]);
+  const key = await macKey(secret);
   return new Uint8Array(await crypto.subtle.sign("HMAC", key, frameFields(domain, fields)));
+}
+
+/** Imported keys of the few secrets that a process has: importing one takes longer than signing with it. */
+const macKeys = new Map<string, Promise<CryptoKey>>();
+const MAC_KEYS_MAX = 8;
+
+function macKey(secret: string): Promise<CryptoKey> {
+  const known = macKeys.get(secret);
+  if (known) return known;
+  const algorithm = { name: "HMAC", hash: "SHA-256" };
+  const bytes = encoder.encode(secret);
+  const key = crypto.subtle.importKey("raw", bytes, algorithm, false, ["sign"]);
+  const [oldest] = macKeys.keys();
+  if (macKeys.size >= MAC_KEYS_MAX && oldest !== undefined) macKeys.delete(oldest);
+  macKeys.set(secret, key);
+  return key;
 }
 
 /** Compares in time that depends on the lengths only. */
@@ -52,9 +65,11 @@ export function equalsConstantTime(left: Uint8Array, right: Uint8Array): boolean
   return difference === 0;
 }
 
+const HEX_DIGITS = "0123456789abcdef";
+
 /** Lower-case hexadecimal. */
 export function toHex(bytes: Uint8Array): string {
   let text = "";
-  for (const byte of bytes) text += byte.toString(16).padStart(2, "0");
+  for (const byte of bytes) text += HEX_DIGITS.charAt(byte >> 4) + HEX_DIGITS.charAt(byte & 15);
   return text;
 }

@@ -3,6 +3,7 @@ export { base32Decode, base32Encode } from "./base32.ts";
 export { BoundedQueue } from "./bounded-queue.ts";
 export type { Clock } from "./clock.ts";
 export { equalsConstantTime, frameFields, hashFields, macFields, toHex } from "./hash-key.ts";
+export { pooledRandom } from "./random.ts";
 export type { Random } from "./random.ts";
 export { err, ok } from "./result.ts";
 export type { Result } from "./result.ts";

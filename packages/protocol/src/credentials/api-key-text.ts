@@ -65,9 +65,12 @@ export async function readApiKey(text: string, pepper: string): Promise<ApiKeyCl
   if (!tenantUlid || !keyUlid || !secret || !mac) return undefined;
   const tenantId = `ten_${tenantUlid}`;
   const keyId = `key_${keyUlid}`;
-  const expected = await macText(pepper, [tenantId, keyId, secret]);
+  const [expected, secretHash] = await Promise.all([
+    macText(pepper, [tenantId, keyId, secret]),
+    secretHashOf(secret),
+  ]);
   if (!equalsConstantTime(encoder.encode(mac), encoder.encode(expected))) return undefined;
-  return { tenantId, keyId, secretHash: await secretHashOf(secret) };
+  return { tenantId, keyId, secretHash };
 }
 
 async function macText(pepper: string, fields: readonly string[]): Promise<string> {

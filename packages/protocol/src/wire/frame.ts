@@ -5,6 +5,7 @@ import { z } from "zod";
 import { FRAME_CHARS_MAX } from "../limits.ts";
 import { acceptFrame, refuseFrame } from "./accept.ts";
 import { doneFrame } from "./done.ts";
+import { isPlainFrame } from "./plain-frame.ts";
 import { serviceFrame } from "./fair-share.ts";
 import { heartbeatFrame } from "./heartbeat.ts";
 import { helloFrame, welcomeFrame } from "./hello.ts";
@@ -39,9 +40,16 @@ export type FrameError =
   | { readonly kind: "unknown_type"; readonly type: string }
   | { readonly kind: "malformed"; readonly message: string };
 
+/** What one end may send. */
+interface Direction<T> {
+  readonly schema: z.ZodType<T>;
+  readonly types: ReadonlySet<string>;
+  /** True of frames that need not be held against the schema. */
+  readonly isPlain: (frame: object) => frame is T & object;
+}
+
 function parseFrame<T>(
-  schema: z.ZodType<T>,
-  types: ReadonlySet<string>,
+  { schema, types, isPlain }: Direction<T>,
   text: string,
 ): Result<T, FrameError> {
   if (text.length > FRAME_CHARS_MAX) {
@@ -56,9 +64,11 @@ function parseFrame<T>(
   } catch {
     return err({ kind: "malformed", message: "frame is not JSON" });
   }
-  const type = typeof json === "object" && json !== null && "type" in json ? json.type : undefined;
+  const frame = typeof json === "object" && json !== null ? json : {};
+  const type = "type" in frame ? frame.type : undefined;
   if (typeof type !== "string") return err({ kind: "malformed", message: "frame has no type" });
   if (!types.has(type)) return err({ kind: "unknown_type", type: type.slice(0, 64) });
+  if (isPlain(frame)) return ok(frame);
   const parsed = schema.safeParse(json);
   if (parsed.success) return ok(parsed.data);
   const issue = parsed.error.issues[0];
@@ -67,15 +77,23 @@ function parseFrame<T>(
   return err({ kind: "malformed", message });
 }
 
-const NODE_TYPES = new Set(["hello", "accept", "refuse", "step", "done", "usage", "heartbeat"]);
-const HUB_TYPES = new Set(["welcome", "submit", "cancel", "ack", "service"]);
+const NODE: Direction<NodeFrame> = {
+  schema: nodeFrame,
+  types: new Set(["hello", "accept", "refuse", "step", "done", "usage", "heartbeat"]),
+  isPlain: isPlainFrame,
+};
+const HUB: Direction<HubFrame> = {
+  schema: hubFrame,
+  types: new Set(["welcome", "submit", "cancel", "ack", "service"]),
+  isPlain: (_frame): _frame is never => false,
+};
 
 /** Parses what a node sent. */
 export function parseNodeFrame(text: string): Result<NodeFrame, FrameError> {
-  return parseFrame(nodeFrame, NODE_TYPES, text);
+  return parseFrame(NODE, text);
 }
 
 /** Parses what a hub sent. */
 export function parseHubFrame(text: string): Result<HubFrame, FrameError> {
-  return parseFrame(hubFrame, HUB_TYPES, text);
+  return parseFrame(HUB, text);
 }
