@@ -12,6 +12,8 @@ export interface EdgeOptions {
   /** 0 = any free port. */
   readonly edgePort: number;
   readonly hubPort: number;
+  /** True to reach the edge on a socket of its own, without miniflare's proxy before it: for load benches. */
+  readonly isDirect?: boolean;
   /** Folder that keeps D1, R2 and Durable Objects; null = in memory. */
   readonly stateDir: string | null;
   readonly region: string;
@@ -88,7 +90,10 @@ async function miniflareOptions(options: EdgeOptions) {
     d1Databases: { CONTROL_DB: "fairlane-control", LEDGER_DB: "fairlane-ledger" },
     r2Buckets: BUCKETS,
   });
-  const edge = edgeOf("fairlane-edge", options.region);
+  const edge = {
+    ...edgeOf("fairlane-edge", options.region),
+    ...(options.isDirect ? { unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] } : {}),
+  };
   const furtherEdges = further.map(({ region, edgePort }) => ({
     ...edgeOf(furtherEdgeName(region), region),
     unsafeDirectSockets: [{ host: "127.0.0.1", port: edgePort }],
@@ -131,7 +136,10 @@ function logOptions(onLogLine: EdgeOptions["onLogLine"]) {
 export async function startEdge(options: EdgeOptions): Promise<RunningEdge> {
   const miniflare = makeMiniflare(await miniflareOptions(options));
   try {
-    const edgeUrl = trimSlash(await miniflare.ready);
+    const proxiedUrl = await miniflare.ready;
+    const edgeUrl = trimSlash(
+      options.isDirect ? await miniflare.unsafeGetDirectURL("fairlane-edge") : proxiedUrl,
+    );
     const hubUrl = trimSlash(await miniflare.unsafeGetDirectURL("fairlane-hub"));
     const furtherEdgeUrls: string[] = [];
     for (const { region } of options.furtherRegions ?? []) {

@@ -6,6 +6,7 @@ import { checkIdle } from "./idle-guard.ts";
 import { jsonOf, tableOf, type ScenarioResult } from "./report.ts";
 import { contention } from "./scenarios/contention.ts";
 import { CPU_SCENARIOS } from "./scenarios/cpu.ts";
+import { edgeOverhead } from "./scenarios/edge-overhead.ts";
 import { fairness } from "./scenarios/fairness.ts";
 import { ops } from "./scenarios/ops.ts";
 import { perplexity } from "./scenarios/perplexity.ts";
@@ -19,6 +20,7 @@ interface ScenarioOptions {
 const SCENARIOS: Readonly<Record<string, (options: ScenarioOptions) => Promise<ScenarioResult>>> = {
   fairness,
   serve,
+  "edge-overhead": edgeOverhead,
   ...CPU_SCENARIOS,
   contention,
   ops,

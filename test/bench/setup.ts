@@ -1,11 +1,12 @@
 // Owns the installing of the benches' peers into ignored folders: llama.cpp as llama-cpp-python, compiled for this host
-// (minutes), and the default model re-quantised to its best format. Run it as `npm run bench:setup`.
+// (minutes), the default model re-quantised to its best format, and Portkey's gateway. Run it as `npm run bench:setup`.
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { cacheFolder } from "../../gpu-node/src/model/cache-folder.ts";
 import { defaultModelPath } from "../../gpu-node/src/model/fetch-model.ts";
+import { PORTKEY_FOLDER, PORTKEY_MANIFEST, PORTKEY_VERSION } from "./edge-overhead/portkey.ts";
 import { BENCH_FOLDER, BENCH_PYTHON, PEER_MODEL_BEST, PEER_SCRIPT } from "./peer/peer-files.ts";
 
 const PEER_PACKAGE = "llama-cpp-python==0.3.36";
@@ -36,4 +37,16 @@ if (!existsSync(PEER_MODEL_BEST)) {
   const source = defaultModelPath(cacheFolder(process.env));
   await run(BENCH_PYTHON, [PEER_SCRIPT, "--quantize", source, PEER_MODEL_BEST]);
 }
-process.stderr.write(`bench: ${PEER_PACKAGE} and its files are in ${BENCH_FOLDER}\n`);
+await mkdir(PORTKEY_FOLDER, { recursive: true });
+await writeFile(path.join(PORTKEY_FOLDER, "package.json"), JSON.stringify(PORTKEY_MANIFEST));
+await run("npm", [
+  "install",
+  "--prefix",
+  PORTKEY_FOLDER,
+  "--ignore-scripts",
+  "--no-audit",
+  "--no-fund",
+]);
+process.stderr.write(
+  `bench: ${PEER_PACKAGE}, Portkey ${PORTKEY_VERSION} and their files are in ${BENCH_FOLDER}\n`,
+);
