@@ -61,7 +61,7 @@ describe("methods that a path does not take", () => {
     ["POST", "/ready", "GET, HEAD"],
     ["GET", "/v1/fairlane/admin/tenants", "POST"],
     ["GET", "/v1/fairlane/admin/tenants/t/keys", "POST"],
-    ["GET", "/v1/fairlane/admin/tenants/t/keys/k", "DELETE"],
+    ["PUT", "/v1/fairlane/admin/tenants/t/keys/k", "PATCH, DELETE"],
     ["POST", "/v1/fairlane/admin/tenants/t/usage", "GET, HEAD"],
   ])("%s %s is a 405 that allows %s", async (method, path, allow) => {
     const response = await scriptedEdge().send(path, { method });
