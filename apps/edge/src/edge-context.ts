@@ -3,6 +3,7 @@ import type { Clock, Random } from "@fairlane/base";
 import type { ControlDb, LedgerDb, LedgerMap } from "@fairlane/db";
 import type { RateState, TenantAccountRpc } from "@fairlane/protocol";
 import type { Context } from "hono";
+import type { AdapterNames } from "./adapters/adapter-names.ts";
 import type { EdgeConfig, RegionHubStub } from "./env.ts";
 
 /** Everything a route may use; made once by index.ts. */
@@ -12,6 +13,7 @@ export interface EdgeDependencies {
   readonly random: Random;
   readonly controlDb: ControlDb;
   readonly ledgers: LedgerMap<LedgerDb>;
+  readonly adapterNames: AdapterNames;
 }
 
 export interface EdgeEnv {

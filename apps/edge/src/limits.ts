@@ -52,3 +52,37 @@ export const TOKENS_PER_MINUTE_MAX = 1_000_000_000;
 export const SCOPE_LIMITS_MAX = 100;
 export const PARALLEL_REQUESTS_DEFAULT = 64;
 export const PARALLEL_REQUESTS_MAX = 10_000;
+
+// --- adapters --------------------------------------------------------------------------------------------------
+
+/** Bytes of an upload in one piece: Cloudflare takes bodies of 100 MB on all plans. */
+export const DIRECT_UPLOAD_BYTES_MAX = 95 * 1024 * 1024;
+/** Bytes of each part but the last: the bucket's own lower bound, and that of one body. */
+export const UPLOAD_PART_BYTES_MIN = 5 * 1024 * 1024;
+export const UPLOAD_PART_BYTES_DEFAULT = 32 * 1024 * 1024;
+/** Parts of an upload: the largest adapter in the smallest parts. */
+export const UPLOAD_PARTS_MAX = 512;
+/** An upload that has not ended after this time is given up: the bucket keeps parts for a week. */
+export const UPLOAD_AGE_MS_MAX = 24 * 3_600_000;
+/** Adapters of a tenant. */
+export const ADAPTERS_PER_TENANT_MAX = 10_000;
+/** Versions of an adapter: all are deleted with it, in one call of the bucket for both files of each. */
+export const VERSIONS_PER_ADAPTER_MAX = 500;
+/** Tenants that an adapter may be granted to. */
+export const GRANTS_PER_ADAPTER_MAX = 1_000;
+/** Adapters in one answer: D1 takes 100 parameters a statement. */
+export const ADAPTERS_PAGE_ENTRIES_MAX = 50;
+/** Versions in one answer. */
+export const VERSIONS_PAGE_ENTRIES_MAX = 100;
+/** Adapters in a tenant's list of models. */
+export const ADAPTER_MODELS_MAX = 1_000;
+/** How long an isolate goes by what a name meant: so long may a deleted adapter or a revoked grant still be used. */
+export const ADAPTER_CACHE_MS = 10_000;
+/** The same for names that meant nothing: a new adapter can be used this soon everywhere. */
+export const ADAPTER_UNKNOWN_CACHE_MS = 2_000;
+/** Names that an isolate remembers: about 500 bytes each. */
+export const ADAPTER_CACHE_ENTRIES_MAX = 8_192;
+/** Unknown names of one tenant that are looked up within ADAPTER_UNKNOWN_CACHE_MS: each is a query. */
+export const ADAPTER_UNKNOWN_ENTRIES_MAX = 64;
+/** Wait for the hub to say where adapters are. */
+export const RESIDENCY_TIMEOUT_MS = 2_000;

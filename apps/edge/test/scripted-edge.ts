@@ -18,6 +18,7 @@ import type {
 import { makeApiKey } from "@fairlane/protocol";
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { AdapterNames } from "../src/adapters/adapter-names.ts";
 import { createApp } from "../src/app.ts";
 import type { ObjectNamespace, RegionHubStub } from "../src/env.ts";
 
@@ -131,6 +132,8 @@ function namespaceOf<Stub>(stub: Stub, names: string[]): ObjectNamespace<Stub> {
 }
 
 function scriptedApp(script: Script, asked: Asked) {
+  const clock = { nowMs: () => NOW_MS };
+  const controlDb = openControlDb(env.CONTROL_DB);
   return createApp({
     config: {
       region: "local",
@@ -145,9 +148,10 @@ function scriptedApp(script: Script, asked: Asked) {
       artifacts: env.ARTIFACTS,
       retained: env.RETAINED,
     },
-    clock: { nowMs: () => NOW_MS },
+    clock,
     random,
-    controlDb: openControlDb(env.CONTROL_DB),
+    controlDb,
+    adapterNames: new AdapterNames(controlDb, clock),
     ledgers: { fallback: openLedgerDb(env.LEDGER_DB), byTenant: new Map() },
   });
 }

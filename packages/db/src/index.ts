@@ -1,3 +1,28 @@
+export { grantAdapter, listGrants, revokeAdapterGrant } from "./adapters/adapter-grants.ts";
+export {
+  createAdapterVersion,
+  dropStaleVersions,
+  findAdapterVersion,
+  finishAdapterVersion,
+  listAdapterVersions,
+} from "./adapters/adapter-versions.ts";
+export type { AdapterVersion } from "./adapters/adapter-versions.ts";
+export {
+  createAdapter,
+  deleteAdapter,
+  findAdapter,
+  listAdapters,
+  pinAdapter,
+} from "./adapters/adapters.ts";
+export type { Adapter } from "./adapters/adapters.ts";
+export {
+  findGrantedAdapter,
+  latestVersions,
+  listGrantedAdapters,
+  listUsableAdapters,
+  resolveAdapter,
+} from "./adapters/usable-adapters.ts";
+export type { UsableAdapter } from "./adapters/usable-adapters.ts";
 export { changeApiKey, createApiKey, findApiKey, markApiKeyRevoked } from "./api-keys.ts";
 export type { ApiKey, ApiKeyChange } from "./api-keys.ts";
 export { openControlDb, openLedgerDb } from "./client.ts";
@@ -29,3 +54,5 @@ export {
 export type { Project, Tenant } from "./tenants.ts";
 export { appendLedgerEntries, newestLedgerEntries, usageTotals } from "./usage.ts";
 export type { LedgerRow, UsageTotals } from "./usage.ts";
+export { dropUploadParts, listUploadParts, putUploadPart } from "./uploads/upload-parts.ts";
+export type { UploadPart } from "./uploads/upload-parts.ts";

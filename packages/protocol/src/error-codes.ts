@@ -30,6 +30,7 @@ export const ERROR_CODES = {
   unknown_parameter: user(400, "the API has no such field"),
   unsupported_parameter: user(400, "the field exists in OpenAI's API and is not served here yet"),
   context_length_exceeded: user(400, "prompt plus requested output do not fit the model's context"),
+  invalid_adapter: user(400, "the files are no LoRA adapter that can be served"),
   invalid_messages: user(400, "the chat template refuses these messages"),
   unsupported_schema: user(400, "a JSON schema says what no grammar of ours can express"),
   schema_too_complex: user(400, "a JSON schema's grammar passes a bound"),
@@ -54,6 +55,11 @@ export const ERROR_CODES = {
   already_exists: user(409, "a resource with this id exists", false),
   key_revoked: user(409, "a revoked key cannot be changed", false),
   too_many_keys: user(409, "the tenant has as many live keys as it may", false),
+  too_many_adapters: user(
+    409,
+    "the tenant has as many adapters, versions or grants as it may",
+    false,
+  ),
   request_too_large: user(413, "the body is over its byte bound"),
   rate_limit_requests: {
     ...user(429, "requests per minute are used up", true),
@@ -76,6 +82,7 @@ export const ERROR_CODES = {
   draining: system(503, "the node is going down and takes nothing new", true),
   account_unavailable: system(503, "admission cannot be asked: fail closed", true),
   storage_unavailable: system(503, "a database cannot be asked", true),
+  adapter_not_ready: system(503, "the node has not got the adapter in time; it goes on", true),
   queue_timeout: system(503, "the deadline would pass, or passed, in the queue", true),
 } as const satisfies Record<string, ErrorCodeSpec>;
 

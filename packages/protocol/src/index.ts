@@ -5,6 +5,13 @@ export { ADAPTER_FILES, adapterObjects } from "./adapters/adapter-files.ts";
 export type { AdapterFile } from "./adapters/adapter-files.ts";
 export { adapterText, isAdapterName, parseModelName } from "./adapters/adapter-name.ts";
 export type { AdapterRef, ModelName } from "./adapters/adapter-name.ts";
+export { peftConfigSchema } from "./adapters/peft-config.ts";
+export type { PeftConfig } from "./adapters/peft-config.ts";
+export {
+  headerProblem,
+  SAFETENSORS_PREFIX_BYTES,
+  safetensorsHeaderBytes,
+} from "./adapters/safetensors-header.ts";
 export { AppError, errorBody, errorHead } from "./app-error.ts";
 export type { ErrorBody, ErrorValue } from "./app-error.ts";
 export { adminTokenHash, isAdminToken, makeAdminToken } from "./credentials/admin-token.ts";

@@ -71,6 +71,14 @@ export const EMBEDDING_CHARS_MAX = 100_000;
 export const ADAPTER_VERSION_MAX = 1_000_000;
 /** Bytes of an adapter's weights: rank 256 on every linear layer of 8 billion parameters has 1.3 GB in f16. */
 export const ADAPTER_BYTES_MAX = 2 * 1024 ** 3;
+/** Rank of a module: published adapters have 4 to 256. */
+export const ADAPTER_RANK_MAX = 256;
+/** Bytes of the header of an adapter's weights: 150 bytes for each tensor, and room. */
+export const ADAPTER_HEADER_BYTES_MAX = 4 * 1024 * 1024;
+/** Tensors of an adapter: two for each of 7,168 modules, and room. */
+export const ADAPTER_TENSORS_MAX = 16_384;
+/** Bytes of an adapter's configuration: a rank and an alpha for each of 7,168 modules are some 600 KB. */
+export const ADAPTER_CONFIG_BYTES_MAX = 1024 * 1024;
 /** Adapters in one heartbeat: about 90 bytes each, so it stays below 400 KB; it is sent when something changed. */
 export const HEARTBEAT_ADAPTERS_MAX = 4_096;
 /** Models a node offers: one base model per process now, adapters later. */

@@ -18,6 +18,7 @@ const PUBLIC: Readonly<Record<ErrorCode, readonly [number, string, string | null
   unknown_parameter: [400, "invalid_request_error", null],
   unsupported_parameter: [400, "invalid_request_error", null],
   context_length_exceeded: [400, "invalid_request_error", null],
+  invalid_adapter: [400, "invalid_request_error", null],
   invalid_messages: [400, "invalid_request_error", null],
   unsupported_schema: [400, "invalid_request_error", null],
   schema_too_complex: [400, "invalid_request_error", null],
@@ -36,6 +37,7 @@ const PUBLIC: Readonly<Record<ErrorCode, readonly [number, string, string | null
   already_exists: [409, "invalid_request_error", "false"],
   key_revoked: [409, "invalid_request_error", "false"],
   too_many_keys: [409, "invalid_request_error", "false"],
+  too_many_adapters: [409, "invalid_request_error", "false"],
   request_too_large: [413, "invalid_request_error", null],
   rate_limit_requests: [429, "rate_limit_exceeded", "true"],
   rate_limit_tokens: [429, "rate_limit_exceeded", "true"],
@@ -49,6 +51,7 @@ const PUBLIC: Readonly<Record<ErrorCode, readonly [number, string, string | null
   draining: [503, "server_error", "true"],
   account_unavailable: [503, "server_error", "true"],
   storage_unavailable: [503, "server_error", "true"],
+  adapter_not_ready: [503, "server_error", "true"],
   queue_timeout: [503, "server_error", "true"],
 };
 

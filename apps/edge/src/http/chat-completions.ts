@@ -8,6 +8,7 @@ import {
   type ChatRequest,
   type ErrorValue,
 } from "@fairlane/protocol";
+import { resolveModel } from "../adapters/resolve-model.ts";
 import { admit } from "../admission/admit.ts";
 import { chatHold } from "../admission/estimate-tokens.ts";
 import { authenticate } from "../auth/authenticate.ts";
@@ -16,7 +17,6 @@ import { HOLD_LEASE_EXTRA_MS, REQUEST_DEADLINE_MS } from "../limits.ts";
 import { relayCompletion, relayStream } from "../stream/relay.ts";
 import { hubTerms } from "./hub-terms.ts";
 import { readJson } from "./read-json.ts";
-import { wantedOf } from "./wanted.ts";
 
 export function chatCompletionsRoute(deps: EdgeDependencies) {
   return async (context: EdgeContext): Promise<Response> => {
@@ -25,16 +25,18 @@ export function chatCompletionsRoute(deps: EdgeDependencies) {
 
     // E2. Admit. A request with mistakes is admitted without a hold: its key is verified and it counts towards
     // the limits before its mistakes are told.
-    const parsed = await readChatRequest(context.req.raw);
+    const asked = await resolveModel(deps, claim, await readChatRequest(context.req.raw));
     const deadlineMs = context.get("startedMs") + REQUEST_DEADLINE_MS;
     const leaseUntilMs = deadlineMs + HOLD_LEASE_EXTRA_MS;
-    const hold = parsed.ok ? { ...chatHold(parsed.value), leaseUntilMs } : null;
-    const wanted = wantedOf(parsed);
+    const hold = asked.ok ? { ...chatHold(asked.value.body), leaseUntilMs } : null;
+    const wanted = asked.ok ? asked.value.wanted : undefined;
     const principal = await admit(context, deps, { claim, scope: "inference", hold, wanted });
-    if (!parsed.ok) throw AppError.of(parsed.error);
+    if (!asked.ok) throw AppError.of(asked.error);
+    const { body, adapterTerm } = asked.value;
 
     // E4. Route: the request's id names the shard, the shard chooses the node.
-    const request = { ...hubTerms(context, principal, deadlineMs), body: parsed.value };
+    const terms = hubTerms(context, principal, deadlineMs);
+    const request = { ...terms, ...adapterTerm, body };
     const hub = hubShard(deps, shardOf(request.requestId, deps.config.hubShardCount));
 
     // E5. Answer.

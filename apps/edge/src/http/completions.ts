@@ -8,6 +8,7 @@ import {
   type CompletionRequest,
   type ErrorValue,
 } from "@fairlane/protocol";
+import { resolveModel } from "../adapters/resolve-model.ts";
 import { admit } from "../admission/admit.ts";
 import { completionHold } from "../admission/estimate-tokens.ts";
 import { authenticate } from "../auth/authenticate.ts";
@@ -16,7 +17,6 @@ import { HOLD_LEASE_EXTRA_MS, REQUEST_DEADLINE_MS } from "../limits.ts";
 import { relayCompletion, relayStream } from "../stream/relay.ts";
 import { hubTerms } from "./hub-terms.ts";
 import { readJson } from "./read-json.ts";
-import { wantedOf } from "./wanted.ts";
 
 export function completionsRoute(deps: EdgeDependencies) {
   return async (context: EdgeContext): Promise<Response> => {
@@ -24,17 +24,18 @@ export function completionsRoute(deps: EdgeDependencies) {
     const claim = await authenticate(context.req.raw.headers, deps.config.keyPepper);
 
     // E2. Admit; a request with mistakes without a hold.
-    const parsed = await readCompletionRequest(context.req.raw);
+    const asked = await resolveModel(deps, claim, await readCompletionRequest(context.req.raw));
     const deadlineMs = context.get("startedMs") + REQUEST_DEADLINE_MS;
     const leaseUntilMs = deadlineMs + HOLD_LEASE_EXTRA_MS;
-    const hold = parsed.ok ? { ...completionHold(parsed.value), leaseUntilMs } : null;
-    const wanted = wantedOf(parsed);
+    const hold = asked.ok ? { ...completionHold(asked.value.body), leaseUntilMs } : null;
+    const wanted = asked.ok ? asked.value.wanted : undefined;
     const principal = await admit(context, deps, { claim, scope: "inference", hold, wanted });
-    if (!parsed.ok) throw AppError.of(parsed.error);
+    if (!asked.ok) throw AppError.of(asked.error);
+    const { body, adapterTerm } = asked.value;
 
     // E4. Route.
     const terms = hubTerms(context, principal, deadlineMs);
-    const request = { ...terms, endpoint: "completions", body: parsed.value } as const;
+    const request = { ...terms, ...adapterTerm, endpoint: "completions", body } as const;
     const hub = hubShard(deps, shardOf(request.requestId, deps.config.hubShardCount));
 
     // E5. Answer.

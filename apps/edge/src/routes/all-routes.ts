@@ -1,6 +1,7 @@
 // The list of everything that the edge serves.
 import type { EdgeDependencies } from "../edge-context.ts";
 import { accountRoutes } from "./account-routes.ts";
+import { adapterRoutes } from "./adapter-routes.ts";
 import { adminRoutes } from "./admin-routes.ts";
 import { inferenceRoutes } from "./inference-routes.ts";
 import { openApiRoute } from "./openapi.ts";
@@ -14,6 +15,7 @@ export function allRoutes(deps: EdgeDependencies): readonly Route[] {
     ...publicRoutes(deps),
     ...inferenceRoutes(deps),
     ...accountRoutes(deps),
+    ...adapterRoutes(deps),
     ...adminRoutes(deps),
     ...tenantRoutes(deps),
   ];
