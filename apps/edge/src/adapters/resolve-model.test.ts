@@ -3,7 +3,6 @@ import type { Result } from "@fairlane/base";
 import {
   createAdapter,
   createAdapterVersion,
-  createTenant,
   finishAdapterVersion,
   grantAdapter,
   openControlDb,
@@ -12,30 +11,16 @@ import {
 import type { ApiKeyClaim, ErrorValue } from "@fairlane/protocol";
 import { env } from "cloudflare:workers";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { newTenant } from "../../test/live-edge.ts";
 import { AdapterNames } from "./adapter-names.ts";
 import { resolveModel } from "./resolve-model.ts";
 
 const db = openControlDb(env.CONTROL_DB);
-const OWNER = "ten_01jd00000000000000000000aa";
-const FRIEND = "ten_01jd00000000000000000000bb";
-const STRANGER = "ten_01jd00000000000000000000cc";
+let owner = "";
+let friend = "";
+let stranger = "";
 const [ONE, TWO] = ["1".repeat(64), "2".repeat(64)];
 const ADAPTER_ID = "adp_a";
-
-async function tenant(id: string): Promise<void> {
-  const row = {
-    id,
-    name: id,
-    status: "active" as const,
-    weight: 1,
-    requestsPerMinute: 60,
-    tokensPerMinute: 1_000,
-    parallelRequests: 4,
-    priceVersionId: "plan_01kb0000000000000000000001",
-    createdAtMs: 1,
-  };
-  await createTenant(db, row, { id: `prj_${id}`, tenantId: id, name: "default", createdAtMs: 1 });
-}
 
 async function version(id: string, digest: string | null): Promise<void> {
   const row = {
@@ -51,16 +36,17 @@ async function version(id: string, digest: string | null): Promise<void> {
   if (digest !== null) await finishAdapterVersion(db, id, digest);
 }
 
-const grant = { adapterId: ADAPTER_ID, tenantId: FRIEND };
+const grant = () => ({ adapterId: ADAPTER_ID, tenantId: friend });
 
 beforeAll(async () => {
-  for (const id of [OWNER, FRIEND, STRANGER]) await tenant(id);
-  const name = { id: ADAPTER_ID, tenantId: OWNER, name: "support", baseModel: "tiny" };
+  const tenants = await Promise.all([newTenant(), newTenant(), newTenant()]);
+  [owner = "", friend = "", stranger = ""] = tenants.map(({ tenantId }) => tenantId);
+  const name = { id: ADAPTER_ID, tenantId: owner, name: "support", baseModel: "tiny" };
   await createAdapter(db, { ...name, isPinned: true, createdAtMs: 1 }, 10);
   await version("adv_1", ONE);
   await version("adv_2", TWO);
   await version("adv_3", null);
-  await grantAdapter(db, { ...grant, createdAtMs: 1 }, 10);
+  await grantAdapter(db, { ...grant(), createdAtMs: 1 }, 10);
 });
 
 let nowMs = 0;
@@ -95,26 +81,26 @@ async function digestOf(tenantId: string, model: string): Promise<string | undef
 
 describe("resolveModel", () => {
   it("leaves base models alone and asks nobody", async () => {
-    expect(await asked(OWNER, "tiny")).toEqual({
+    expect(await asked(owner, "tiny")).toEqual({
       ok: true,
       value: { body: { model: "tiny" }, wanted: { model: "tiny" }, adapterTerm: {} },
     });
-    expect(await asked(OWNER, undefined)).toMatchObject({ value: { wanted: undefined } });
+    expect(await asked(owner, undefined)).toMatchObject({ value: { wanted: undefined } });
     expect(queries).toBe(0);
   });
 
   it("names the adapter for the node, and base and adapter for admission", async () => {
-    expect(await asked(FRIEND, `tiny:${OWNER}/support@1`)).toEqual({
+    expect(await asked(friend, `tiny:${owner}/support@1`)).toEqual({
       ok: true,
       value: {
         body: { model: "tiny" },
-        wanted: { model: "tiny", adapter: { id: ADAPTER_ID, ownerTenantId: OWNER } },
+        wanted: { model: "tiny", adapter: { id: ADAPTER_ID, ownerTenantId: owner } },
         adapterTerm: {
           adapter: {
-            name: `${OWNER}/support@1`,
+            name: `${owner}/support@1`,
             digest: ONE,
             bytes: 10,
-            source: `${OWNER}/adv_1`,
+            source: `${owner}/adv_1`,
             pinned: true,
           },
         },
@@ -123,54 +109,54 @@ describe("resolveModel", () => {
   });
 
   it("takes the latest version that is ready unless one is named", async () => {
-    expect(await digestOf(OWNER, "tiny:support")).toBe(TWO);
-    expect(await digestOf(OWNER, "tiny:support@latest")).toBe(TWO);
-    expect(await digestOf(OWNER, "tiny:support@1")).toBe(ONE);
-    expect(await digestOf(OWNER, "tiny:support@3")).toBeUndefined();
-    expect(await digestOf(OWNER, "tiny:support@4")).toBeUndefined();
+    expect(await digestOf(owner, "tiny:support")).toBe(TWO);
+    expect(await digestOf(owner, "tiny:support@latest")).toBe(TWO);
+    expect(await digestOf(owner, "tiny:support@1")).toBe(ONE);
+    expect(await digestOf(owner, "tiny:support@3")).toBeUndefined();
+    expect(await digestOf(owner, "tiny:support@4")).toBeUndefined();
   });
 
   it("is the owner's and the granted tenant's to use, and unknown to any other", async () => {
     for (const [tenantId, digest] of [
-      [OWNER, TWO],
-      [FRIEND, TWO],
-      [STRANGER, undefined],
+      [owner, TWO],
+      [friend, TWO],
+      [stranger, undefined],
     ] as const) {
-      expect(await digestOf(tenantId, `tiny:${OWNER}/support`), tenantId).toBe(digest);
+      expect(await digestOf(tenantId, `tiny:${owner}/support`), tenantId).toBe(digest);
     }
     // Without an owner it is one's own name.
-    expect(await digestOf(FRIEND, "tiny:support")).toBeUndefined();
-    expect(await digestOf(OWNER, "other:support")).toBeUndefined();
-    expect(await digestOf(OWNER, "tiny:no such")).toBeUndefined();
+    expect(await digestOf(friend, "tiny:support")).toBeUndefined();
+    expect(await digestOf(owner, "other:support")).toBeUndefined();
+    expect(await digestOf(owner, "tiny:no such")).toBeUndefined();
   });
 
   it("asks once in ten seconds, and goes by a revoked grant no longer than that", async () => {
-    const model = `tiny:${OWNER}/support`;
-    expect(await digestOf(FRIEND, model)).toBe(TWO);
+    const model = `tiny:${owner}/support`;
+    expect(await digestOf(friend, model)).toBe(TWO);
     expect(queries).toBe(1);
-    await revokeAdapterGrant(db, grant);
+    await revokeAdapterGrant(db, grant());
     nowMs += 9_999;
-    expect(await digestOf(FRIEND, model)).toBe(TWO);
+    expect(await digestOf(friend, model)).toBe(TWO);
     expect(queries).toBe(1);
     nowMs += 1;
-    expect(await digestOf(FRIEND, model)).toBeUndefined();
+    expect(await digestOf(friend, model)).toBeUndefined();
     // The isolate that changes something knows at once; the others within two seconds.
-    await grantAdapter(db, { ...grant, createdAtMs: 1 }, 10);
-    expect(await digestOf(FRIEND, model)).toBeUndefined();
-    names.forget(OWNER);
-    expect(await digestOf(FRIEND, model)).toBe(TWO);
+    await grantAdapter(db, { ...grant(), createdAtMs: 1 }, 10);
+    expect(await digestOf(friend, model)).toBeUndefined();
+    names.forget(owner);
+    expect(await digestOf(friend, model)).toBe(TWO);
   });
 
   it("asks for a bounded number of unknown names of one tenant, and of others still", async () => {
     for (let index = 0; index < 64; index++) {
-      expect(await digestOf(STRANGER, `tiny:nothing-${index}`)).toBeUndefined();
+      expect(await digestOf(stranger, `tiny:nothing-${index}`)).toBeUndefined();
     }
-    await expect(asked(STRANGER, "tiny:nothing-64")).rejects.toMatchObject({
+    await expect(asked(stranger, "tiny:nothing-64")).rejects.toMatchObject({
       value: { code: "rate_limit_requests", retryAfterMs: 2_000 },
     });
     expect(queries).toBe(64);
-    expect(await digestOf(OWNER, "tiny:support")).toBe(TWO);
+    expect(await digestOf(owner, "tiny:support")).toBe(TWO);
     nowMs += 2_000;
-    expect(await digestOf(STRANGER, "tiny:nothing-64")).toBeUndefined();
+    expect(await digestOf(stranger, "tiny:nothing-64")).toBeUndefined();
   });
 });
