@@ -3,7 +3,13 @@
 import { isNodeName } from "@fairlane/protocol";
 import { z } from "zod";
 import { parseBytes } from "./fleet/byte-size.ts";
-import { FAIR_CACHED_PERCENT, RUNNING_REQUESTS_MAX, STEP_BUDGET_TOKENS_MAX } from "./limits.ts";
+import { ADAPTERS_MAX } from "./adapters/limits.ts";
+import {
+  ADAPTER_SLACK_TOKENS,
+  FAIR_CACHED_PERCENT,
+  RUNNING_REQUESTS_MAX,
+  STEP_BUDGET_TOKENS_MAX,
+} from "./limits.ts";
 
 const PAGE_COUNT_MAX = 2 ** 24;
 /** The native core's bound on the pool. */
@@ -35,6 +41,12 @@ function isSwapSize(bytes: number): boolean {
   return bytes >= 0 && bytes <= KV_MEMORY_TIB_MAX * 1024 ** 4;
 }
 
+function parseNamedFolder(text: string) {
+  const at = text.indexOf("=");
+  const [name, folder] = [text.slice(0, at).trim(), text.slice(at + 1).trim()];
+  return at < 1 || name === "" || folder === "" ? undefined : { name, folder };
+}
+
 interface Option {
   /** Name of the flag's value in the help; absent for switches. */
   readonly value: string;
@@ -55,6 +67,10 @@ const DEFAULTS = {
   fairCost: "linear",
   fairCachedPercent: String(FAIR_CACHED_PERCENT),
   swapBytes: "2GiB",
+  adapterDtype: "f16",
+  adapterHostMemory: "256MiB",
+  maxAdaptersPerStep: "64",
+  adapterSlackTokens: String(ADAPTER_SLACK_TOKENS),
   maxRunning: "64",
   tbtTargetMs: "100",
   drainTimeoutMs: "20000",
@@ -151,6 +167,45 @@ export const OPTIONS = {
     value: "NAME",
     help: "embeddings: last (position) or mean; default: as the model's file states it, or last",
     schema: z.enum(["last", "mean"]).optional(),
+  },
+  adapter: {
+    value: "NAME=FOLDER",
+    help: "LoRA adapter (PEFT) to serve under a name; several times, or several separated by commas",
+    schema: z
+      .string()
+      .transform((text) => text.split(",").map(parseNamedFolder))
+      .refine((all) => all.every((one) => one !== undefined), "must be NAME=FOLDER")
+      .transform((all) => all.filter((one) => one !== undefined))
+      .optional(),
+  },
+  "adapter-dir": {
+    value: "FOLDER",
+    help: "folder from whose folders POST /v1/load_lora_adapter loads; default: none, adapters are not loaded at run time",
+    schema: nonEmpty.optional(),
+  },
+  "adapter-dtype": {
+    value: "NAME",
+    help: "what adapters are kept in: f16 (default), or int8 for half the bytes a step reads",
+    schema: z.enum(["f16", "int8"]).default(DEFAULTS.adapterDtype),
+  },
+  "adapter-host-memory": {
+    value: "BYTES",
+    help: `memory for adapters beside the pool (default ${DEFAULTS.adapterHostMemory}); 0: those not in the pool are read from disk`,
+    schema: z
+      .string()
+      .prefault(DEFAULTS.adapterHostMemory)
+      .transform(parseBytes)
+      .refine(isSwapSize, `must be bytes such as 1GiB, at most ${KV_MEMORY_TIB_MAX}TiB`),
+  },
+  "max-adapters-per-step": {
+    value: "N",
+    help: `distinct adapters computed at once (default ${DEFAULTS.maxAdaptersPerStep}); requests of others wait for their turn`,
+    schema: integer(1, ADAPTERS_MAX).prefault(DEFAULTS.maxAdaptersPerStep),
+  },
+  "adapter-slack-tokens": {
+    value: "N",
+    help: `prompt tokens' worth that others may get ahead of a request whose adapter is loading (default ${DEFAULTS.adapterSlackTokens})`,
+    schema: integer(0, 1_000_000).prefault(DEFAULTS.adapterSlackTokens),
   },
   admission: {
     value: "NAME",

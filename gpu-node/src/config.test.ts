@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { ConfigError, helpText, parseConfig } from "./config.ts";
 
 const TOKEN = `fln1_node-a_${"0".repeat(52)}_${"0".repeat(26)}`;
-const ENV = { HOME: "/home/x", XDG_STATE_HOME: "/state" };
+const ENV = { HOME: "/home/x", XDG_STATE_HOME: "/state", XDG_CACHE_HOME: "/cache" };
 
 describe("parseConfig", () => {
   it("has a default for everything", () => {
@@ -23,6 +23,15 @@ describe("parseConfig", () => {
       pageCount: undefined,
       admission: "optimistic",
       fairness: { order: "vtc", cost: "linear", cachedPercent: 5 },
+      adapters: {
+        named: [],
+        folder: undefined,
+        elementType: "f16",
+        cacheFolder: "/cache/fairlane/adapters",
+        hostBytesMax: 268_435_456,
+        distinctCountMax: 64,
+        slackTokens: 4_096,
+      },
       swapBytes: 2_147_483_648,
       swapFolder: tmpdir(),
       pooling: undefined,
@@ -55,6 +64,28 @@ describe("parseConfig", () => {
     expect(memory("auto")).toMatchObject({ kvMemoryBytes: undefined });
     const both = ["--kv-memory", "2GiB", "--page-count", "5"];
     expect(() => parseConfig(both, ENV)).toThrow("--kv-memory and --page-count both say");
+  });
+
+  it("takes adapters by name and folder, several times or in one list", () => {
+    const named = (...args: string[]) => {
+      const config = parseConfig(args, ENV);
+      return config === "help" ? [] : config.adapters.named.map((one) => Object.values(one));
+    };
+    const [a, b] = [
+      ["a", "/x"],
+      ["b", "/y=z"],
+    ];
+    expect(named("--adapter", "a=/x", "--adapter", "b=/y=z")).toEqual([a, b]);
+    expect(named("--adapter=a=/x, b=/y=z")).toEqual([a, b]);
+    for (const wrong of ["a", "=/x", "a=", "a=/x,"]) {
+      expect(() => named("--adapter", wrong)).toThrow("must be NAME=FOLDER");
+    }
+    const limits = ["--adapter-host-memory", "0", "--max-adapters-per-step", "3"];
+    expect(
+      parseConfig([...limits, "--adapter-dtype", "int8", "--adapter-dir", "/z"], ENV),
+    ).toMatchObject({
+      adapters: { hostBytesMax: 0, distinctCountMax: 3, elementType: "int8", folder: "/z" },
+    });
   });
 
   it("takes the swap file's size, and makes it in the state folder where there is one", () => {

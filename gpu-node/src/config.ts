@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { isNodeName } from "@fairlane/protocol";
 import { z } from "zod";
+import { cacheFolder } from "./model/cache-folder.ts";
 import { OPTIONS } from "./config-options.ts";
 import type { FairnessOptions } from "./engine/worker-messages.ts";
 
@@ -32,6 +33,7 @@ export interface NodeConfig {
   readonly pageCount: number | undefined;
   readonly admission: "optimistic" | "strict";
   readonly fairness: FairnessOptions;
+  readonly adapters: AdapterConfig;
   /** 0: none. */
   readonly swapBytes: number;
   /** Folder that the swap file is made in. */
@@ -49,6 +51,19 @@ export interface NodeConfig {
   readonly readyFile: string | undefined;
   /** Wanted on /v1 routes when set. */
   readonly apiKey: string | undefined;
+}
+
+export interface AdapterConfig {
+  /** Served from the start. */
+  readonly named: readonly { readonly name: string; readonly folder: string }[];
+  /** Undefined: none are loaded at run time. */
+  readonly folder: string | undefined;
+  readonly elementType: "f16" | "int8";
+  /** Of packed adapters. */
+  readonly cacheFolder: string;
+  readonly hostBytesMax: number;
+  readonly distinctCountMax: number;
+  readonly slackTokens: number;
 }
 
 export interface HubConfig {
@@ -93,6 +108,15 @@ export function parseConfig(args: readonly string[], env: Env): NodeConfig | "he
       cost: values["fair-cost"],
       cachedPercent: values["fair-cached-percent"],
     },
+    adapters: {
+      named: (values.adapter ?? []).map((one) => ({ ...one, folder: resolve(one.folder) })),
+      folder: values["adapter-dir"] && resolve(values["adapter-dir"]),
+      elementType: values["adapter-dtype"],
+      cacheFolder: join(cacheFolder(env), "adapters"),
+      hostBytesMax: values["adapter-host-memory"],
+      distinctCountMax: values["max-adapters-per-step"],
+      slackTokens: values["adapter-slack-tokens"],
+    },
     swapBytes: values["swap-bytes"],
     swapFolder: hub?.stateFolder ?? (stateFolder === undefined ? tmpdir() : resolve(stateFolder)),
     pooling: values.pooling,
@@ -134,8 +158,11 @@ function envName(flag: string): string {
 }
 
 function parseFlags(args: readonly string[]): Record<string, string | boolean | undefined> {
-  const options: Record<string, { type: "string" | "boolean" }> = { help: { type: "boolean" } };
+  const options: Record<string, { type: "string" | "boolean"; multiple?: boolean }> = {
+    help: { type: "boolean" },
+  };
   for (const name of OPTION_NAMES) options[name] = { type: "string" };
+  options["adapter"] = { type: "string", multiple: true };
   try {
     const { values } = parseArgs({
       args: [...args],
@@ -143,7 +170,13 @@ function parseFlags(args: readonly string[]): Record<string, string | boolean | 
       strict: true,
       allowPositionals: false,
     });
-    return values;
+    return Object.fromEntries(
+      // A list is as if it had been given at once.
+      Object.entries(values).map(([name, value]) => [
+        name,
+        Array.isArray(value) ? value.join(",") : value,
+      ]),
+    );
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new ConfigError(`${why} See --help.`, { cause });

@@ -34,6 +34,12 @@ export const FAIR_CACHED_PERCENT = 5;
 export const FAIR_QUANTUM_TOKENS = 4_096;
 /** Requests of a tenant in a minute under the order "rpm": the limit that the paper finds to drift no more than VTC. */
 export const REQUESTS_PER_MINUTE = 20;
+/** Uncached prompt tokens' worth that requests may get ahead of one whose adapter is not in pages: one long prompt. */
+export const ADAPTER_SLACK_TOKENS = 4_096;
+/** Time for which a request is passed over that waits for others, for pages or for a place among the adapters. */
+export const ADAPTER_PASSED_MS_MAX = 1_000;
+/** Percent of a step's time that copies of adapters take meanwhile: half of what running streams may notice. */
+export const ADAPTER_COPY_STEP_PERCENT = 10;
 /** Times that a request is preempted; then it joins with pages for its whole output and is left alone. */
 export const PREEMPTIONS_MAX = 3;
 /** Decodes for which one page is kept coming while requests can be swapped: each needs one in 16 steps. */

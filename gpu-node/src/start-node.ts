@@ -4,6 +4,8 @@
 import { mkdir } from "node:fs/promises";
 import type { Clock, Random } from "@fairlane/base";
 import type { NodeConfig } from "./config.ts";
+import { openLibrary, type AdapterLibrary } from "./adapters/adapter-library.ts";
+import { WorkerKeeper } from "./adapters/worker-keeper.ts";
 import { EngineHost } from "./engine/engine-host.ts";
 import type { EngineInfo } from "./engine/engine.ts";
 import type { FromWorker, StepBudgetFacts, WorkerLoad } from "./engine/worker-messages.ts";
@@ -13,6 +15,7 @@ import { workerOptions, type Machine } from "./fleet/engine-options.ts";
 import { heartbeatFrame } from "./fleet/heartbeat.ts";
 import { helloFrame } from "./fleet/hello.ts";
 import type { ModelOnDisk } from "./fleet/model-on-disk.ts";
+import type { OpenedModel } from "./model/open-model.ts";
 import { Readiness } from "./fleet/readiness.ts";
 import { readStepProfile } from "./fleet/step-profile.ts";
 import { NodeMetrics } from "./http/metrics.ts";
@@ -63,6 +66,7 @@ export async function startNode(parts: NodeParts): Promise<RunningNode> {
 class NodeRuntime {
   readonly #parts: NodeParts;
   readonly #engine = new EngineHost();
+  readonly #keeper = new WorkerKeeper(this.#engine);
   readonly #readiness = new Readiness(() => this.#journal?.fullReason);
   readonly #metrics: NodeMetrics;
   readonly #streams: LiveStreams;
@@ -73,6 +77,7 @@ class NodeRuntime {
   #links: HubLinks | undefined;
   #server: HttpServer | undefined;
   #model: ServedModel | null = null;
+  #adapters: AdapterLibrary | null = null;
   #served: ServedModelHandle | undefined;
   #drained: Promise<void> | undefined;
 
@@ -129,18 +134,25 @@ class NodeRuntime {
       pagesFree: info.pageCount,
       pagesTotal: info.pageCount,
     });
-    const { pooling } = config;
-    const flags = { flags: config, pooling };
+    const flags = { flags: config, pooling: config.pooling };
     const served = serveModel({ opened, createdSeconds, info, clock, random, ...flags });
     const { model, vocabulary } = served;
     this.#engine.useVocabulary(vocabulary);
-    this.#model = model;
     this.#served = served;
+    await this.#openAdapters(model, opened);
+    this.#model = model;
     this.#readiness.opened();
     // 5. work from the hub
     if (this.#journal) this.#dialHub({ model, info, journal: this.#journal });
     const { stepBudget } = this.#engine;
     return { url, model, info, stepBudget, drain: () => (this.#drained ??= this.#drain()) };
+  }
+
+  /** The library, with the adapters that the operator named; a bad one ends the start. */
+  async #openAdapters({ id }: ServedModel, { config: base }: OpenedModel): Promise<void> {
+    const { config, clock } = this.#parts;
+    const options = { base, reserved: [id], keeper: this.#keeper, nowMs: () => clock.nowMs() };
+    this.#adapters = await openLibrary(options, config.adapters.named);
   }
 
   async #openJournal(hub: NonNullable<NodeConfig["hub"]>): Promise<void> {
@@ -168,6 +180,8 @@ class NodeRuntime {
       model: () => this.#model,
       readiness: this.#readiness,
       metrics: this.#metrics,
+      adapters: () => this.#adapters,
+      adapterFolder: config.adapters.folder,
       apiKey: config.apiKey,
     });
     const { host, port } = config;
@@ -215,6 +229,7 @@ class NodeRuntime {
 
   #heard(message: FromWorker): void {
     const { log } = this.#parts;
+    this.#keeper.heard(message);
     switch (message.type) {
       case "step":
         this.#streams.step(message);
@@ -239,6 +254,11 @@ class NodeRuntime {
           log.warn("swap_off", { reason: message.swapProblem });
         }
         return;
+      case "adapter-state":
+        this.#adapters?.noteState(message.digest, message.state);
+        return;
+      case "adapter-added":
+      case "adapter-refused":
       case "closed":
         return;
     }

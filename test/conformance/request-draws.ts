@@ -11,6 +11,8 @@ export interface DrawBounds {
   readonly vocabSize: number;
   /** Prompt and output together stay below. */
   readonly contextTokens: number;
+  /** Half of the requests run with one of them, some more often than others; none when absent. */
+  readonly adapters?: readonly string[];
 }
 
 const TEMPLATES = 24;
@@ -52,6 +54,7 @@ export class RequestDraws {
       tenantId: `ten_${tenant}`,
       // The rest want none of the prefix cache.
       ...(this.chance(0.9) ? { tenantSalt: `salt_${tenant}` } : {}),
+      ...this.#adapter(),
       weight: this.below(3) + 1,
       tier: this.chance(0.8) ? "interactive" : "batch",
       promptTokens: Int32Array.from(this.#prompt()),
@@ -62,6 +65,13 @@ export class RequestDraws {
       receivedAtMs: nowMs,
       deadlineMs: hasDeadline ? nowMs + this.below(60) + 1 : Number.MAX_SAFE_INTEGER,
     };
+  }
+
+  #adapter(): Pick<EngineRequest, "adapter"> {
+    const { adapters = [] } = this.#bounds;
+    if (adapters.length === 0 || this.chance(0.5)) return {};
+    const digest = adapters[Math.floor(adapters.length * this.#random() ** 2)];
+    return digest === undefined ? {} : { adapter: { digest } };
   }
 
   /** One or two further answers. */

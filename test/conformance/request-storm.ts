@@ -4,12 +4,15 @@
 // the steps computed was charged, computed again or discarded; nobody says a token that it would not say alone.
 import { createHash } from "node:crypto";
 import { assert, type Clock } from "@fairlane/base";
+import { UNITS_PER_TOKEN } from "@fairlane/vtc";
 import type { Engine } from "../../gpu-node/src/engine/engine.ts";
+import type { AdapterResidency } from "../../gpu-node/src/adapters/adapter-residency.ts";
 import type { EngineRequest, RequestProgress } from "../../gpu-node/src/engine/worker-messages.ts";
 import type { RunningRequest } from "../../gpu-node/src/request/request.ts";
 import { Scheduler } from "../../gpu-node/src/scheduler/scheduler.ts";
 import { StepCycle } from "../../gpu-node/src/scheduler/step.ts";
 import { RequestDraws } from "./request-draws.ts";
+import type { StormAdapters } from "./storm-adapters.ts";
 
 export interface StormOptions {
   readonly seed: number;
@@ -19,6 +22,8 @@ export interface StormOptions {
   /** Moves a clock that does not move by itself. */
   readonly afterStep?: () => void;
   readonly stepBudgetTokens: number;
+  /** Half of the requests run with one of them; none when absent. */
+  readonly adapters?: StormAdapters;
   /** What the request would say alone, if that is known without asking the engine. */
   readonly outputAlone?: (request: EngineRequest, count: number) => readonly number[] | null;
 }
@@ -33,6 +38,10 @@ export interface StormCounts {
   /** Of prompts, taken over by further answers to them. */
   sharedTokens: number;
   evictedBlocks: number;
+  /** Absent without adapters. */
+  adapterLoads?: number;
+  adapterReads?: number;
+  adapterEvictions?: number;
   preemptions: number;
   recomputedTokens: number;
   discardedTokens: number;
@@ -86,13 +95,15 @@ export class RequestStorm {
   readonly #resumed: RunningRequest[][] = [];
   #resumedTokens = 0;
   #submittedCount = 0;
+  /** The adapter that was removed last. */
+  #removed = "";
   #settledCount = 0;
   #blocksBefore = 0;
 
   constructor(options: StormOptions) {
-    const { engine, clock, seed, stepBudgetTokens } = options;
+    const { engine, clock, seed, stepBudgetTokens, adapters } = options;
     this.#options = options;
-    this.#draws = new RequestDraws(seed, engine.info);
+    this.#draws = new RequestDraws(seed, { ...engine.info, adapters: adapters?.digests ?? [] });
     this.#scheduler = new Scheduler({
       info: engine.info,
       clock,
@@ -106,6 +117,13 @@ export class RequestStorm {
         requestsPerTenantMax: WAITING_MAX / 2,
         promptTokensMax: 1_000_000,
       },
+      adapters: adapters && {
+        engine,
+        store: adapters.store,
+        nowUs: () => clock.nowMs() * 1_000,
+        distinctCountMax: 3,
+        slackUnits: 200 * UNITS_PER_TOKEN,
+      },
     });
     this.#steps = new StepCycle(this.#scheduler, engine);
   }
@@ -113,15 +131,31 @@ export class RequestStorm {
   /** Runs to the end of the last request. */
   async run(): Promise<void> {
     const draws = this.#draws;
+    const { residency } = this;
+    if (residency !== null) await this.#options.adapters?.addTo(residency);
     while (this.#submittedCount < this.#options.requests) {
       if (draws.chance(0.2)) this.#submit(draws.chance(0.02) ? 60 : draws.below(3) + 1);
       if (draws.chance(0.2)) this.#cancel();
       if (draws.chance(0.002)) this.#flush();
       if (draws.chance(0.004)) await this.#runDry();
+      if (residency !== null && draws.chance(0.01)) await this.#removeSome(residency);
       await this.#step();
     }
     await this.#runDry();
     this.#checkEnd();
+  }
+
+  get residency(): AdapterResidency | null {
+    return this.#scheduler.parts.adapters;
+  }
+
+  /** Takes back what was removed, and removes another one. */
+  async #removeSome(residency: AdapterResidency): Promise<void> {
+    const { adapters } = this.#options;
+    if (adapters === undefined) return;
+    await adapters.addTo(residency);
+    this.#removed = adapters.digests[this.#draws.below(adapters.digests.length)] ?? "";
+    residency.remove(this.#removed);
   }
 
   #submit(count: number): void {
@@ -136,7 +170,11 @@ export class RequestStorm {
         continue;
       }
       // More answers than the pool could ever hold at once are a request that cannot be served.
-      const isKnown = ["overloaded", "queue_timeout"].includes(error.code) || error.param === "n";
+      const isKnown =
+        ["overloaded", "queue_timeout"].includes(error.code) ||
+        error.param === "n" ||
+        error.code === "context_length_exceeded" ||
+        (error.code === "model_not_found" && request.adapter?.digest === this.#removed);
       assert(isKnown, `refused with ${error.code}`);
       this.counts.refused += 1;
     }
@@ -163,7 +201,7 @@ export class RequestStorm {
   }
 
   #flush(): void {
-    this.#scheduler.parts.prefixes?.flush();
+    this.#scheduler.parts.room.flush();
     this.#blocksBefore = this.#scheduler.parts.prefixes?.blockCount ?? 0;
   }
 
@@ -178,7 +216,12 @@ export class RequestStorm {
   async #step(): Promise<void> {
     const { engine, afterStep } = this.#options;
     this.#hear(this.#scheduler.endExpired());
+    const { residency } = this;
+    const head = this.#scheduler.parts.adapterTurns.headDigest(this.#scheduler.parts);
+    residency?.prepare(head);
     while (this.#steps.inFlightCount < 2 && this.#steps.start()) this.#notePlanned();
+    residency?.copy(head, this.#steps.inFlightCount > 0 ? 0 : null);
+    if (this.#steps.inFlightCount === 0) await residency?.nextMove();
     if (this.#steps.inFlightCount > 0) {
       const outcome = await engine.waitStep({ timeoutMs: 60_000 });
       assert(outcome.state === "done", "a step took a minute");
@@ -193,6 +236,12 @@ export class RequestStorm {
     if (blockCount < this.#blocksBefore)
       this.counts.evictedBlocks += this.#blocksBefore - blockCount;
     this.#blocksBefore = blockCount;
+    if (residency === null) return;
+    const { totals } = residency.use;
+    this.counts.adapterLoads = totals.loadCount;
+    this.counts.adapterReads = totals.readCount;
+    this.counts.adapterEvictions = totals.evictedCount;
+    assert(totals.failureCount === 0, "an adapter was lost");
   }
 
   #notePlanned(): void {
@@ -250,7 +299,7 @@ export class RequestStorm {
   }
 
   #checkEnd(): void {
-    const { pool, prefixes, table, waiting } = this.#scheduler.parts;
+    const { pool, room, table, waiting } = this.#scheduler.parts;
     assert(
       this.counts.ended === this.#taken.size,
       `${this.counts.ended} of ${this.#taken.size} ended`,
@@ -261,7 +310,7 @@ export class RequestStorm {
       kept === pool.pageCount,
       `${kept} of ${pool.pageCount} pages are free or unreferenced cache`,
     );
-    prefixes?.flush();
+    room.flush();
     this.#scheduler.checkIntegrity();
     assert(
       pool.freeCount === pool.pageCount,

@@ -4,7 +4,7 @@
 import { assert } from "@fairlane/base";
 import { AppError, type ErrorValue } from "@fairlane/protocol";
 import { ADAPTER_NAME_CHARS_MAX, ADAPTERS_MAX } from "./limits.ts";
-import { AdapterError } from "./adapter-error.ts";
+import { PeftError } from "./peft-error.ts";
 import { readAdapter, type AdapterBase, type ReadAdapter } from "./read-adapter.ts";
 
 /** Where an adapter's bytes are: on disk only, in memory, on their way into pages, in pages, or leaving them. */
@@ -25,14 +25,16 @@ export interface KnownAdapter extends NamedAdapter {
 }
 
 /** What the worker says of an adapter that it took in. */
-export interface AdapterSizes {
+export interface AdapterFacts {
   readonly packedBytes: number;
+  /** Where it is to begin with. */
+  readonly state: AdapterState;
 }
 
 /** The engine worker's side: it packs, keeps and loads. */
 export interface AdapterKeeper {
   /** Resolves once requests with the digest may be submitted; rejects with AppError when it cannot be taken. */
-  add(adapter: ReadAdapter): Promise<AdapterSizes>;
+  add(adapter: ReadAdapter): Promise<AdapterFacts>;
   /** Forgets it once no request uses it any more. */
   remove(digest: string): void;
 }
@@ -47,7 +49,7 @@ export interface AdapterLibraryOptions {
 
 interface Held {
   readonly names: Set<string>;
-  readonly sizes: AdapterSizes;
+  readonly packedBytes: number;
   readonly loadedSeconds: number;
   state: AdapterState;
 }
@@ -89,8 +91,8 @@ export class AdapterLibrary {
     return [...this.#digestOfName].flatMap(([name, digest]) => {
       const held = this.#byDigest.get(digest);
       if (held === undefined) return [];
-      const { sizes, loadedSeconds, state } = held;
-      return { name, digest, state, loadedSeconds, packedBytes: sizes.packedBytes };
+      const { packedBytes, loadedSeconds, state } = held;
+      return { name, digest, state, loadedSeconds, packedBytes };
     });
   }
 
@@ -168,16 +170,31 @@ export class AdapterLibrary {
     try {
       return await readAdapter(folder, this.#options.base);
     } catch (thrown) {
-      throw thrown instanceof AdapterError ? thrown.toAppError() : thrown;
+      throw thrown instanceof PeftError ? thrown.toAppError() : thrown;
     }
   }
 
   async #keep(adapter: ReadAdapter): Promise<Held> {
     const { keeper, nowMs } = this.#options;
-    const sizes = await keeper.add(adapter);
+    const { packedBytes, state } = await keeper.add(adapter);
     const loadedSeconds = Math.floor(nowMs() / 1_000);
-    return { names: new Set(), sizes, loadedSeconds, state: "host" };
+    return { names: new Set(), packedBytes, loadedSeconds, state };
   }
+}
+
+/** A library that has these adapters; rejects naming the first that cannot be taken. */
+export async function openLibrary(
+  options: AdapterLibraryOptions,
+  named: readonly { readonly name: string; readonly folder: string }[],
+): Promise<AdapterLibrary> {
+  const library = new AdapterLibrary(options);
+  for (const one of named) {
+    await library.add(one).catch((cause: unknown) => {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new Error(`--adapter ${one.name}=${one.folder}: ${why}`, { cause });
+    });
+  }
+  return library;
 }
 
 function checkName(name: string): void {

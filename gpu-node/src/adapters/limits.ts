@@ -21,3 +21,16 @@ export const ADAPTER_EXPRESSION_BRANCHES_MAX = 3;
 export const ADAPTER_NAME_CHARS_MAX = 256;
 /** Adapters that a node knows: a few hundred bytes each on either thread; as many as the engine has slots. */
 export const ADAPTERS_MAX = 4_096;
+
+// --- tiers ---
+
+/** Bytes of packed adapters in the cache folder; beyond, those unused for longest are removed at the start. */
+export const ADAPTER_DISK_BYTES_MAX = 64 * 1024 ** 3;
+/** Adapters that are copied into pages at once: one prefetch, and the one whose turn it is. */
+export const ADAPTER_LOADS_MAX = 2;
+/** Wanted adapters that are looked at for a prefetch before each step: those beyond wait longer anyway. */
+export const ADAPTER_PREFETCH_MAX = 8;
+/** Pages copied in one go while no step computes: some milliseconds, after which messages are heard. */
+export const ADAPTER_IDLE_COPY_PAGES = 64;
+/** Percent of the pool that one adapter may take: what is left holds a request. */
+export const ADAPTER_POOL_PERCENT_MAX = 75;

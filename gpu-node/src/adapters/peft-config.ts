@@ -2,7 +2,7 @@
 // every variant of LoRA that this engine does not compute. Invariant: a config that passed says plain LoRA.
 import { z } from "zod";
 import { isRecord } from "../model/read-json.ts";
-import { AdapterError, CONFIG_FILE } from "./adapter-error.ts";
+import { PeftError, CONFIG_FILE } from "./peft-error.ts";
 import { ADAPTER_ALPHA_MAX, ADAPTER_PATTERNS_MAX, ADAPTER_RANK_MAX } from "./limits.ts";
 import { parsePatterns, type ModuleValues } from "./module-pattern.ts";
 
@@ -61,21 +61,21 @@ const UNSUPPORTED: readonly (readonly [field: string, what: string])[] = [
   ["arrow_config", "Arrow routing is not supported"],
 ];
 
-/** Checks the parsed JSON. Throws AdapterError naming the field. */
+/** Checks the parsed JSON. Throws PeftError naming the field. */
 export function parsePeftConfig(json: Readonly<Record<string, unknown>>): LoraSetup {
   for (const [field, what] of UNSUPPORTED) {
-    if (saysSomething(json[field])) throw new AdapterError(CONFIG_FILE, field, what);
+    if (saysSomething(json[field])) throw new PeftError(CONFIG_FILE, field, what);
   }
   const { bias = "none" } = json;
   if (bias !== "none" && bias !== null) {
     const problem = `${JSON.stringify(bias).slice(0, 32)} is not supported; train with bias="none"`;
-    throw new AdapterError(CONFIG_FILE, "bias", problem);
+    throw new PeftError(CONFIG_FILE, "bias", problem);
   }
   const parsed = schema.safeParse(json);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     const field = issue?.path.join(".") || "JSON";
-    throw new AdapterError(CONFIG_FILE, field, issue?.message ?? "is not as expected");
+    throw new PeftError(CONFIG_FILE, field, issue?.message ?? "is not as expected");
   }
   const { r, lora_alpha, use_rslora, target_modules, layers_to_transform } = parsed.data;
   // With exclusions, which modules a name stands for is PEFT's to say.
@@ -109,6 +109,6 @@ function patternsOf(
   patterns: Readonly<Record<string, number>> | null | undefined,
 ): ModuleValues {
   const values = parsePatterns(patterns ?? {});
-  if (typeof values === "string") throw new AdapterError(CONFIG_FILE, field, values);
+  if (typeof values === "string") throw new PeftError(CONFIG_FILE, field, values);
   return values;
 }

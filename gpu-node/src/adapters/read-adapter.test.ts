@@ -2,7 +2,7 @@ import { readFile, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { temporaryFolder } from "../model/testing/corrupt-copy.ts";
-import { AdapterError } from "./adapter-error.ts";
+import { PeftError } from "./peft-error.ts";
 import { readAdapter } from "./read-adapter.ts";
 import { ALL_LINEAR, TINY_BASE, writePeft, type PeftDraft } from "./testing/peft-folder.ts";
 
@@ -20,7 +20,7 @@ async function refusal(damage: (folder: string) => Promise<void>, options: PeftD
   const error: unknown = await readAdapter(folder.path, TINY_BASE).catch(
     (thrown: unknown) => thrown,
   );
-  if (!(error instanceof AdapterError)) throw new Error("not refused", { cause: error });
+  if (!(error instanceof PeftError)) throw new Error("not refused", { cause: error });
   expect(error.message).not.toContain(folder.path);
   return `${error.field}: ${error.message}`;
 }

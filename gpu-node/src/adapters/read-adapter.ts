@@ -1,6 +1,6 @@
 // Owns reading a PEFT adapter from its folder and checking it against the base model: every tensor has its place, its
 // partner and the base's shape, and config and file say the same. It reads headers only; values stay on disk for the
-// core. Invariant: what is returned can be computed; every refusal is an AdapterError that names the field or tensor.
+// core. Invariant: what is returned can be computed; every refusal is an PeftError that names the field or tensor.
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { adapterDigest } from "@fairlane/protocol";
@@ -9,7 +9,7 @@ import type { LlamaConfig } from "../model/llama-config.ts";
 import { readJson } from "../model/read-json.ts";
 import { readSafetensorsFile } from "../model/safetensors.ts";
 import type { TensorEntry } from "../model/tensor-entry.ts";
-import { AdapterError, asAdapterError, CONFIG_FILE, WEIGHTS_FILE } from "./adapter-error.ts";
+import { PeftError, asPeftError, CONFIG_FILE, WEIGHTS_FILE } from "./peft-error.ts";
 import { ADAPTER_CONFIG_BYTES_MAX, ADAPTER_FILE_BYTES_MAX, ADAPTER_RANK_MAX } from "./limits.ts";
 import { parsePeftConfig, type LoraSetup } from "./peft-config.ts";
 
@@ -54,7 +54,7 @@ const TARGETS: Readonly<Record<string, AdapterTarget>> = {
 };
 const ORDER: readonly AdapterTarget[] = Object.values(TARGETS);
 
-/** Reads and checks the adapter in a folder. Throws AdapterError. */
+/** Reads and checks the adapter in a folder. Throws PeftError. */
 export async function readAdapter(folder: string, base: AdapterBase): Promise<ReadAdapter> {
   try {
     // 1. what it is
@@ -74,17 +74,17 @@ export async function readAdapter(folder: string, base: AdapterBase): Promise<Re
     });
     return { digest, weightsPath, weightsBytes, modules };
   } catch (thrown) {
-    throw asAdapterError(thrown);
+    throw asPeftError(thrown);
   }
 }
 
 async function sizeOf(path: string): Promise<number> {
   const { size } = await stat(path).catch(() => {
-    throw new AdapterError(WEIGHTS_FILE, "file", "is missing");
+    throw new PeftError(WEIGHTS_FILE, "file", "is missing");
   });
   if (size <= ADAPTER_FILE_BYTES_MAX) return size;
   const problem = `has ${size} bytes, more than ${ADAPTER_FILE_BYTES_MAX}`;
-  throw new AdapterError(WEIGHTS_FILE, "file", problem);
+  throw new PeftError(WEIGHTS_FILE, "file", problem);
 }
 
 /** A tensor's place in the model, by its name. */
@@ -123,7 +123,7 @@ function modulesOf(
     found[place.half] = tensor;
     halves.set(key, found);
   }
-  if (halves.size === 0) throw new AdapterError(WEIGHTS_FILE, "tensors", "there are none");
+  if (halves.size === 0) throw new PeftError(WEIGHTS_FILE, "tensors", "there are none");
   const modules = [...halves].map(([name, { place, A: a, B: b }]) => {
     const target = targetOf(place, base, (a ?? b)?.name ?? name);
     if (a === undefined || b === undefined) {
@@ -155,15 +155,11 @@ function targetOf(place: Place, base: AdapterBase, tensor: string): AdapterTarge
 function checkTargeted(name: string, place: Place, { targets, layers }: LoraSetup): void {
   if (layers !== null && !layers.has(place.layer)) {
     const problem = `does not name layer ${place.layer}, of which the file has ${name}`;
-    throw new AdapterError(CONFIG_FILE, "layers_to_transform", problem);
+    throw new PeftError(CONFIG_FILE, "layers_to_transform", problem);
   }
   if (targets === null) return;
   if (targets.some((target) => name === target || name.endsWith(`.${target}`))) return;
-  throw new AdapterError(
-    CONFIG_FILE,
-    "target_modules",
-    `does not name ${name}, which the file has`,
-  );
+  throw new PeftError(CONFIG_FILE, "target_modules", `does not name ${name}, which the file has`);
 }
 
 function rankOf(
@@ -229,7 +225,7 @@ function checkComplete(
       if (layers !== null && !layers.has(layer)) continue;
       if (found.has(`${layer} ${target}`)) continue;
       const problem = `${projection} of layer ${layer}, a target of ${CONFIG_FILE}, is missing`;
-      throw new AdapterError(WEIGHTS_FILE, "tensors", problem);
+      throw new PeftError(WEIGHTS_FILE, "tensors", problem);
     }
   }
   checkKnown(targets);
@@ -240,9 +236,9 @@ function checkKnown(targets: readonly string[]): void {
   const stray = targets.find((name) => !known.includes(name.split(".").at(-1) ?? ""));
   if (stray === undefined) return;
   const problem = `'${stray.slice(0, 64)}' is no linear layer of this model; known: ${known.join(", ")}`;
-  throw new AdapterError(CONFIG_FILE, "target_modules", problem);
+  throw new PeftError(CONFIG_FILE, "target_modules", problem);
 }
 
-function refused(tensor: string, problem: string): AdapterError {
-  return new AdapterError(WEIGHTS_FILE, tensor, problem);
+function refused(tensor: string, problem: string): PeftError {
+  return new PeftError(WEIGHTS_FILE, tensor, problem);
 }

@@ -29,6 +29,9 @@ export type EngineListener = (message: FromWorker) => void;
 /** What was last heard of a request that has not ended. */
 type LastHeard = Pick<RequestProgress, "counts" | "scheduledAtMs">;
 
+/** What the worker is told of adapters. */
+export type AdapterMessage = Extract<ToWorker, { type: "add-adapter" | "remove-adapter" }>;
+
 export class EngineHost implements AsyncDisposable {
   readonly #entry: URL;
   readonly #listeners = new Set<EngineListener>();
@@ -129,6 +132,11 @@ export class EngineHost implements AsyncDisposable {
   cancel(ids: readonly string[]): void {
     const live = ids.filter((id) => this.#live.has(id));
     if (live.length > 0) this.#post({ type: "cancel", ids: live });
+  }
+
+  /** Has the worker take an adapter in or forget one. */
+  tellAdapter(message: AdapterMessage): void {
+    this.#post(message);
   }
 
   /** Tells the scheduler what other nodes gave tenants. */

@@ -5,10 +5,14 @@ import { hash } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
 import type { MessagePort } from "node:worker_threads";
 import type { Clock } from "@fairlane/base";
+import { AdapterIntake } from "../adapters/adapter-intake.ts";
+import { PackedStore } from "../adapters/packed-store.ts";
 import { STEP_STUCK_AFTER_MS } from "../limits.ts";
 import { DiskSwap } from "./disk-swap.ts";
+import { slackUnitsOf } from "../scheduler/admission-order.ts";
 import { Scheduler } from "../scheduler/scheduler.ts";
 import { SchedulerLoop } from "../scheduler/scheduler-loop.ts";
+import type { AdapterOptions } from "../scheduler/scheduler-parts.ts";
 import { stepBudgetFacts } from "../scheduler/step-budget-facts.ts";
 import { stepTargetOf } from "../scheduler/step-target.ts";
 import type { Engine, EngineOptions } from "./engine.ts";
@@ -63,7 +67,9 @@ async function serve(
     fairness,
     swapSpace: swap,
     prefixCache: cacheModel && { model: cacheModel, sha256 },
+    adapters: await openAdapters(engine, options, post),
   });
+  const { adapters: residency } = scheduler.parts;
   const loop = new SchedulerLoop({
     scheduler,
     engine,
@@ -73,6 +79,7 @@ async function serve(
     // before it is waited for would otherwise keep them out.
     yieldToMessages: () => setImmediate(),
     stuckAfterMs: stepStuckAfterMs,
+    adapterIntake: residency === null ? undefined : new AdapterIntake({ engine, residency, post }),
     nowUs: () => performance.now() * 1_000,
   });
   const stepBudget = stepBudgetFacts(scheduler.parts.budget, engine.info.contextTokens);
@@ -80,6 +87,25 @@ async function serve(
   post({ type: "opened", info: engine.info, stepBudget, ...swapNotice });
   port.on("message", (message: ToWorker) => loop.handle(message));
   await loop.run();
+}
+
+/** How adapters are kept; undefined where none are served. */
+async function openAdapters(
+  engine: Engine,
+  { adapters }: WorkerOptions,
+  post: (message: FromWorker) => void,
+): Promise<AdapterOptions | undefined> {
+  const { adapterSlots, adapterLayout: layout, pageBytes } = engine.info;
+  if (adapters === undefined || adapterSlots === 0) return undefined;
+  const { folder, hostBytesMax, distinctCountMax, slackTokens } = adapters;
+  return {
+    engine,
+    store: await PackedStore.open({ folder, layout, pageBytes, memoryBytesMax: hostBytesMax }),
+    nowUs: () => performance.now() * 1_000,
+    distinctCountMax,
+    slackUnits: slackUnitsOf(slackTokens),
+    onState: (digest, state) => post({ type: "adapter-state", digest, state }),
+  };
 }
 
 /** The swap space that the options want; without one, and with the reason, where the disk cannot be used. */

@@ -101,7 +101,7 @@ function writeRow(plan: PlanViews, row: BatchRow, index: number): void {
   plan.row_slot[index] = row.slot;
   plan.row_n_tokens[index] = tokenCount;
   plan.row_first_pos[index] = firstPosition;
-  plan.row_adapter[index] = NONE;
+  plan.row_adapter[index] = row.request.adapterSlot;
   plan.row_n_logit_rows[index] = row.isSampled ? 1 : 0;
   plan.row_draft_len[index] = 0;
   plan.row_mask_slot[index] = row.isMasked ? row.slot : NONE;

@@ -2,6 +2,9 @@
 // (scheduler, pool, engine). One message per step in each direction at most; never one per token.
 import type { ErrorValue } from "@fairlane/protocol";
 import type { ForeignCharges } from "@fairlane/vtc";
+import type { AdapterState } from "../adapters/adapter-library.ts";
+import type { AdapterUse } from "../adapters/adapter-totals.ts";
+import type { ReadAdapter } from "../adapters/read-adapter.ts";
 import type { StepProfileFile } from "../fleet/step-profile.ts";
 import type { AnswerGrammar } from "../grammar/grammar-store.ts";
 import type { Vocabulary } from "../grammar/vocabulary.ts";
@@ -44,6 +47,8 @@ export interface EngineRequest {
   readonly tenantSalt?: string;
   readonly weight: number;
   readonly tier: "interactive" | "batch";
+  /** What the model runs with, by its content; absent: nothing. */
+  readonly adapter?: { readonly digest: string };
   readonly promptTokens: Int32Array;
   readonly maxOutputTokens: number;
   /** Sampling one of these ends the request with "stop"; it counts as an output token and has no text. */
@@ -82,6 +87,17 @@ export interface FairnessOptions {
   readonly cachedPercent: number;
 }
 
+export interface AdapterSettings {
+  /** Of their packed forms; other nodes and models may share it. */
+  readonly folder: string;
+  /** Memory for packed forms outside of the pool; 0: they are read from the folder each time. */
+  readonly hostBytesMax: number;
+  /** Distinct adapters of the running set. */
+  readonly distinctCountMax: number;
+  /** S: uncached prompt tokens' worth that requests may get ahead of one whose adapter is not in pages. */
+  readonly slackTokens: number;
+}
+
 export interface WorkerOptions {
   readonly engine: EngineOptions;
   /** Optimistic when absent. */
@@ -90,6 +106,8 @@ export interface WorkerOptions {
   readonly fairness?: FairnessOptions;
   /** Where pages of preempted requests are kept, and how many bytes at most; absent: they are computed again. */
   readonly swap?: { readonly folder: string; readonly bytesMax: number };
+  /** Where packed adapters are kept and how many run at once; absent: none are served. */
+  readonly adapters?: AdapterSettings | undefined;
   /** Most tokens of one step: decodes first, then prefill chunks. */
   readonly stepBudgetTokens: number;
   /** Time between tokens: chunks are no larger than what meets it by prediction. Null: every step takes its budget. */
@@ -107,6 +125,10 @@ export type ToWorker =
   | { readonly type: "vocabulary"; readonly vocabulary: Vocabulary }
   | { readonly type: "submit"; readonly requests: readonly EngineRequest[] }
   | { readonly type: "cancel"; readonly ids: readonly string[] }
+  /** Pack it and keep it; answered with "adapter-added" or "adapter-refused". */
+  | { readonly type: "add-adapter"; readonly adapter: ReadAdapter }
+  /** Forget it once no request needs it. */
+  | { readonly type: "remove-adapter"; readonly digest: string }
   /** What other nodes gave tenants, for whose turn it is. */
   | { readonly type: "foreign"; readonly charges: ForeignCharges }
   /** Finish what is here, take nothing new. */
@@ -165,12 +187,16 @@ export interface PoolUse {
   readonly kvPages: number;
   /** Kept by the prefix cache for nobody in particular. */
   readonly cachedIdlePages: number;
+  /** Of adapters, in use, idle or on their way in. */
+  readonly adapterPages: number;
   /** Free once steps in flight are done. */
   readonly quarantinedPages: number;
   readonly freePages: number;
   readonly cachedBlocks: number;
   /** Since the start. */
   readonly evictedBlocks: number;
+  /** Absent where the node serves none. */
+  readonly adapters?: AdapterUse;
 }
 
 /** Computed for nobody, since the start: the request had ended while the step was in flight. Charged to none. */
@@ -255,4 +281,14 @@ export type FromWorker =
     }
   /** The running step passed its time bound (stuck = true) or came back (false). */
   | { readonly type: "stuck"; readonly stuck: boolean }
+  /** Requests with it may be submitted. */
+  | {
+      readonly type: "adapter-added";
+      readonly digest: string;
+      readonly packedBytes: number;
+      readonly state: AdapterState;
+    }
+  | { readonly type: "adapter-refused"; readonly digest: string; readonly error: ErrorValue }
+  /** Where an adapter is from now on. */
+  | { readonly type: "adapter-state"; readonly digest: string; readonly state: AdapterState }
   | { readonly type: "closed" };

@@ -45,6 +45,7 @@ export function workerOptions(parts: {
     numerics: config.numerics,
     attention: config.attention,
     kvType: config.kvType,
+    adapterType: config.adapters.elementType,
     pageCount:
       config.pageCount ??
       kvGroupCount *
@@ -72,6 +73,12 @@ export function workerOptions(parts: {
     ...(config.swapBytes > 0 && {
       swap: { folder: config.swapFolder, bytesMax: config.swapBytes },
     }),
+    adapters: {
+      folder: config.adapters.cacheFolder,
+      hostBytesMax: config.adapters.hostBytesMax,
+      distinctCountMax: config.adapters.distinctCountMax,
+      slackTokens: config.adapters.slackTokens,
+    },
     stepBudgetTokens,
     tbtTargetMs: isFixed ? null : config.tbtTargetMs,
     stepProfile,

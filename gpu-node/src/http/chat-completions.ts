@@ -10,6 +10,7 @@ import {
   type AnswerShape,
   type ErrorValue,
 } from "@fairlane/protocol";
+import type { AdapterLibrary } from "../adapters/adapter-library.ts";
 import type { EngineRequest } from "../engine/worker-messages.ts";
 import { prepareRequest, type RequestTerms, type ServedModel } from "../request/prepare-request.ts";
 import { answerStreams } from "../stream/answer-streams.ts";
@@ -35,6 +36,8 @@ export interface ChatParts {
   /** Null until the model is open; then `refusal` says why nothing is taken. */
   readonly model: () => ServedModel | null;
   readonly refusal: () => ErrorValue | null;
+  /** Null until the model is open. */
+  readonly adapters: () => Pick<AdapterLibrary, "find"> | null;
   /** Only tests give one. */
   readonly keepAliveMs?: number;
 }
@@ -47,7 +50,7 @@ export async function chatCompletions(exchange: Exchange, parts: ChatParts): Pro
   // 2. the body
   const body = valueOrThrow(parseChatRequest(await parts.bodies.read(exchange.request)));
   // 3. template, tokens, context
-  const terms = localTerms(exchange.requestId, receivedAtMs);
+  const terms = localTerms(exchange.requestId, { receivedAtMs, model: body.model }, parts);
   const request = valueOrThrow(await prepareRequest({ body, terms }, { ...parts, model }));
   // 4. room among the live requests; things may have changed while the prompt was tokenised
   servedModel(parts);
@@ -62,7 +65,14 @@ export async function chatCompletions(exchange: Exchange, parts: ChatParts): Pro
   // 5. the answer
   const choiceCount = choiceCounts(body).given;
   const sink = sinkOf(
-    { exchange, fields: body, shape: CHAT_SHAPE, choiceCount, terms, model: model.id },
+    {
+      exchange,
+      fields: body,
+      shape: CHAT_SHAPE,
+      choiceCount,
+      terms,
+      model: body.model ?? model.id,
+    },
     parts,
   );
   parts.streams.add(...answerStreams({ request, body, model, sink }));
@@ -70,14 +80,21 @@ export async function chatCompletions(exchange: Exchange, parts: ChatParts): Pro
   parts.submitToEngine([request]);
 }
 
-/** Under which terms a request that came in by this door is served. */
-export function localTerms(requestId: string, receivedAtMs: number): RequestTerms {
+/** Under which terms a request that came in by this door is served: with the adapter that its model names. */
+export function localTerms(
+  requestId: string,
+  asked: { readonly receivedAtMs: number; readonly model: string | undefined },
+  { adapters }: Pick<ChatParts, "adapters">,
+): RequestTerms {
+  const { receivedAtMs, model } = asked;
+  const adapter = model === undefined ? undefined : adapters()?.find(model);
   return {
     requestId,
     tenantId: LOCAL_TENANT,
     tenantSalt: LOCAL_SALT,
     weight: 1,
     tier: "interactive",
+    ...(adapter && { adapter: { digest: adapter.digest } }),
     receivedAtMs,
     deadlineMs: receivedAtMs + REQUEST_LIFE_MS,
   };

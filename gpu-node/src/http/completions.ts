@@ -25,7 +25,7 @@ export async function completions(exchange: Exchange, parts: ChatParts): Promise
   // 2. the body
   const body = valueOrThrow(parseCompletionRequest(await parts.bodies.read(exchange.request)));
   // 3. tokens, context
-  const terms = localTerms(requestId, receivedAtMs);
+  const terms = localTerms(requestId, { receivedAtMs, model: body.model }, parts);
   const requests = valueOrThrow(await prepareCompletions({ body, terms }, { ...parts, model }));
   // 4. room among the live requests; things may have changed while the prompts were tokenised
   servedModel(parts);
@@ -38,7 +38,7 @@ export async function completions(exchange: Exchange, parts: ChatParts): Promise
   const choiceCount = completionChoices(body);
   const shape = textCompletionShape();
   const sink = sinkOf(
-    { exchange, fields: body, shape, choiceCount, terms, model: model.id },
+    { exchange, fields: body, shape, choiceCount, terms, model: body.model ?? model.id },
     parts,
   );
   parts.streams.add(...completionStreams({ requests, body, model, sink }));

@@ -14,7 +14,7 @@ export async function embeddings(exchange: Exchange, parts: ChatParts): Promise<
   // 2. the body
   const body = valueOrThrow(parseEmbeddingRequest(await parts.bodies.read(exchange.request)));
   // 3. tokens, context
-  const terms = localTerms(exchange.requestId, receivedAtMs);
+  const terms = localTerms(exchange.requestId, { receivedAtMs, model: body.model }, parts);
   const requests = valueOrThrow(await prepareEmbeddings({ body, terms }, model));
   // 4. room among the live requests; things may have changed while the inputs were tokenised
   servedModel(parts);
@@ -25,7 +25,7 @@ export async function embeddings(exchange: Exchange, parts: ChatParts): Promise<
   if (exchange.response.destroyed) return;
   // 5. the answer
   const isBase64 = body.encoding_format === "base64";
-  const sink = new EmbeddingSink(exchange, { model: model.id, isBase64 });
+  const sink = new EmbeddingSink(exchange, { model: body.model ?? model.id, isBase64 });
   parts.streams.add(...embeddingStreams(exchange.requestId, requests, sink));
   exchange.response.once("close", () => parts.streams.cancel([exchange.requestId]));
   parts.submitToEngine(requests);

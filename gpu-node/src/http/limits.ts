@@ -26,3 +26,5 @@ export const REQUEST_LIFE_MS = 600_000;
 export const CLIENT_REQUEST_ID_CHARS_MAX = 128;
 /** Wait for answers in flight when the server closes. */
 export const CLOSE_TIMEOUT_MS = 2_000;
+/** Characters of an adapter's path: the longest that systems take. */
+export const ADAPTER_PATH_CHARS_MAX = 4_096;

@@ -55,10 +55,27 @@ function exercise(all: NodeMetrics): void {
     pool: {
       kvPages: 5,
       cachedIdlePages: 4,
+      adapterPages: 9,
       quarantinedPages: 3,
       freePages: 2,
       cachedBlocks: 6,
       evictedBlocks: 7,
+      adapters: {
+        pages: 9,
+        idlePages: 3,
+        residentCount: 2,
+        runningCount: 1,
+        hostBytes: 100,
+        totals: {
+          loadCount: 3,
+          loadedBytes: 900,
+          loadMs: 12,
+          readCount: 1,
+          evictedCount: 1,
+          droppedCount: 1,
+          failureCount: 1,
+        },
+      },
     },
   });
   const tokens = { cachedTokens: 16, computedPromptTokens: 4, outputTokens: 3 };

@@ -9,6 +9,7 @@ import type {
 } from "../engine/worker-messages.ts";
 import type { StepGrowth } from "../stream/live-streams.ts";
 import type { StreamEnd } from "../stream/token-stream.ts";
+import { AdapterMetrics } from "./adapter-metrics.ts";
 import { sendText, type Exchange } from "./exchange.ts";
 
 /** Numbers that are read when somebody asks. */
@@ -136,6 +137,7 @@ export class NodeMetrics {
     help: "Largest difference of waiting tenants' virtual counters over its bound, U + Q + S.",
   });
 
+  readonly #adapters = new AdapterMetrics(this.#registry);
   #discardedBefore: DiscardedTokens = { promptTokens: 0, outputTokens: 0 };
   #evictedBefore = 0;
   #preemptionsBefore: PreemptionTotals = NO_PREEMPTIONS;
@@ -198,6 +200,8 @@ export class NodeMetrics {
   #pool(use: PoolUse): void {
     this.#pages.set({ owner: "kv" }, use.kvPages);
     this.#pages.set({ owner: "cache_idle" }, use.cachedIdlePages);
+    this.#pages.set({ owner: "adapter" }, use.adapterPages);
+    if (use.adapters !== undefined) this.#adapters.note(use.adapters);
     this.#pages.set({ owner: "quarantine" }, use.quarantinedPages);
     this.#pages.set({ owner: "free" }, use.freePages);
     this.#cacheBlocks.set(use.cachedBlocks);

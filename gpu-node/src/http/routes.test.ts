@@ -222,6 +222,10 @@ describe("the node's HTTP routes", () => {
       expect(response.headers.get("www-authenticate")).toBe("Bearer");
       expect(await errorOf(response)).toMatchObject({ status: 401, code: "invalid_api_key" });
     }
+    for (const path of ["/v1/load_lora_adapter", "/v1/unload_lora_adapter"]) {
+      const response = await fetch(`${locked.url}${path}`, { method: "POST", body: "{}" });
+      expect(await errorOf(response)).toMatchObject({ status: 401, code: "invalid_api_key" });
+    }
     const headers = { authorization: "Bearer s3cret" };
     expect((await locked.chat({ max_tokens: 1 }, { headers })).status).toBe(200);
     expect((await fetch(`${locked.url}/health`)).status).toBe(200);

@@ -109,6 +109,7 @@ export class SubmitIntake {
         tier: submitted.tier,
         receivedAtMs,
         deadlineMs: submitted.deadline_ms,
+        ...(submitted.adapter && { adapter: { digest: submitted.adapter.digest } }),
       };
       const outcome = await this.#prepare(submitted, terms);
       if (!outcome.ok) return this.#answerRefused(from, id, outcome.error);

@@ -28,8 +28,9 @@ export function chainRoot(tenantSalt: string, identity: CacheIdentity, sha256: S
 }
 
 export class BlockChain {
-  /** The tenant's root: whose the blocks are. */
   readonly root: string;
+  /** Whose the blocks are: the tenant's root without any adapter. */
+  readonly owner: string;
   readonly #tokens: Int32Array;
   readonly #blockTokens: number;
   readonly #sha256: Sha256;
@@ -44,6 +45,8 @@ export class BlockChain {
 
   constructor(options: {
     readonly root: string;
+    /** The root when absent. */
+    readonly owner?: string;
     readonly tokens: Int32Array;
     readonly blockTokens: number;
     readonly sha256: Sha256;
@@ -51,6 +54,7 @@ export class BlockChain {
     readonly promptKeys?: string[];
   }) {
     this.root = options.root;
+    this.owner = options.owner ?? options.root;
     this.#tokens = options.tokens;
     this.#blockTokens = options.blockTokens;
     this.#sha256 = options.sha256;
@@ -63,6 +67,7 @@ export class BlockChain {
   fork(): BlockChain {
     return new BlockChain({
       root: this.root,
+      owner: this.owner,
       tokens: this.#tokens,
       blockTokens: this.#blockTokens,
       sha256: this.#sha256,

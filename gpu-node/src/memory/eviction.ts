@@ -1,5 +1,5 @@
-// Owns the choice of what leaves the pool under pressure, one for all kinds of objects: KV blocks now, adapters and
-// prompt modules with their issues. Worth = likelihood of reuse x cost to bring back ^ COST_EXPONENT / bytes; the
+// Owns the choice of what leaves the pool under pressure, one for all kinds of objects: KV blocks and adapters now,
+// prompt modules with their issue. Worth = likelihood of reuse x cost to bring back ^ COST_EXPONENT / bytes; the
 // likelihood is reuse-likelihood.ts's. Worths are compared as logarithms. A victim is found in O(log objects), amortised:
 // all are ordered anew when another half-life is believed. It frees nothing itself.
 // Invariants: an object in use is never chosen; an owner within its floor loses nothing while another one is above its.
@@ -68,7 +68,7 @@ export class Evictor<Item extends Evictable> {
   }
 
   /** Takes in an object that is in use; this is its first use, unless it was here before. */
-  add(item: Item): EvictionEntry<Item> {
+  add<Own extends Item>(item: Own): EvictionEntry<Own> {
     assert(item.bytes > 0 && item.costToBringBackMs >= 0, `${item.kind}: ${item.bytes} bytes`);
     let owner = this.#owners.get(item.owner);
     if (owner === undefined) {

@@ -4,12 +4,12 @@
 // flight may still read is reused only once that step's fence passed.
 import { assert } from "@fairlane/base";
 
-/** What a page is used for. Adapters and prompt modules join the list with their issues. */
-export type PageOwner = "kv";
+/** What a page is used for. Prompt modules join the list with their issue. */
+export type PageOwner = "kv" | "adapter";
 
 const FREE = 0;
 const QUARANTINED = 1;
-const OWNER_CODES: Readonly<Record<PageOwner, number>> = { kv: 2 };
+const OWNER_CODES: Readonly<Record<PageOwner, number>> = { kv: 2, adapter: 3 };
 
 /** A copy of the pool's books, for pool-integrity.ts. */
 export interface PoolSnapshot {
@@ -81,6 +81,16 @@ export class PagePool {
   /** Cached pages that nobody else refers to: what eviction can free. */
   get idleCachedCount(): number {
     return this.#idleCachedCount;
+  }
+
+  /** The last step that was submitted; 0 before the first. */
+  get submittedStepId(): number {
+    return this.#submittedStepId;
+  }
+
+  /** The last step that has completed, with all before it. */
+  get completedStepId(): number {
+    return this.#completedStepId;
   }
 
   /** True while a submitted step has not completed. */
@@ -172,7 +182,9 @@ export class PagePool {
 
   /** What the page is used for; null when it is free or quarantined. */
   ownerOf(page: number): PageOwner | null {
-    return this.#stateOf[page] === OWNER_CODES.kv ? "kv" : null;
+    const state = this.#stateOf[page];
+    if (state === OWNER_CODES.kv) return "kv";
+    return state === OWNER_CODES.adapter ? "adapter" : null;
   }
 
   /** Copies the books; O(pages), for checks only. */

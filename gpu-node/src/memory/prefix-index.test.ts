@@ -4,6 +4,7 @@ import { BlockChain, chainRoot, type CacheIdentity } from "./block-chain.ts";
 import { BlockTable } from "./block-table.ts";
 import { PagePool } from "./page-pool.ts";
 import { checkPoolIntegrity } from "./pool-integrity.ts";
+import { PoolRoom } from "./pool-room.ts";
 import { PrefixIndex } from "./prefix-index.ts";
 
 const sha256 = (bytes: Uint8Array): string => hash("sha256", bytes, "base64");
@@ -22,8 +23,10 @@ function tokens(count: number, first = 0): Int32Array {
 
 function setup(pageCount: number) {
   const pool = new PagePool(pageCount);
+  const room = new PoolRoom(pool, 100);
   const index = new PrefixIndex({
     pool,
+    room,
     pageTokens: 4,
     pageBytes: 100,
     identity: IDENTITY,
@@ -39,7 +42,7 @@ function setup(pageCount: number) {
   };
   const matched = (salt: string, prompt: Int32Array): number =>
     index.match(index.chainOf(salt, prompt), Math.floor((prompt.length - 1) / 4)).blockCount;
-  return { pool, index, compute, matched };
+  return { pool, room, index, compute, matched };
 }
 
 describe("chainRoot", () => {
@@ -106,11 +109,11 @@ describe("BlockChain", () => {
 
 describe("PrefixIndex", () => {
   it("finds the same tenant's blocks and nobody else's, also after the page was used again", () => {
-    const { pool, index, compute, matched } = setup(8);
+    const { pool, room, compute, matched } = setup(8);
     compute("a", tokens(12)).release(pool);
     expect(matched("a", tokens(13))).toBe(3);
     expect(matched("b", tokens(13))).toBe(0);
-    index.flush();
+    room.flush();
     expect(matched("a", tokens(13))).toBe(0);
     compute("b", tokens(12)).release(pool);
     expect(matched("a", tokens(13))).toBe(0);
@@ -136,39 +139,39 @@ describe("PrefixIndex", () => {
   });
 
   it("evicts ends of chains first, never a block in use", () => {
-    const { pool, index, compute, matched } = setup(4);
+    const { pool, room, index, compute, matched } = setup(4);
     compute("a", tokens(12)).release(pool);
     const held = new BlockTable(4);
     index.attach(index.match(index.chainOf("a", tokens(5)), 1), held);
-    expect(index.makeRoom(2)).toBe(true);
+    expect(room.makeRoom(2)).toBe(true);
     expect(matched("a", tokens(13))).toBe(2);
-    expect(index.makeRoom(3)).toBe(true);
+    expect(room.makeRoom(3)).toBe(true);
     expect(matched("a", tokens(13))).toBe(1);
-    expect(index.makeRoom(4)).toBe(false);
+    expect(room.makeRoom(4)).toBe(false);
     held.release(pool);
-    expect(index.makeRoom(4)).toBe(true);
+    expect(room.makeRoom(4)).toBe(true);
     expect(pool.freeCount).toBe(4);
   });
 
   it("puts an evicted page that a step in flight may read into quarantine, and evicts no more than needed", () => {
-    const { pool, index, compute } = setup(4);
+    const { pool, room, index, compute } = setup(4);
     const table = compute("a", tokens(16));
     pool.stepSubmitted(1);
     table.release(pool);
-    expect(index.makeRoom(2)).toBe(false);
-    expect(index.makeRoom(2)).toBe(false);
+    expect(room.makeRoom(2)).toBe(false);
+    expect(room.makeRoom(2)).toBe(false);
     expect([pool.freeCount, pool.quarantinedCount, pool.idleCachedCount]).toEqual([0, 2, 2]);
     pool.stepCompleted(1);
-    expect(index.makeRoom(2)).toBe(true);
-    expect(index.makeRoom(3)).toBe(true);
+    expect(room.makeRoom(2)).toBe(true);
+    expect(room.makeRoom(3)).toBe(true);
     checkPoolIntegrity(pool, [index]);
   });
 
   it("keeps a tenant's floor through another one's flood", () => {
-    const { pool, index, compute, matched } = setup(40);
+    const { pool, room, compute, matched } = setup(40);
     compute("quiet", tokens(8)).release(pool);
     for (let flood = 0; flood < 50; flood++) {
-      index.makeRoom(4);
+      room.makeRoom(4);
       compute("loud", tokens(16, 1_000 * (flood + 1))).release(pool);
     }
     // 6 percent of 40 pages

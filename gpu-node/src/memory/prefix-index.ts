@@ -1,38 +1,30 @@
 // Owns which full blocks of prompts and outputs lie in which pages, by KV group and the key of their chain, and keeps them
-// for later prompts until the evictor wants their pages. When to look up and publish is the scheduler's. Invariants: a
+// for later prompts until the pool's evictor wants their pages. When to look up and publish is the scheduler's. Invariants: a
 // block is published after the step that wrote it was settled; without a window, a kept block's parent is kept, since
 // children are evicted first (with one, blocks stand alone); what is found is pinned before anything else can happen.
 import { assert } from "@fairlane/base";
-import { CACHE_CAP_PERCENT, CACHE_FLOOR_PERCENT, CACHE_ROOTS_MAX } from "../limits.ts";
+import { CACHE_ROOTS_MAX } from "../limits.ts";
 import { BlockChain, chainRoot, type CacheIdentity, type Sha256 } from "./block-chain.ts";
 import type { BlockTable } from "./block-table.ts";
-import { Evictor, type Evictable, type EvictionEntry } from "./eviction.ts";
 import type { GroupWindow } from "./group-pages.ts";
+import { Block, type KeptBlock } from "./kept-block.ts";
 import { longestKeptPrefix, type KeptPrefix } from "./kept-prefix.ts";
 import type { CachedPageWatcher, PagePool } from "./page-pool.ts";
+import type { PoolRoom } from "./pool-room.ts";
 
 export interface PrefixIndexOptions {
   readonly pool: PagePool;
+  readonly room: PoolRoom;
   readonly pageTokens: number;
   readonly pageBytes: number;
   /** One without a window when absent. */
   readonly kvGroups?: readonly GroupWindow[];
-  readonly identity: CacheIdentity;
+  /** What all keys name beside tenant and adapter. */
+  readonly identity: Omit<CacheIdentity, "adapterDigest">;
   readonly sha256: Sha256;
   /** Predicted time to compute the block that begins at a position. */
   readonly blockCostMs: (firstPosition: number) => number;
 }
-
-interface Block extends Evictable {
-  readonly kvGroup: number;
-  readonly chainKey: string;
-  readonly page: number;
-  readonly parent: KeptBlock | null;
-  childCount: number;
-}
-
-/** A block that is kept; opaque to others. */
-export type KeptBlock = EvictionEntry<Block>;
 
 /** What is kept of a context's beginning. */
 export type CachedPrefix = KeptPrefix<KeptBlock>;
@@ -41,21 +33,16 @@ export class PrefixIndex implements CachedPageWatcher {
   readonly #options: PrefixIndexOptions;
   readonly #groups: readonly (GroupWindow & { readonly byKey: Map<string, KeptBlock> })[];
   readonly #byPage: (KeptBlock | undefined)[];
-  readonly #evictor: Evictor<Block>;
   readonly #roots = new Map<string, string>();
+  /** How evicted blocks are forgotten. */
+  readonly #keeper = { forget: (block: Block) => this.#forget(block) };
   #evictedCount = 0;
 
   constructor(options: PrefixIndexOptions) {
     this.#options = options;
-    const { pool, pageBytes, kvGroups = [{ windowTokens: null }] } = options;
+    const { pool, kvGroups = [{ windowTokens: null }] } = options;
     this.#groups = kvGroups.map(({ windowTokens }) => ({ windowTokens, byKey: new Map() }));
     this.#byPage = Array.from({ length: pool.pageCount }, () => undefined);
-    const poolBytes = pool.pageCount * pageBytes;
-    this.#evictor = new Evictor({
-      poolBytes,
-      floorBytes: (poolBytes * CACHE_FLOOR_PERCENT) / 100,
-      capBytes: (poolBytes * CACHE_CAP_PERCENT) / 100,
-    });
     pool.watchCached(this);
   }
 
@@ -74,16 +61,28 @@ export class PrefixIndex implements CachedPageWatcher {
     return this.#groups.flatMap(({ byKey }) => [...byKey.values()].map(({ item }) => item));
   }
 
-  /** The chain of a prompt under its tenant's salt. */
-  chainOf(tenantSalt: string, promptTokens: Int32Array): BlockChain {
-    const { identity, pageTokens: blockTokens, sha256 } = this.#options;
-    let root = this.#roots.get(tenantSalt);
+  /** The chain of a prompt under its tenant's salt, and under an adapter. */
+  chainOf(
+    tenantSalt: string,
+    promptTokens: Int32Array,
+    adapterDigest: string | null = null,
+  ): BlockChain {
+    const { pageTokens: blockTokens, sha256 } = this.#options;
+    const owner = this.#rootOf(tenantSalt, null);
+    const root = adapterDigest === null ? owner : this.#rootOf(tenantSalt, adapterDigest);
+    return new BlockChain({ root, owner, tokens: promptTokens, blockTokens, sha256 });
+  }
+
+  #rootOf(tenantSalt: string, adapterDigest: string | null): string {
+    const { identity, sha256 } = this.#options;
+    const key = adapterDigest === null ? tenantSalt : `${adapterDigest} ${tenantSalt}`;
+    let root = this.#roots.get(key);
     if (root === undefined) {
       if (this.#roots.size >= CACHE_ROOTS_MAX) this.#roots.clear();
-      root = chainRoot(tenantSalt, identity, sha256);
-      this.#roots.set(tenantSalt, root);
+      root = chainRoot(tenantSalt, { ...identity, adapterDigest }, sha256);
+      this.#roots.set(key, root);
     }
-    return new BlockChain({ root, tokens: promptTokens, blockTokens, sha256 });
+    return root;
   }
 
   /** What is kept of the chain's beginning, at most `blocksMax` blocks. Changes nothing: pin it with `attach`. */
@@ -95,11 +94,10 @@ export class PrefixIndex implements CachedPageWatcher {
     return longestKeptPrefix(groups, { blocksMax, blockTokens: this.#options.pageTokens });
   }
 
-  /** Pages that can be had if `pinned` stay: free, about to be free, or kept for nobody in particular. */
-  pagesWithin(pinned: CachedPrefix): number {
+  /** Of these blocks' pages, those that nobody uses now. */
+  idlePagesOf({ blocks }: CachedPrefix): number {
     const { pool } = this.#options;
-    const idle = pinned.blocks.flat().filter(({ item }) => pool.isIdleCached(item.page)).length;
-    return pool.freeCount + pool.quarantinedCount + pool.idleCachedCount - idle;
+    return blocks.flat().filter(({ item }) => pool.isIdleCached(item.page)).length;
   }
 
   /** Pins what was matched: appends its pages to an empty table. */
@@ -115,7 +113,7 @@ export class PrefixIndex implements CachedPageWatcher {
 
   /** Notes that a request was admitted with these blocks, which it has pinned. */
   noteUse({ blocks }: CachedPrefix): void {
-    for (const block of blocks.flat()) this.#evictor.noteUse(block);
+    for (const block of blocks.flat()) this.#options.room.evictor.noteUse(block);
   }
 
   /**
@@ -142,27 +140,7 @@ export class PrefixIndex implements CachedPageWatcher {
       }
       if (first < blockCount) hasKept = true;
     }
-    if (hasKept) this.#trim(chain.root);
-  }
-
-  /** Evicts until `pageCount` pages are free; false when they are not, or only once steps in flight are settled. */
-  makeRoom(pageCount: number): boolean {
-    const { pool } = this.#options;
-    while (pool.freeCount + pool.quarantinedCount < pageCount) {
-      const victim = this.#evictor.takeVictim();
-      if (victim === undefined) return false;
-      this.#forget(victim);
-    }
-    return pool.freeCount >= pageCount;
-  }
-
-  /** Evicts all that nobody uses. */
-  flush(): void {
-    for (;;) {
-      const victim = this.#evictor.takeVictim();
-      if (victim === undefined) return;
-      this.#forget(victim);
-    }
+    if (hasKept) this.#trim(chain.owner);
   }
 
   pageIdle(page: number): void {
@@ -171,7 +149,7 @@ export class PrefixIndex implements CachedPageWatcher {
 
   pageInUse(page: number): void {
     const block = this.#byPage[page];
-    if (block !== undefined) this.#evictor.setCandidate(block, false);
+    if (block !== undefined) this.#options.room.evictor.setCandidate(block, false);
   }
 
   #keep(
@@ -179,36 +157,30 @@ export class PrefixIndex implements CachedPageWatcher {
     parent: KeptBlock | null,
     at: { readonly kvGroup: number; readonly index: number; readonly page: number },
   ): KeptBlock {
-    const { pool, pageBytes, pageTokens, blockCostMs } = this.#options;
+    const { pool, room, pageBytes, pageTokens, blockCostMs } = this.#options;
+    const { kvGroup, page } = at;
     const chainKey = chain.keyOf(at.index);
-    const block = this.#evictor.add({
-      kind: "kv",
-      owner: chain.root,
-      bytes: pageBytes,
-      costToBringBackMs: blockCostMs(at.index * pageTokens),
-      key: at.kvGroup === 0 ? chainKey : `${chainKey} ${at.kvGroup}`,
-      chainKey,
-      kvGroup: at.kvGroup,
-      page: at.page,
-      parent,
-      childCount: 0,
-    });
+    const costToBringBackMs = blockCostMs(at.index * pageTokens);
+    const { owner } = chain;
+    const fields = { owner, bytes: pageBytes, costToBringBackMs, kvGroup, chainKey, page, parent };
+    const block = room.evictor.add(new Block(fields, this.#keeper));
     if (parent !== null) {
       parent.item.childCount += 1;
-      this.#evictor.setCandidate(parent, false);
+      room.evictor.setCandidate(parent, false);
     }
-    this.#groupAt(at.kvGroup).byKey.set(chainKey, block);
-    this.#byPage[at.page] = block;
-    pool.addToCache(at.page);
+    this.#groupAt(kvGroup).byKey.set(chainKey, block);
+    this.#byPage[page] = block;
+    pool.addToCache(page);
     return block;
   }
 
   /** A tenant above its cap gives its own blocks up, never others'; those in use go when they are not any more. */
   #trim(owner: string): void {
+    const { evictor } = this.#options.room;
     for (;;) {
-      const victim = this.#evictor.takeVictimAboveCap(owner);
+      const victim = evictor.takeVictimAboveCap(owner);
       if (victim === undefined) return;
-      this.#forget(victim);
+      victim.evicted();
     }
   }
 
@@ -232,6 +204,6 @@ export class PrefixIndex implements CachedPageWatcher {
     if (block === undefined) return;
     const { page, childCount } = block.item;
     const isCandidate = childCount === 0 && this.#options.pool.isIdleCached(page);
-    this.#evictor.setCandidate(block, isCandidate);
+    this.#options.room.evictor.setCandidate(block, isCandidate);
   }
 }

@@ -12,7 +12,7 @@ import {
 import type { EngineRequest } from "../engine/worker-messages.ts";
 import { answersOf } from "./answers-of.ts";
 import { checkTokenIds } from "./check-token-ids.ts";
-import { modelNotFound, type RequestTerms, type ServedModel } from "./prepare-request.ts";
+import { modelRefusal, type RequestTerms, type ServedModel } from "./prepare-request.ts";
 import { tokensOf } from "./text-input.ts";
 
 interface Parts {
@@ -27,7 +27,8 @@ export async function prepareCompletions(
 ): Promise<Result<readonly EngineRequest[], ErrorValue>> {
   const { body, terms } = input;
   const { model } = parts;
-  if (body.model !== undefined && body.model !== model.id) return err(modelNotFound(body.model));
+  const unknown = modelRefusal(body.model, terms, model);
+  if (unknown !== null) return err(unknown);
   const prompts = completionPrompts(body);
   const requests: EngineRequest[] = [];
   for (const [index, prompt] of prompts.entries()) {

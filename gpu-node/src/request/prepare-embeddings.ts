@@ -3,7 +3,7 @@
 import { err, ok, type Result } from "@fairlane/base";
 import { embeddingInputs, type EmbeddingRequest, type ErrorValue } from "@fairlane/protocol";
 import type { EngineRequest } from "../engine/worker-messages.ts";
-import { modelNotFound, type RequestTerms, type ServedModel } from "./prepare-request.ts";
+import { modelRefusal, type RequestTerms, type ServedModel } from "./prepare-request.ts";
 import { tokensOf } from "./text-input.ts";
 
 /** Sampling of what samples nothing. */
@@ -15,7 +15,8 @@ export async function prepareEmbeddings(
   model: ServedModel,
 ): Promise<Result<readonly EngineRequest[], ErrorValue>> {
   const { body, terms } = input;
-  if (body.model !== undefined && body.model !== model.id) return err(modelNotFound(body.model));
+  const unknown = modelRefusal(body.model, terms, model);
+  if (unknown !== null) return err(unknown);
   const inputs = embeddingInputs(body);
   const requests: EngineRequest[] = [];
   for (const [index, one] of inputs.entries()) {

@@ -58,6 +58,8 @@ export interface RequestTerms {
   readonly tenantSalt: string;
   readonly weight: number;
   readonly tier: "interactive" | "batch";
+  /** What the model runs with; the door has resolved the name of the model to it. Absent: nothing. */
+  readonly adapter?: { readonly digest: string };
   readonly receivedAtMs: number;
   readonly deadlineMs: number;
 }
@@ -71,7 +73,8 @@ export async function prepareRequest(
   const { model } = parts;
   const { tenantSalt, ...rest } = terms;
   // 1. the model
-  if (body.model !== undefined && body.model !== model.id) return err(modelNotFound(body.model));
+  const unknown = modelRefusal(body.model, terms, model);
+  if (unknown !== null) return err(unknown);
   // 2. the prompt
   const prompt = await encodePrompt(model, promptOf(body));
   if (!prompt.ok) return prompt;
@@ -99,6 +102,15 @@ export async function prepareRequest(
 /** The messages, and the tools unless they are not to be called. */
 function promptOf({ messages, tools, tool_choice }: ChatRequest): ChatPrompt {
   return tools?.length && tool_choice !== "none" ? { messages, tools } : { messages };
+}
+
+/** The error of a request that names neither the model nor an adapter of it; null otherwise. */
+export function modelRefusal(
+  name: string | undefined,
+  { adapter }: RequestTerms,
+  { id }: Pick<ServedModel, "id">,
+): ErrorValue | null {
+  return name === undefined || name === id || adapter !== undefined ? null : modelNotFound(name);
 }
 
 /** OpenAI's error for a model that this node does not serve. */

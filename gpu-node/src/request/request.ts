@@ -6,6 +6,7 @@
 // computed counters say what the engine really computed, the planned ones what submitted steps will have computed.
 import { assert } from "@fairlane/base";
 import type { ErrorValue } from "@fairlane/protocol";
+import { NONE } from "../engine/step-layout.ts";
 import type { EngineRequest, RequestCounts } from "../engine/worker-messages.ts";
 import type { BlockChain } from "../memory/block-chain.ts";
 import type { BlockTable } from "../memory/block-table.ts";
@@ -50,6 +51,8 @@ export interface RunningRequest {
   readonly spec: EngineRequest;
   readonly outputTokensMax: number;
   readonly slot: number;
+  /** Of its adapter, for as long as it runs; NONE without one. */
+  readonly adapterSlot: number;
   readonly blocks: BlockTable;
   readonly scheduledAtMs: number;
   readonly chain: BlockChain | undefined;
@@ -106,6 +109,8 @@ export type Request = LiveRequest | EndedRequest;
 /** What a request holds once it has joined the running set. */
 export interface Placement {
   readonly slot: number;
+  /** NONE when absent. */
+  readonly adapterSlot?: number;
   readonly blocks: BlockTable;
   /** Of a request that was scheduled before, the first time stays. */
   readonly scheduledAtMs: number;
@@ -117,7 +122,7 @@ export interface Placement {
 
 /** queued | preempted -> prefilling: the request has joined the running set. */
 export function joinRunning(request: WaitingRequest, placement: Placement): RunningRequest {
-  const { slot, blocks, heldTokens = 0 } = placement;
+  const { slot, adapterSlot = NONE, blocks, heldTokens = 0 } = placement;
   const before = request.state === "queued" ? null : request;
   const outputs = before?.outputs ?? new OutputTokens();
   const knownBefore = before?.knownPositions ?? 0;
@@ -126,6 +131,7 @@ export function joinRunning(request: WaitingRequest, placement: Placement): Runn
     spec: request.spec,
     outputTokensMax: request.outputTokensMax,
     slot,
+    adapterSlot,
     blocks,
     scheduledAtMs: before?.scheduledAtMs ?? placement.scheduledAtMs,
     chain: request.chain,

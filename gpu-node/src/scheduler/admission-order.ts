@@ -32,10 +32,12 @@ export function costOf({ cost, cachedPercent }: FairnessOptions): CostFunction {
 /** Q: units by which locality may let tenants drift further apart. */
 const QUANTUM_UNITS = FAIR_QUANTUM_TOKENS * UNITS_PER_TOKEN;
 
-/**
- * U + Q in units: [VTC] U = max(w_p L_input, w_q M), with the longest prompt that fits and the tokens of the pool. No
- * adapter is skipped, so there is no slack S.
- */
+/** S: units by which requests may get ahead of one that waits for its adapter. */
+export function slackUnitsOf(slackTokens: number): number {
+  return slackTokens * UNITS_PER_TOKEN;
+}
+
+/** U + Q in units: [VTC] U = max(w_p L_input, w_q M), with the longest prompt that fits and the tokens of the pool. */
 export function fairBoundUnitsOf(
   fairness: FairnessOptions,
   {

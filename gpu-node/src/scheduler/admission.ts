@@ -4,6 +4,7 @@
 // in one go. Invariant: requests join in the order of the fair queue; when the one whose turn it is does not fit, nobody joins.
 import { assert } from "@fairlane/base";
 import { readsHistory } from "../engine/sampling-columns.ts";
+import { NONE } from "../engine/step-layout.ts";
 import type { AdmissionMode } from "../engine/worker-messages.ts";
 import { ADMISSION_SPARE_PERCENT, PREEMPTIONS_MAX } from "../limits.ts";
 import { BlockTable } from "../memory/block-table.ts";
@@ -18,24 +19,40 @@ import type { PromptRest } from "./batch-builder.ts";
 import { pagesAhead } from "./preemption.ts";
 import { forkPagesOf, joinForks } from "./forks.ts";
 import type { SchedulerParts } from "./scheduler-parts.ts";
-import type { Tier } from "./tier-turns.ts";
 
 const NO_PREFIX: CachedPrefix = { blockCount: 0, blocks: [] };
 
 export interface JoinAsk {
-  readonly tier: Tier;
+  /** Whose turn it is. */
+  readonly head: WaitingRequest;
   /** Cached pages that the step's plan still has room for. */
   readonly cachedPagesMax: number;
   readonly hasRoomFor: (rest: PromptRest) => boolean;
 }
 
-/** Joins the request of the tier whose turn it is to the running set; null when none waits or it does not fit now. */
+/** Joins the request whose turn it is, and whose adapter is in pages, to the running set; null when it does not fit now. */
 export function joinNext(parts: SchedulerParts, ask: JoinAsk): RunningRequest | null {
+  const { table, adapters } = parts;
+  const { head } = ask;
+  if (table.freeSlotCount < 1 + forkCountOf(head)) return null;
+  const { adapter } = head.spec;
+  if (adapter === undefined || adapters === null) return join(parts, ask, NONE);
+  // While it is looked for a place, its adapter is not what makes room.
+  const joined = join(parts, ask, adapters.pin(adapter.digest));
+  if (joined === null) {
+    adapters.unpin(adapter.digest);
+    return null;
+  }
+  adapters.noteUse(adapter.digest);
+  adapters.unwant(adapter.digest);
+  return joined;
+}
+
+function join(parts: SchedulerParts, ask: JoinAsk, adapterSlot: number): RunningRequest | null {
   const { waiting, table, info, clock } = parts;
-  const head = waiting.peek(ask.tier);
-  if (head === undefined || table.freeSlotCount < 1 + forkCountOf(head)) return null;
+  const { head } = ask;
   if (head.state === "preempted" && head.ticket !== null && head.ticket.saved.state !== "lost") {
-    return swapIn(parts, head, ask);
+    return swapIn(parts, head, { ...ask, adapterSlot });
   }
   const cached = cachedBlocks(parts, head, ask.cachedPagesMax);
   const heldTokens = cached.blockCount * info.pageTokens;
@@ -44,7 +61,8 @@ export function joinNext(parts: SchedulerParts, ask: JoinAsk): RunningRequest | 
   const place = placed(parts, head, cached);
   if (place === null) return null;
   const { blocks, tokens } = place;
-  const parent = table.join(head, { blocks, scheduledAtMs: clock.nowMs(), heldTokens });
+  const scheduledAtMs = clock.nowMs();
+  const parent = table.join(head, { blocks, scheduledAtMs, heldTokens, adapterSlot });
   waiting.joined(parent);
   if (head.state === "queued") joinForks(parts, head, { parent, tokens });
   return parent;
@@ -57,7 +75,7 @@ export function joinNext(parts: SchedulerParts, ask: JoinAsk): RunningRequest | 
 function swapIn(
   parts: SchedulerParts,
   head: PreemptedRequest,
-  ask: JoinAsk,
+  ask: JoinAsk & { readonly adapterSlot: number },
 ): RunningRequest | null {
   const { swapper, info, table, waiting, clock } = parts;
   const { ticket } = head;
@@ -74,7 +92,8 @@ function swapIn(
   const rest = { firstPosition: positions, leftTokens };
   if (saved.pageCount > ask.cachedPagesMax || !ask.hasRoomFor(rest)) return null;
   blocks.noteFilled(positions);
-  const place = { blocks: swapper.take(ticket, blocks), heldTokens: positions };
+  const { adapterSlot } = ask;
+  const place = { blocks: swapper.take(ticket, blocks), heldTokens: positions, adapterSlot };
   const joined = table.join(head, { ...place, scheduledAtMs: clock.nowMs() });
   waiting.joined(joined);
   return joined;
@@ -136,7 +155,7 @@ function preemptionCountOf(request: WaitingRequest): number {
  * Those of its forks, for as many positions each, are free afterwards.
  */
 function placed(
-  { pool, prefixes, info, table, admission, swapper }: SchedulerParts,
+  { room, prefixes, info, table, admission, swapper, adapters, pool }: SchedulerParts,
   request: WaitingRequest,
   cached: CachedPrefix,
 ): { readonly blocks: BlockTable; readonly tokens: number } | null {
@@ -155,12 +174,14 @@ function placed(
   const firstChunkEnd = cached.blockCount * info.pageTokens + info.capacity.tokens;
   const windowedTokens = isLaterGrown && forkCount === 0 ? Math.min(tokens, firstChunkEnd) : tokens;
   const freshPages = blocks.lackingPages(tokens, windowedTokens) - heldPages + forkPages;
-  const hasPages = (): boolean =>
-    freshPages + sparePages <= (prefixes?.pagesWithin(cached) ?? pool.freeCount);
+  const pinnedPages = prefixes?.idlePagesOf(cached) ?? 0;
+  const hasPages = (): boolean => freshPages + sparePages <= room.pagesWithin - pinnedPages;
   // Whose turn it was when pages were loaded for it may have to wait again.
   while (!hasPages()) if (swapper?.unload() !== true) return null;
   prefixes?.attach(cached, blocks);
-  if (freshPages > pool.freeCount && prefixes?.makeRoom(freshPages) !== true) {
+  while (!room.makeRoom(freshPages)) {
+    const isComing = pool.freeCount + pool.quarantinedCount >= freshPages;
+    if (!isComing && adapters?.giveUp(request.spec.adapter?.digest) === true) continue;
     blocks.release(pool);
     return null;
   }

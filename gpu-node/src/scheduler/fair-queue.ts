@@ -1,5 +1,5 @@
 // Owns the requests that wait to join the running set and what each tenant was served: per tier the order of
-// packages/vtc decides whose turn it is, tenants first, then keys. It does not decide what fits. Invariants: queued
+// packages/vtc decides whose turn it is, tenants first, then keys, then adapters. It does not decide what fits. Invariants: queued
 // requests, their prompt tokens and each tenant's requests stay within their bounds; a full queue refuses and never
 // drops; a preempted request waits before younger ones of its client; every token is charged once, none twice.
 import { assert, AssertionError } from "@fairlane/base";
@@ -30,6 +30,8 @@ export interface WaitingBounds {
 
 /** The key of requests whose door knows of none: their tenant's only one. */
 const NO_KEY = "";
+/** The adapter of requests without one. */
+const NO_ADAPTER = "";
 
 interface Entry {
   readonly ticket: Ticket<string>;
@@ -83,12 +85,12 @@ export class FairQueue {
   /** Takes a request in to wait for its turn; returns the error when a bound is reached, and null when it waits. */
   add(request: QueuedRequest, nowMs: number): ErrorValue | null {
     const { spec, outputTokensMax } = request;
-    const { requestId, tenantId, keyId = NO_KEY, tier, weight } = spec;
+    const { requestId, tenantId, keyId = NO_KEY, tier, weight, adapter } = spec;
     const refusal = this.#checkBounds(request);
     if (refusal !== null) return refusal;
     const ticket = this.#orders[tier].add({
       request: requestId,
-      path: [tenantId, keyId],
+      path: [tenantId, keyId, adapter?.digest ?? NO_ADAPTER],
       weight,
       promptTokens: spec.promptTokens.length,
       outputTokensMax,
@@ -106,6 +108,22 @@ export class FairQueue {
   /** The request of the tier whose turn it is, left in place. */
   peek(tier: Tier): WaitingRequest | undefined {
     const ticket = this.#orders[tier].peek();
+    return ticket === undefined ? undefined : this.#entryOf(ticket.turn.request).waiting;
+  }
+
+  /**
+   * The first request of the tier that may join, of clients whose counters are at most `slackUnits` above the lowest of
+   * their level; undefined when none may, and for orders without counters.
+   */
+  peekWithin(
+    tier: Tier,
+    slackUnits: number,
+    mayJoin: (request: WaitingRequest) => boolean,
+  ): WaitingRequest | undefined {
+    const ticket = this.#orders[tier].peekWithin?.(slackUnits, ({ turn }) => {
+      const { waiting } = this.#entryOf(turn.request);
+      return waiting !== undefined && mayJoin(waiting);
+    });
     return ticket === undefined ? undefined : this.#entryOf(ticket.turn.request).waiting;
   }
 

@@ -32,7 +32,7 @@ export function forkPagesOf(
 
 /** Joins the forks of a request that joined just now; slots and pages were checked. `tokens`: positions of each. */
 export function joinForks(
-  { pool, table, info, waiting }: SchedulerParts,
+  { pool, table, info, waiting, adapters }: SchedulerParts,
   head: QueuedRequest,
   joined: { readonly parent: RunningRequest; readonly tokens: number },
 ): void {
@@ -46,8 +46,9 @@ export function joinForks(
         ? parent.blocks.fork(pool, sharedTokens)
         : new BlockTable(info.pageTokens, info.kvGroups);
     blocks.reserve(pool, tokens);
-    const { scheduledAtMs } = parent;
-    const place = { blocks, scheduledAtMs, heldTokens: sharedTokens };
+    const { scheduledAtMs, adapterSlot } = parent;
+    if (spec.adapter !== undefined) adapters?.pin(spec.adapter.digest);
+    const place = { blocks, scheduledAtMs, heldTokens: sharedTokens, adapterSlot };
     const joined = table.join(fork, sharedTokens > 0 ? { ...place, forkOf: parent } : place);
     waiting.forked(parent, { fork: joined, sharedTokens });
   }

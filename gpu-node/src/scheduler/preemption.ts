@@ -78,8 +78,13 @@ function findPages(
   request: RunningRequest,
   pageCount: number,
 ): "free" | "preempted" | "later" {
-  const { pool, prefixes, table, swapper } = options.parts;
-  if (pool.freeCount >= pageCount || prefixes?.makeRoom(pageCount) === true) return "free";
+  const { pool, room, adapters, table, swapper } = options.parts;
+  while (!room.makeRoom(pageCount)) {
+    if (pool.freeCount + pool.quarantinedCount >= pageCount) break;
+    // What is kept for those that wait goes before anybody pauses.
+    if (adapters?.giveUp() !== true) break;
+  }
+  if (pool.freeCount >= pageCount) return "free";
   if (pool.hasStepInFlight) return "later";
   if (swapper?.unload() === true) return "preempted";
   const other = chooseVictim(table.running, options.victimOrder);

@@ -44,6 +44,11 @@ function say(posted: readonly FromWorker[]): string[] {
         return message.type;
       case "failed":
         return `failed ${message.message}`;
+      case "adapter-added":
+      case "adapter-refused":
+        return `${message.type} ${message.digest}`;
+      case "adapter-state":
+        return `adapter ${message.digest} ${message.state}`;
       case "refused":
         return `refused ${message.requestId} ${message.error.code}`;
       case "stuck":

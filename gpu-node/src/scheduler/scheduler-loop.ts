@@ -14,7 +14,9 @@ import type {
   StepFacts,
   ToWorker,
 } from "../engine/worker-messages.ts";
-import { STEPS_IN_FLIGHT_MAX } from "../limits.ts";
+import type { AdapterIntake } from "../adapters/adapter-intake.ts";
+import type { AdapterResidency } from "../adapters/adapter-residency.ts";
+import { ADAPTER_COPY_STEP_PERCENT, STEPS_IN_FLIGHT_MAX } from "../limits.ts";
 import type { Scheduler } from "./scheduler.ts";
 import { StepCycle } from "./step.ts";
 
@@ -27,6 +29,8 @@ export interface SchedulerLoopOptions {
   /** Lets messages that have arrived reach `handle` before the next step. */
   readonly yieldToMessages: () => Promise<void>;
   readonly stuckAfterMs: number;
+  /** Takes adapters in; absent: none are served. */
+  readonly adapterIntake?: AdapterIntake | undefined;
   /** A clock for the phases of steps, from any origin; absent: they are not timed. */
   readonly nowUs?: () => number;
   /** Steps in flight at most; 1 plans a step only once the one before is settled, for measurements. */
@@ -43,6 +47,7 @@ export class SchedulerLoop {
   #refusal: ErrorValue | null = null;
   #isClosing = false;
   #reportCount = 0;
+  #lastComputeUs = 0;
   #phasesUs = { plan: 0, wait: 0, settle: 0 };
   #wake: (() => void) | null = null;
 
@@ -69,6 +74,12 @@ export class SchedulerLoop {
       case "foreign":
         this.#scheduler.parts.waiting.addForeign(message.charges);
         // Nothing to compute comes of it.
+        return;
+      case "add-adapter":
+        this.#options.adapterIntake?.add(message.adapter);
+        return;
+      case "remove-adapter":
+        this.#options.adapterIntake?.remove(message.digest);
         return;
       case "drain":
         this.#refusal ??= DRAINING;
@@ -102,11 +113,22 @@ export class SchedulerLoop {
 
   async #stepOrSleep(): Promise<void> {
     this.#tell(this.#scheduler.endExpired());
+    const { adapters, adapterTurns } = this.#scheduler.parts;
     const { stepsInFlightMax = STEPS_IN_FLIGHT_MAX } = this.#options;
     const begunUs = this.#nowUs();
+    const headDigest =
+      adapters === null ? undefined : adapterTurns.headDigest(this.#scheduler.parts);
+    adapters?.prepare(headDigest);
     while (this.#steps.inFlightCount < stepsInFlightMax && this.#steps.start());
     this.#phasesUs.plan += this.#nowUs() - begunUs;
+    const isBusy = adapters?.isBusy === true;
+    this.#copyAdapters(headDigest);
     if (this.#steps.inFlightCount === 0) {
+      // What was copied just now may let a request join.
+      if (adapters !== null && isBusy) {
+        await this.#adapterCame(adapters);
+        return;
+      }
       if (this.#scheduler.isCopying) {
         // Requests that wait for their pages; messages are heard meanwhile.
         await this.#scheduler.copyEnded();
@@ -121,6 +143,21 @@ export class SchedulerLoop {
     await this.#options.yieldToMessages();
   }
 
+  // Beside the steps in flight, which take a little longer for it.
+  #copyAdapters(headDigest: string | undefined): void {
+    const { adapters } = this.#scheduler.parts;
+    const isComputing = this.#steps.inFlightCount > 0;
+    const budgetUs = (this.#lastComputeUs * ADAPTER_COPY_STEP_PERCENT) / 100;
+    adapters?.copy(headDigest, isComputing ? budgetUs : null);
+    this.#tell(this.#scheduler.endLost());
+  }
+
+  // Nothing computes: what is copied is copied at once, what is read is awaited, and messages are heard meanwhile.
+  async #adapterCame(adapters: AdapterResidency): Promise<void> {
+    await Promise.race([adapters.nextMove(), this.#sleep()]);
+    await this.#options.yieldToMessages();
+  }
+
   // The step after it computes meanwhile.
   async #settleOldest(): Promise<void> {
     const begunUs = this.#nowUs();
@@ -129,7 +166,8 @@ export class SchedulerLoop {
     this.#steps.settleInto(result, this.#report);
     this.#phasesUs.wait += doneUs - begunUs;
     this.#phasesUs.settle += this.#nowUs() - doneUs;
-    this.#post(computeUsOf(result), this.#takeFacts());
+    this.#lastComputeUs = computeUsOf(result);
+    this.#post(this.#lastComputeUs, this.#takeFacts());
   }
 
   #takeFacts(): StepFacts {

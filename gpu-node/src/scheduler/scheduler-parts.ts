@@ -16,13 +16,16 @@ import {
   WAITING_REQUESTS_PER_TENANT_MAX,
 } from "../limits.ts";
 import { GrammarStore } from "../grammar/grammar-store.ts";
+import { AdapterResidency, type AdapterResidencyOptions } from "../adapters/adapter-residency.ts";
 import type { CacheIdentity, Sha256 } from "../memory/block-chain.ts";
 import { PagePool } from "../memory/page-pool.ts";
+import { PoolRoom } from "../memory/pool-room.ts";
 import { PrefixIndex } from "../memory/prefix-index.ts";
 import type { SwapSpace } from "../memory/swap-space.ts";
 import { isWaiting, RequestTable } from "../request/request-table.ts";
 import { cachedBlocks } from "./admission.ts";
 import { FAIRNESS_DEFAULT, fairBoundUnitsOf, makeOrder } from "./admission-order.ts";
+import { AdapterTurns } from "./adapter-turns.ts";
 import { FairQueue, type WaitingBounds } from "./fair-queue.ts";
 import type { VictimOrder } from "./preemption.ts";
 import { prefillShareMinTokens, StepBudget, type StepTarget } from "./step-budget.ts";
@@ -51,6 +54,17 @@ export interface SchedulerOptions {
   readonly waitingBounds?: WaitingBounds;
   /** Absent: there is no prefix cache. */
   readonly prefixCache?: PrefixCacheOptions | undefined;
+  /** Absent: requests with an adapter are refused. */
+  readonly adapters?: AdapterOptions | undefined;
+}
+
+/** How adapters are kept and served. */
+export interface AdapterOptions extends Pick<
+  AdapterResidencyOptions,
+  "engine" | "store" | "nowUs" | "distinctCountMax" | "onState"
+> {
+  /** S: units by which requests whose adapter is in pages may get ahead of one whose adapter is not. */
+  readonly slackUnits: number;
 }
 
 export interface PrefixCacheOptions {
@@ -68,14 +82,18 @@ export interface SchedulerParts {
   readonly budget: StepBudget;
   readonly turns: TierTurns;
   readonly pool: PagePool;
+  readonly room: PoolRoom;
   readonly prefixes: PrefixIndex | null;
+  /** Null: no request has one. */
+  readonly adapters: AdapterResidency | null;
+  readonly adapterTurns: AdapterTurns;
   readonly table: RequestTable;
   /** Where answers stand in the grammars that they have to follow. */
   readonly grammars: GrammarStore;
   readonly waiting: FairQueue;
   readonly admission: AdmissionMode;
   readonly victimOrder: VictimOrder;
-  /** U + Q: under strict admission the counters of waiting tenants are never further apart. */
+  /** U + Q + S: under strict admission the counters of waiting tenants are never further apart. */
   readonly fairBoundUnits: number;
   readonly swapper: Swapper | null;
 }
@@ -138,7 +156,8 @@ export function makeParts(options: SchedulerOptions): SchedulerParts {
   }
   const budget = new StepBudget(stepBudgetTokens, options.stepTarget);
   const pool = new PagePool(pageCount);
-  const prefixes = prefixesOf(options, budget, pool);
+  const room = new PoolRoom(pool, info.pageBytes);
+  const prefixes = prefixesOf(options, budget, { pool, room });
   const table = new RequestTable(slotCount);
   const prefixTokens = (requestId: string): number => {
     const request = table.get(requestId);
@@ -149,21 +168,34 @@ export function makeParts(options: SchedulerOptions): SchedulerParts {
   const { fairness = FAIRNESS_DEFAULT } = options;
   const make = options.makeOrder ?? (() => makeOrder(fairness, prefixTokens));
   const waiting = new FairQueue(waitingBounds, make);
+  const swapper = swapperOf(options, budget, pool);
+  const slackUnits = options.adapters?.slackUnits ?? 0;
   return {
     info,
     clock,
     budget,
     turns: new TierTurns(),
     pool,
+    room,
     prefixes,
+    adapters: adaptersOf(options, { pool, room, unload: () => swapper?.unload() === true }),
+    adapterTurns: new AdapterTurns(slackUnits),
     table,
     grammars: new GrammarStore(),
     waiting,
     admission: options.admission ?? "optimistic",
     victimOrder: options.victimOrder ?? waiting.victimOrder,
-    fairBoundUnits: fairBoundUnitsOf(fairness, info),
-    swapper: swapperOf(options, budget, pool),
+    fairBoundUnits: fairBoundUnitsOf(fairness, info) + slackUnits,
+    swapper,
   };
+}
+
+function adaptersOf(
+  { adapters }: SchedulerOptions,
+  shared: Pick<AdapterResidencyOptions, "pool" | "room" | "unload">,
+): AdapterResidency | null {
+  if (adapters === undefined) return null;
+  return new AdapterResidency({ ...adapters, ...shared });
 }
 
 function swapperOf(
@@ -179,11 +211,11 @@ function swapperOf(
 function prefixesOf(
   { info, prefixCache }: SchedulerOptions,
   budget: StepBudget,
-  pool: PagePool,
+  { pool, room }: Pick<SchedulerParts, "pool" | "room">,
 ): PrefixIndex | null {
   if (prefixCache === undefined) return null;
   const { pageTokens, pageBytes, numericsClass, kvGroups } = info;
-  const identity = { ...prefixCache.model, numericsClass, adapterDigest: null, mode: "causal" };
+  const identity = { ...prefixCache.model, numericsClass, mode: "causal" };
   const predictor = budget.target?.predictor;
   const blockCostMs = (firstPosition: number): number => {
     // Without a profile all blocks cost the same.
@@ -194,6 +226,7 @@ function prefixesOf(
   };
   return new PrefixIndex({
     pool,
+    room,
     pageTokens,
     pageBytes,
     kvGroups,

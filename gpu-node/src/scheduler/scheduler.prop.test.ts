@@ -377,8 +377,8 @@ class Trial {
   checkEnd(): void {
     const { load } = this.#scheduler;
     expect(load).toMatchObject({ running: 0, waiting: 0, pagesFree: load.pagesTotal });
-    const { pool, prefixes } = this.#scheduler.parts;
-    prefixes?.flush();
+    const { pool, room } = this.#scheduler.parts;
+    room.flush();
     expect(pool.freeCount).toBe(load.pagesTotal);
     let computedPromptTokens = 0;
     let outputTokens = 0;

@@ -24,9 +24,11 @@ import {
 import { isWaiting } from "../request/request-table.ts";
 import { heldPositionsOf } from "../request/request-counts.ts";
 import { progressOf } from "../request/request-progress.ts";
+import { adapterRefusal, boundsOf } from "./adapter-bounds.ts";
 import { checkRequest, needsOf } from "./check-request.ts";
 import { backlogMsMin, checkDeadline, prefillMsMin } from "./early-abort.ts";
 import { cachedBlocks } from "./admission.ts";
+import { poolUseOf } from "./pool-use.ts";
 import type { PreemptionMode } from "./preemption.ts";
 import { makeParts, type SchedulerOptions, type SchedulerParts } from "./scheduler-parts.ts";
 
@@ -83,15 +85,7 @@ export class Scheduler {
 
   /** Who has the pages. */
   get poolUse(): PoolUse {
-    const { pool, prefixes } = this.parts;
-    return {
-      kvPages: pool.usedCount - pool.idleCachedCount,
-      cachedIdlePages: pool.idleCachedCount,
-      quarantinedPages: pool.quarantinedCount,
-      freePages: pool.freeCount,
-      cachedBlocks: prefixes?.blockCount ?? 0,
-      evictedBlocks: prefixes?.evictedCount ?? 0,
-    };
+    return poolUseOf(this.parts);
   }
 
   /** Takes a request in; returns the refusal, or null when it waits. */
@@ -101,7 +95,10 @@ export class Scheduler {
       const message = `Request ${request.requestId} is being served already.`;
       return { code: "already_exists", message, param: null };
     }
-    const refusal = checkRequest(request, info) ?? this.#grammarRefusal(request);
+    const refusal =
+      adapterRefusal(request, this.parts) ??
+      checkRequest(request, boundsOf(request, this.parts)) ??
+      this.#grammarRefusal(request);
     if (refusal !== null) return refusal;
     const { outputTokensMax } = needsOf(request, info);
     const chain = this.#chainOf(request);
@@ -119,6 +116,7 @@ export class Scheduler {
     const full = waiting.add(queued, timing.nowMs);
     if (full !== null) return full;
     table.addQueued(queued);
+    if (request.adapter !== undefined) this.parts.adapters?.want(request.adapter.digest);
     return null;
   }
 
@@ -160,6 +158,19 @@ export class Scheduler {
     });
   }
 
+  /** Ends waiting requests whose adapters were lost. */
+  endLost(): RequestProgress[] {
+    const { adapters, waiting } = this.parts;
+    const lost = adapters?.takeFailed();
+    if (lost === undefined || lost.size === 0) return [];
+    return waiting.requests.flatMap((request) => {
+      const reason = lost.get(request.spec.adapter?.digest ?? "");
+      if (reason === undefined) return [];
+      const message = `The request's adapter cannot be had on this node: ${reason}.`;
+      return this.#endWaiting(request, { code: "upstream_error", message, param: "model" });
+    });
+  }
+
   /** Ends every request with `error`: the engine is gone or about to be closed. */
   endAll(error: ErrorValue): RequestProgress[] {
     const { table, waiting } = this.parts;
@@ -178,6 +189,7 @@ export class Scheduler {
     this.#preemptWaitingForks(request);
     const preempted = table.preempt(request);
     waiting.addPreempted(preempted);
+    this.#leaveAdapter(request, "waits");
     if (mode === "swap" && swapper !== null) {
       preempted.ticket = swapper.save(request.blocks, heldPositionsOf(request));
       this.#preemptions.swapCount += 1;
@@ -198,9 +210,13 @@ export class Scheduler {
     ended: EndedRequest,
     newTokens: readonly number[] = NO_TOKENS,
   ): RequestProgress {
-    if (!isWaiting(request)) {
+    if (isWaiting(request)) {
+      if (request.spec.adapter !== undefined)
+        this.parts.adapters?.unwant(request.spec.adapter.digest);
+    } else {
       this.#preemptWaitingForks(request);
       request.blocks.release(this.parts.pool);
+      this.#leaveAdapter(request, "ends");
     }
     this.parts.table.remove(request);
     this.parts.waiting.ended(request);
@@ -227,6 +243,14 @@ export class Scheduler {
     for (const fork of left.reverse()) this.preempt(fork);
   }
 
+  /** A request gives its adapter up; one that waits again wants it first, so that it is not forgotten. */
+  #leaveAdapter({ spec: { adapter } }: RunningRequest, next: "waits" | "ends"): void {
+    const { adapters } = this.parts;
+    if (adapter === undefined || adapters === null) return;
+    if (next === "waits") adapters.want(adapter.digest);
+    adapters.unpin(adapter.digest);
+  }
+
   #grammarRefusal({ grammar, stopTokenIds }: EngineRequest): ErrorValue | null {
     if (grammar === undefined) return null;
     return this.parts.grammars.refusalOf({ grammar, stopTokenIds });
@@ -249,9 +273,9 @@ export class Scheduler {
   }
 
   /** The keys of its blocks, unless it wants none of the prefix cache. */
-  #chainOf({ tenantSalt, promptTokens }: EngineRequest): BlockChain | undefined {
+  #chainOf({ tenantSalt, promptTokens, adapter }: EngineRequest): BlockChain | undefined {
     if (tenantSalt === undefined) return undefined;
-    return this.parts.prefixes?.chainOf(tenantSalt, promptTokens);
+    return this.parts.prefixes?.chainOf(tenantSalt, promptTokens, adapter?.digest ?? null);
   }
 
   #requestCancel(request: RunningRequest): void {
@@ -262,12 +286,13 @@ export class Scheduler {
 
   /** Throws when pages are lost or owned wrongly. O(pages): for idle moments and tests. */
   checkIntegrity(): void {
-    const { pool, table, prefixes, swapper } = this.parts;
+    const { pool, table, prefixes, swapper, adapters } = this.parts;
     const tables: PageHolder[] = table.running.flatMap(({ blocks }: RunningRequest) => [
       blocks,
       { entries: blocks.copies },
     ]);
     if (prefixes !== null) tables.push(prefixes);
+    if (adapters !== null) tables.push(adapters);
     if (swapper !== null) tables.push(...swapper.tables);
     checkPoolIntegrity(pool, tables);
   }

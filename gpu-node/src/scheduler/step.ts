@@ -73,7 +73,7 @@ export class StepCycle {
    */
   start(): boolean {
     const { parts } = this.#scheduler;
-    const { pool, table, waiting } = parts;
+    const { pool, table, waiting, adapters } = parts;
     assert(this.inFlightCount < STEPS_IN_FLIGHT_MAX, `${this.inFlightCount} steps are in flight`);
     const stepId = this.#submittedStepId + 1;
     const batch = this.#batchOf(stepId);
@@ -92,7 +92,8 @@ export class StepCycle {
       assert(
         this.inFlightCount > 0 ||
           waiting.count + table.running.length === 0 ||
-          this.#scheduler.isCopying,
+          this.#scheduler.isCopying ||
+          adapters?.isBusy === true,
         `${waiting.count} requests wait, ${table.running.length} run and none has a row on an idle engine`,
       );
       return false;
@@ -165,13 +166,13 @@ export class StepCycle {
   /** Joins what waits, as long as the plan has room for what it brings. */
   #joinWithin(room: PlanRoom, firstTier: Tier): BatchOptions["joinNext"] {
     const { parts } = this.#scheduler;
-    const { waiting } = parts;
+    const { waiting, adapterTurns, adapters, clock } = parts;
     return (tier, hasRoomFor) => {
       // Who waits for its turn is not passed by a later tier.
       if (tier !== firstTier && waiting.countOf(firstTier) > 0) return null;
-      const head = waiting.peek(tier);
-      if (head !== undefined && !room.hasBiasesFor(head.spec)) return null;
-      const joined = joinNext(parts, { tier, cachedPagesMax: room.pagesLeft, hasRoomFor });
+      const head = adapterTurns.next(tier, { waiting, adapters, nowMs: clock.nowMs() });
+      if (head === undefined || !room.hasBiasesFor(head.spec)) return null;
+      const joined = joinNext(parts, { head, cachedPagesMax: room.pagesLeft, hasRoomFor });
       if (joined === null) return null;
       const isTaken = room.take(joined);
       assert(isTaken, `${joined.spec.requestId} joined without room in the plan`);

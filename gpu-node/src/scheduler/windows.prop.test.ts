@@ -108,7 +108,7 @@ describe("windowed KV groups under the scheduler", () => {
         }
         const widest = given.windows.includes(null) ? null : Math.max(...given.windows.map(Number));
         expect(said).toEqual(requests.map(({ prompt, max }) => alone(prompt, max, widest)));
-        scheduler.parts.prefixes?.flush();
+        scheduler.parts.room.flush();
         expect(scheduler.parts.pool.freeCount).toBe(given.pageCount);
       }),
       { numRuns: 200 },

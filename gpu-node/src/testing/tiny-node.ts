@@ -36,7 +36,7 @@ export class TinyNode implements AsyncDisposable {
     const folder = mkdtempSync(join(tmpdir(), "fairlane-tiny-"));
     const numerics = modelPath === undefined ? ["--isa", "generic", "--numerics", "f32"] : [];
     const node = await startNode({
-      config: nodeConfig([...numerics, ...flags]),
+      config: nodeConfig([...numerics, ...flags], folder),
       clock: { nowMs: () => Date.now() },
       random: { fill: (bytes) => crypto.getRandomValues(bytes) },
       log: SILENT_LOG,
@@ -56,8 +56,8 @@ export class TinyNode implements AsyncDisposable {
   }
 }
 
-function nodeConfig(flags: readonly string[]): NodeConfig {
-  const config = parseConfig(["--port", "0", ...flags], {});
+function nodeConfig(flags: readonly string[], folder: string): NodeConfig {
+  const config = parseConfig(["--port", "0", ...flags], { FAIRLANE_CACHE_DIR: folder });
   if (config === "help") throw new Error("the test asked for help");
   return config;
 }

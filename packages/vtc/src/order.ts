@@ -14,6 +14,11 @@ export interface AdmissionOrder<T> {
   add(turn: Turn<T>): Ticket<T> | null;
   /** The request whose turn it is, left waiting. When it does not fit, nobody is admitted in its place. */
   peek(): Ticket<T> | undefined;
+  /**
+   * The first request that may join now, of a client whose counter is at most `slackUnits` above the lowest of its level.
+   * Absent in orders without counters: there nobody is passed over.
+   */
+  peekWithin?(slackUnits: number, mayJoin: (ticket: Ticket<T>) => boolean): Ticket<T> | undefined;
   /** A waiting request joins the running set; its prompt is charged, unless it was before. */
   join(ticket: Ticket<T>, prompt: JoinedPrompt): void;
   /**

@@ -2,7 +2,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { writeSafetensors } from "../../model/testing/hf-copy.ts";
-import { CONFIG_FILE, WEIGHTS_FILE } from "../adapter-error.ts";
+import { CONFIG_FILE, WEIGHTS_FILE } from "../peft-error.ts";
 import type { AdapterBase } from "../read-adapter.ts";
 
 /** The shape of test/fixtures/tiny-llama. */

@@ -62,6 +62,8 @@ export class ScriptedNode implements AsyncDisposable {
       model: () => (this.readiness.phase === "loading" ? null : model),
       readiness: this.readiness,
       metrics,
+      adapters: () => null,
+      adapterFolder: undefined,
       apiKey,
       ...(keepAliveMs === undefined ? {} : { keepAliveMs }),
     });

@@ -6,6 +6,8 @@ export interface ModelCard {
   readonly createdSeconds: number;
   readonly contextTokens: number;
   readonly outputTokensDefault: number;
+  /** Of an adapter: the base model's id. */
+  readonly parent?: string;
 }
 
 /** OpenAI's list, with the two facts that a client needs to size its requests. */
@@ -22,5 +24,6 @@ export function modelBody(card: ModelCard) {
     owned_by: "fairlane",
     context_length: card.contextTokens,
     default_max_output_tokens: card.outputTokensDefault,
+    ...(card.parent !== undefined && { parent: card.parent }),
   } as const;
 }

@@ -8,8 +8,8 @@ export const CONFIG_FILE = "adapter_config.json";
 export const WEIGHTS_FILE = "adapter_model.safetensors";
 
 /** An adapter (or a part of it) is corrupt, incomplete, not supported or does not fit the base model. */
-export class AdapterError extends Error {
-  override readonly name = "AdapterError";
+export class PeftError extends Error {
+  override readonly name = "PeftError";
   readonly file: string;
   /** The field, tensor or part of the file at fault. */
   readonly field: string;
@@ -29,12 +29,12 @@ export class AdapterError extends Error {
 }
 
 /** What a reader of model files threw, as the adapter's error; anything else is thrown on. */
-export function asAdapterError(thrown: unknown): AdapterError {
-  if (thrown instanceof AdapterError) return thrown;
+export function asPeftError(thrown: unknown): PeftError {
+  if (thrown instanceof PeftError) return thrown;
   if (!(thrown instanceof ModelError)) throw thrown;
   const { file, subject } = thrown;
   const intro = `${file}: ${subject}: `;
   const text = errorText(thrown);
   const problem = text.startsWith(intro) ? text.slice(intro.length) : "cannot be read";
-  return new AdapterError(basename(file), subject, problem.replaceAll(file, basename(file)));
+  return new PeftError(basename(file), subject, problem.replaceAll(file, basename(file)));
 }

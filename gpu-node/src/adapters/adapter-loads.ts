@@ -1,0 +1,231 @@
+// Owns the bringing of adapters into pages: which one is read from disk or copied next, the one whose turn it is first, then
+// those that waiting requests want; and how many pages are copied between two steps. What is known of an adapter is
+// adapter-residency.ts's. Invariants: an adapter gets all its pages or none, so that two halves never wait for each other;
+// copies take a bounded share of a step's time.
+import { assert } from "@fairlane/base";
+import type { PackedAdapter } from "../engine/adapter-spec.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { PagePool } from "../memory/page-pool.ts";
+import type { PoolRoom } from "../memory/pool-room.ts";
+import type { Adapter } from "./adapter.ts";
+import { ADAPTER_IDLE_COPY_PAGES, ADAPTER_LOADS_MAX, ADAPTER_PREFETCH_MAX } from "./limits.ts";
+import type { PackedStore } from "./packed-store.ts";
+
+/** What of the engine adapters need. */
+export type AdapterEngine = Pick<Engine, "writePages" | "setAdapter" | "clearAdapter"> & {
+  readonly info: Pick<Engine["info"], "pageBytes" | "adapterSlots">;
+};
+
+export interface AdapterLoadsOptions {
+  readonly engine: AdapterEngine;
+  readonly pool: PagePool;
+  readonly room: PoolRoom;
+  readonly store: PackedStore;
+  /** From any origin. */
+  readonly nowUs: () => number;
+  /** Takes a free slot; undefined when there is none now. */
+  readonly takeSlot: () => number | undefined;
+  /** Pages that are kept for waiting requests and cannot be evicted. */
+  readonly heldPages: () => number;
+  /** Gives up something kept for a waiting request, for one whose turn it is; false when there is nothing left. */
+  readonly giveUp: (head: Adapter) => boolean;
+  readonly moved: (adapter: Adapter, state: "cold" | "host" | "loading" | "resident") => void;
+  /** It cannot be had any more. */
+  readonly failed: (adapter: Adapter, reason: string) => void;
+}
+
+interface Load {
+  readonly adapter: Adapter;
+  readonly packed: PackedAdapter;
+  copiedPages: number;
+  copyUs: number;
+}
+
+export class AdapterLoads {
+  readonly #options: AdapterLoadsOptions;
+  readonly #loads: Load[] = [];
+  #fetching: Adapter | null = null;
+  /** Measured by the last copies; the first one is a single page. */
+  #pageUs = Infinity;
+  /** What was read last, until it is in pages: the host tier may have no room for it. */
+  #fetched: { readonly adapter: Adapter; readonly packed: PackedAdapter } | null = null;
+  #waiters: (() => void)[] = [];
+  #lackedPages: Adapter | null = null;
+
+  constructor(options: AdapterLoadsOptions) {
+    this.#options = options;
+  }
+
+  /** Pages are being copied. */
+  get isLoading(): boolean {
+    return this.#loads.length > 0;
+  }
+
+  /** Pages are being copied, or a file is being read. */
+  get isBusy(): boolean {
+    return this.#fetching !== null || this.#loads.length > 0;
+  }
+
+  /** Pages of adapters that are on their way. */
+  get entries(): readonly { readonly page: number }[] {
+    return this.#loads.flatMap(({ adapter }) => [...adapter.pages].map((page) => ({ page })));
+  }
+
+  /** True when the adapter was the last to find too few pages: it waits for others to end. */
+  lacksPages(adapter: Adapter): boolean {
+    return this.#lackedPages === adapter;
+  }
+
+  isFetchingOf(adapter: Adapter): boolean {
+    return this.#fetching === adapter;
+  }
+
+  /** Begins what can be begun: for the one whose turn it is, then for those that are wanted, longest waiting first. */
+  prepare(head: Adapter | null, wanted: Iterable<Adapter>): void {
+    this.#lackedPages = null;
+    if (head !== null) this.#begin(head, true);
+    let looked = 0;
+    for (const adapter of wanted) {
+      if (looked >= ADAPTER_PREFETCH_MAX) return;
+      looked += 1;
+      if (adapter !== head) this.#begin(adapter, false);
+    }
+  }
+
+  /**
+   * Copies pages in, of the adapter first whose turn it is.
+   * @param budgetUs time that copies may take; null: no step waits for them
+   */
+  copy(head: Adapter | null, budgetUs: number | null): void {
+    let left = budgetUs === null ? ADAPTER_IDLE_COPY_PAGES : this.#pagesWithin(budgetUs);
+    while (left > 0) {
+      const load = this.#loads.find(({ adapter }) => adapter === head) ?? this.#loads[0];
+      if (load === undefined) return;
+      const count = Math.min(left, load.adapter.pageCount - load.copiedPages);
+      this.#copyPages(load, count);
+      left -= count;
+    }
+  }
+
+  /** Resolves when a file was read; at once while pages can be copied, or when nothing is on its way. */
+  nextMove(): Promise<void> {
+    if (this.#fetching === null || this.isLoading) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#waiters.push(resolve);
+    });
+  }
+
+  #begin(adapter: Adapter, isHead: boolean): void {
+    if (adapter.state !== "cold" && adapter.state !== "host") return;
+    const { store } = this.#options;
+    const fetched = this.#fetched?.adapter === adapter ? this.#fetched.packed : undefined;
+    const packed = store.get(adapter.key) ?? fetched;
+    if (packed === undefined) this.#fetch(adapter, isHead);
+    else this.#start(adapter, packed, isHead);
+  }
+
+  #fetch(adapter: Adapter, isHead: boolean): void {
+    if (this.#fetching !== null) return;
+    // What was read and waits for pages is not thrown away for a prefetch.
+    const isKeptForOther = this.#fetched !== null && this.#fetched.adapter.waitingCount > 0;
+    if (isKeptForOther && !isHead) return;
+    const { store, nowUs, failed, moved } = this.#options;
+    this.#fetching = adapter;
+    const begunUs = nowUs();
+    const ended = (packed: PackedAdapter | undefined, reason: string): void => {
+      this.#fetching = null;
+      if (packed === undefined) failed(adapter, reason);
+      else {
+        adapter.readMs = (nowUs() - begunUs) / 1_000;
+        this.#fetched = { adapter, packed };
+        moved(adapter, "host");
+      }
+      for (const wake of this.#waiters.splice(0)) wake();
+    };
+    store.read(adapter.key).then(
+      (packed) => ended(packed, "its file is missing or damaged"),
+      () => ended(undefined, "its file cannot be read"),
+    );
+  }
+
+  #start(adapter: Adapter, packed: PackedAdapter, isHead: boolean): void {
+    const { pool, takeSlot, moved } = this.#options;
+    // Somebody whose turn it is may pass one prefetch.
+    if (this.#loads.length >= (isHead ? ADAPTER_LOADS_MAX : ADAPTER_LOADS_MAX - 1)) return;
+    if (!this.#makeRoom(adapter, isHead)) {
+      this.#lackedPages ??= isHead ? adapter : null;
+      return;
+    }
+    const slot = takeSlot();
+    if (slot === undefined) return;
+    adapter.slot = slot;
+    adapter.pages = Int32Array.from({ length: adapter.pageCount }, () => pool.allocate("adapter"));
+    if (this.#fetched?.adapter === adapter) this.#fetched = null;
+    this.#loads.push({ adapter, packed, copiedPages: 0, copyUs: 0 });
+    moved(adapter, "loading");
+  }
+
+  #makeRoom(adapter: Adapter, isHead: boolean): boolean {
+    const { room, pool, heldPages, giveUp } = this.#options;
+    const { pageCount } = adapter;
+    if (!isHead) {
+      // Nothing is evicted for a prefetch that has no room all the same.
+      return room.pagesWithin - heldPages() >= pageCount && room.makeRoom(pageCount);
+    }
+    while (!room.makeRoom(pageCount)) {
+      // What was evicted is free once steps in flight are done.
+      if (pool.freeCount + pool.quarantinedCount >= pageCount) return false;
+      if (!giveUp(adapter)) return false;
+    }
+    return true;
+  }
+
+  #pagesWithin(budgetUs: number): number {
+    return Math.max(1, Math.floor(budgetUs / this.#pageUs));
+  }
+
+  #copyPages(load: Load, count: number): void {
+    const { engine, nowUs } = this.#options;
+    const { adapter, packed, copiedPages } = load;
+    const { pageBytes } = engine.info;
+    const pages = adapter.pages.subarray(copiedPages, copiedPages + count);
+    const first = copiedPages * pageBytes;
+    const begunUs = nowUs();
+    try {
+      const images = packed.images.subarray(first, first + count * pageBytes);
+      engine.writePages({ pages, images });
+      load.copiedPages += count;
+      const tookUs = nowUs() - begunUs;
+      load.copyUs += tookUs;
+      this.#pageUs = Math.max(tookUs / count, 0.01);
+      if (load.copiedPages === adapter.pageCount) this.#finish(load);
+    } catch (error) {
+      this.#abandon(load, error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  #finish(load: Load): void {
+    const { engine, room, pool, moved } = this.#options;
+    const { adapter, packed, copyUs } = load;
+    assert(adapter.slot >= 0, `${adapter.key} was loaded without a slot`);
+    const { slot: adapterSlot, pages } = adapter;
+    engine.setAdapter({ adapterSlot, table: packed.table, pages });
+    this.#loads.splice(this.#loads.indexOf(load), 1);
+    adapter.loadMs = Math.max(adapter.readMs + copyUs / 1_000, 0.001);
+    adapter.readMs = 0;
+    adapter.entry = room.evictor.add(adapter);
+    for (const page of adapter.pages) {
+      pool.addToCache(page);
+      pool.release(page);
+    }
+    moved(adapter, "resident");
+  }
+
+  /** The engine refused it: its file is damaged. */
+  #abandon(load: Load, reason: string): void {
+    const { pool, failed } = this.#options;
+    this.#loads.splice(this.#loads.indexOf(load), 1);
+    for (const page of load.adapter.takePages()) pool.release(page);
+    failed(load.adapter, reason);
+  }
+}
