@@ -36,6 +36,8 @@ export interface RunningEdge {
   readonly hubUrl: string;
   readonly controlDb: MigratableDatabase;
   readonly ledgerDb: MigratableDatabase;
+  /** The ledger anew: after a crash of workerd the one above is of no use. */
+  openLedgerDb(): Promise<MigratableDatabase>;
   /** Stops workerd and frees the ports. */
   stop(): Promise<void>;
 }
@@ -154,7 +156,8 @@ export async function startEdge(options: EdgeOptions): Promise<RunningEdge> {
       stopCron();
       await miniflare.dispose();
     };
-    return { edgeUrl, furtherEdgeUrls, hubUrl, controlDb, ledgerDb, stop };
+    const openLedgerDb = () => miniflare.getD1Database("LEDGER_DB", "fairlane-edge");
+    return { edgeUrl, furtherEdgeUrls, hubUrl, controlDb, ledgerDb, openLedgerDb, stop };
   } catch (error) {
     await miniflare.dispose();
     throw error;

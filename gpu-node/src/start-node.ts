@@ -221,6 +221,7 @@ class NodeRuntime {
         const takesWork = this.#readiness.refusal({ isBilled: true }) === null;
         return heartbeatFrame({ load: this.#load, takesWork, nowMs: clock.nowMs() });
       },
+      clock,
       random,
       log,
     });

@@ -29,6 +29,16 @@ export const WAITING_BODY_CHARS_MAX = 16 * 1024 * 1024;
 export const LINK_WAIT_MS = 2_000;
 /** Wait for a node's accept or refuse: it validates and tokenises, which takes milliseconds. */
 export const ACCEPT_WAIT_MS = 15_000;
+/** Wait for a node whose link was cut, once the client has tokens: it dials again within 0.2 s, then ever more slowly. */
+export const RESUME_WAIT_MS = 5_000;
+/** The same before the first token, when another node can still take the request. */
+export const RESUME_FIRST_WAIT_MS = 1_000;
+/** Time after the start of a shard that a request is looked for: its nodes link again within it. */
+export const ATTACH_WAIT_MS = 5_000;
+/** Streams that are looked for at once. */
+export const ATTACHMENTS_MAX = 1_024;
+/** Characters of bodies that wait before accepted requests give theirs up: then only unaccepted ones can fail over. */
+export const KEPT_BODY_CHARS_MAX = WAITING_BODY_CHARS_MAX / 2;
 /** Nodes that one request is offered to before it fails. */
 export const ATTEMPTS_MAX = 3;
 /** Submissions are coalesced for this long; the first one after a pause leaves at once. */

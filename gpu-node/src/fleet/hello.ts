@@ -19,6 +19,7 @@ export function helloFrame(node: {
     epoch,
     region,
     numerics_class: info.numericsClass,
+    resumes: true,
     models: [
       {
         id: model.id,

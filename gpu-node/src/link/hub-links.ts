@@ -1,14 +1,16 @@
 // Owns the links to all shards of the region and what their frames mean: work goes to the intake, acknowledgements to
-// the usage report, the fleet's service to its share. Shard 0's welcome says how many shards there are. Invariant: a request's frames leave only on the
-// link session it came on; when that is lost the request is cancelled, and its usage is reported after the reconnect.
-import type { Random } from "@fairlane/base";
+// the usage report, the fleet's service to its share. Shard 0's welcome says how many shards there are. Invariant: when a
+// link is lost its requests go on for a bounded time, and are cancelled when nobody asks for them again.
+import type { Clock, Random } from "@fairlane/base";
 import type { HeartbeatFrame, HelloFrame, WelcomeFrame } from "@fairlane/protocol";
 import type { FleetShare } from "../fleet/fleet-share.ts";
 import type { Log } from "../log.ts";
 import type { LiveStreams } from "../stream/live-streams.ts";
 import type { UsageReport } from "../usage/usage-report.ts";
 import { HubLink } from "./hub-link.ts";
+import { SWEEP_MS } from "./limits.ts";
 import type { WorkFrame } from "./link-session.ts";
+import { ResumeRing } from "./resume-ring.ts";
 import { StepFrames } from "./step-frames.ts";
 import type { IntakeLink, SubmitIntake } from "./submit-intake.ts";
 
@@ -22,6 +24,7 @@ export interface HubLinksOptions {
   readonly fleet: FleetShare;
   /** The node's load now. */
   readonly heartbeat: () => HeartbeatFrame;
+  readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
 }
@@ -34,6 +37,10 @@ export class HubLinks {
   /** By shard; at most HUB_SHARDS_MAX, which bounds the welcome's shard_count. */
   readonly #links = new Map<number, HubLink>();
   readonly #intakeLinks = new Map<HubLink, IntakeLink & { isOpen: boolean }>();
+  /** By shard, over its sessions. */
+  readonly #frames = new Map<number, StepFrames>();
+  readonly #ring = new ResumeRing();
+  #sweepTimer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
   constructor(options: HubLinksOptions) {
@@ -48,11 +55,12 @@ export class HubLinks {
   /** Dials shard 0; the others follow its welcome. */
   start(): void {
     this.#resize(1);
+    this.#sweepTimer = setInterval(() => this.#sweep(), SWEEP_MS);
   }
 
   /** Sends the frames of a step that has been journaled. */
   stepDelivered(stepId: number): void {
-    for (const { frames } of this.#intakeLinks.values()) frames.flush(stepId);
+    for (const frames of this.#frames.values()) frames.flush(stepId);
   }
 
   /** Tells every shard the node's state at once, such as that it drains. */
@@ -63,6 +71,7 @@ export class HubLinks {
   /** Closes all links for good; requests of theirs are cancelled. */
   async close(reason: string): Promise<void> {
     this.#isClosed = true;
+    clearInterval(this.#sweepTimer);
     await Promise.all([...this.#links.values()].map((link) => link.close(reason)));
   }
 
@@ -89,15 +98,11 @@ export class HubLinks {
 
   #opened(link: HubLink, welcome: WelcomeFrame): void {
     if (this.#isClosed) return;
-    const intakeLink = {
-      link,
-      frames: new StepFrames((frame) => {
-        if (intakeLink.isOpen) link.send(frame);
-      }),
-      isOpen: true,
-      isLost: () => !intakeLink.isOpen,
-    };
+    const frames = this.#framesOf(link.shard);
+    const intakeLink = { link, frames, isOpen: true, isLost: () => !intakeLink.isOpen };
     this.#intakeLinks.set(link, intakeLink);
+    const orphans = frames.linkOpened((frame) => link.send(frame), welcome.hub_boot);
+    this.#options.streams.cancel(orphans);
     if (link.shard === USAGE_SHARD) this.#options.fleet.linkBegan();
     this.#sendHeartbeat(link);
     if (link.shard === USAGE_SHARD) {
@@ -122,6 +127,12 @@ export class HubLinks {
       case "cancel":
         this.#options.intake.cancel(frame.ids);
         return;
+      case "resume":
+        this.#options.streams.cancel(from.frames.resume(frame));
+        return;
+      case "attach":
+        from.frames.attach(frame);
+        return;
       case "ack":
         this.#options.usage.acked(frame);
         return;
@@ -137,6 +148,23 @@ export class HubLinks {
     lost.isOpen = false;
     this.#intakeLinks.delete(link);
     if (link.shard === USAGE_SHARD) this.#options.usage.linkDown();
-    this.#options.streams.cancel(lost.frames.liveIds);
+    lost.frames.linkLost();
+    // A node that goes, or a shard that is no more, comes back to no one.
+    const isOver = this.#isClosed || this.#links.get(link.shard) !== link;
+    if (isOver) this.#options.streams.cancel(lost.frames.liveIds);
+  }
+
+  #framesOf(shard: number): StepFrames {
+    const known = this.#frames.get(shard);
+    if (known !== undefined) return known;
+    const { clock } = this.#options;
+    const frames = new StepFrames(this.#ring, () => clock.nowMs());
+    this.#frames.set(shard, frames);
+    return frames;
+  }
+
+  #sweep(): void {
+    for (const frames of this.#frames.values()) this.#options.streams.cancel(frames.expired());
+    this.#ring.sweep(this.#options.clock.nowMs());
   }
 }

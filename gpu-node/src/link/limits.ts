@@ -22,6 +22,14 @@ export const FRAME_BYTES_MAX = protocolLimits.FRAME_CHARS_MAX * 3;
 export const INTAKE_SLICE_MS = 4;
 /** Requests that may be in preparation (tokenising) at once, over all links. */
 export const PREPARING_REQUESTS_MAX = 2 * protocolLimits.SUBMIT_REQUESTS_MAX;
+/** Time that a request goes on after its link was lost, for the hub or its client to ask for it again. */
+export const DETACHED_KEPT_MS = 30_000;
+/** Time that an ended answer is kept, for a hub that did not get all of it before its link was lost. */
+export const ENDED_ANSWERS_KEPT_MS = 30_000;
+/** Deltas of kept answers over all shards: about 200 bytes each, so 50 MB; a full node makes as many in half a minute. */
+export const KEPT_PARTS_MAX = 262_144;
+/** Pause between looks for what nobody has asked for in time. */
+export const SWEEP_MS = 1_000;
 /** Wait of a closing link for the hub's close frame before the socket is cut. */
 export const CLOSE_TIMEOUT_MS = 1_000;
 /** Ignored frame types that get a log line each: a newer hub adds a handful. */

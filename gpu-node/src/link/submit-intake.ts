@@ -2,13 +2,7 @@
 // the error that the client gets. Invariant: every id of a frame is answered once with `accept` or `refuse` (unless
 // its link is lost first), and a request is in the journal before `accept` is sent and before the engine has it.
 import { assert, ok, type Clock, type Random, type Result } from "@fairlane/base";
-import {
-  errorSpec,
-  type ErrorValue,
-  type RefuseFrame,
-  type SubmitFrame,
-  type SubmitRequest,
-} from "@fairlane/protocol";
+import { type ErrorValue, type SubmitFrame, type SubmitRequest } from "@fairlane/protocol";
 import type { EngineRequest } from "../engine/worker-messages.ts";
 import { faultFields, type Log } from "../log.ts";
 import { prepareCompletions } from "../request/prepare-completions.ts";
@@ -20,6 +14,7 @@ import type { LiveStreams } from "../stream/live-streams.ts";
 import type { BilledRequest } from "../usage/usage-record-row.ts";
 import type { HubLink } from "./hub-link.ts";
 import { INTAKE_SLICE_MS, PREPARING_REQUESTS_MAX } from "./limits.ts";
+import { refuseFrame } from "./refuse-frame.ts";
 import type { StepFrames } from "./step-frames.ts";
 
 /** The link that a request came on, for as long as it is open. */
@@ -204,7 +199,12 @@ export class SubmitIntake {
     } else if (request !== undefined) {
       streams.add(...answerStreams({ request, body: submitted.body, model, sink }));
     }
-    from.frames.accepted(id);
+    from.frames.accepted(id, {
+      tenantId,
+      model: model.id,
+      promptTokens: promptTokensOf(requests),
+      form: submitted.form,
+    });
     return true;
   }
 
@@ -219,10 +219,7 @@ function errorOf(code: ErrorValue["code"], message: string): ErrorValue {
 }
 
 function refuse(from: IntakeLink, id: string, error: ErrorValue): void {
-  const { code, message, param } = error;
-  const { status } = errorSpec(code);
-  const frame: RefuseFrame = { type: "refuse", id, status, code, message, param };
-  from.link.send(frame);
+  from.link.send(refuseFrame(id, error));
 }
 
 function promptTokensOf(requests: readonly EngineRequest[]): number {

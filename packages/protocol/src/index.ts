@@ -93,12 +93,13 @@ export type {
   ServiceCounts,
   TenantLift,
 } from "./rpc/fleet.ts";
-export { HUB_ACCEPTED_HEADER, HUB_STREAM_URL } from "./rpc/hub.ts";
+export { HUB_ACCEPTED_HEADER, HUB_ATTACH_URL, HUB_STREAM_URL } from "./rpc/hub.ts";
 export type {
   CommitBatch,
   CompleteOutcome,
   AdapterResidency,
   EmbedOutcome,
+  HubAttachRequest,
   HubCompletionRequest,
   HubEmbeddingRequest,
   HubRequest,
@@ -112,6 +113,7 @@ export type { CellReport, ServiceFrame } from "./wire/fair-share.ts";
 export { parseHubFrame, parseNodeFrame } from "./wire/frame.ts";
 export type { FrameError, HubFrame, NodeFrame } from "./wire/frame.ts";
 export type { HeartbeatFrame } from "./wire/heartbeat.ts";
+export type { AttachedFrame, AttachFrame, ResumeFrame } from "./wire/resume.ts";
 export { WIRE_VERSION } from "./wire/hello.ts";
 export type { HelloFrame, WelcomeFrame } from "./wire/hello.ts";
 export { shardOf } from "./wire/shard.ts";

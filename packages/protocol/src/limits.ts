@@ -55,6 +55,8 @@ export const FRAME_CHARS_MAX = 32 * 1024 * 1024;
 export const SUBMIT_REQUESTS_MAX = 1_024;
 /** Deltas in one step frame, one per live request. */
 export const STEP_DELTAS_MAX = 4_096;
+/** Characters of what a hub notes of an answer's form: a few fields as JSON. */
+export const ANSWER_FORM_CHARS_MAX = 4_096;
 /** Usage records in one usage frame: about 300 bytes each, so a frame stays near 150 KB. */
 export const USAGE_RECORDS_MAX = 512;
 /** Service cells in one heartbeat: about 200 bytes each, so a second's heartbeat stays near 200 KB. */

@@ -18,6 +18,8 @@ export interface FrameProxy {
   readonly seen: readonly SeenFrame[];
   /** Frames for which this answers true vanish. */
   dropWhere(matches: ((frame: SeenFrame) => boolean) | undefined): void;
+  /** Cuts every link, as a network does: neither end says goodbye. */
+  cut(): void;
   /** Answers once a frame (past or future) matches. */
   waitFor(matches: (frame: SeenFrame) => boolean): Promise<SeenFrame>;
   stop(): Promise<void>;
@@ -108,6 +110,9 @@ export async function startFrameProxy(hubUrl: string): Promise<FrameProxy> {
     seen: recorder.seen,
     dropWhere: (matches) => (recorder.drop = matches),
     waitFor: (matches) => recorder.waitFor(matches),
+    cut() {
+      for (const socket of sockets.clients) socket.terminate();
+    },
     async stop() {
       for (const socket of sockets.clients) socket.terminate();
       sockets.close();

@@ -127,7 +127,8 @@ export class Platform {
 
   /** The D1 ledger's rows of one request. */
   async ledgerRows(requestId: string): Promise<readonly LedgerRow[]> {
-    const { results } = await this.edge.ledgerDb
+    const ledgerDb = await this.edge.openLedgerDb();
+    const { results } = await ledgerDb
       .prepare("SELECT * FROM ledger_entries WHERE request_id = ?")
       .bind(requestId)
       .all();

@@ -9,6 +9,7 @@ import { chatCompletionsRoute } from "../http/chat-completions.ts";
 import { completionsRoute } from "../http/completions.ts";
 import { embeddingsRoute } from "../http/embeddings.ts";
 import { listModelsRoute, retrieveModelRoute } from "../http/models.ts";
+import { requestStreamRoute } from "../http/request-stream.ts";
 import type { Route } from "./route.ts";
 
 const access = { scope: "inference" } as const;
@@ -45,6 +46,17 @@ export function inferenceRoutes(deps: EdgeDependencies): readonly Route[] {
       access,
       docs: { summary: "Embed texts", tag: "Inference", body: embeddingRequestSchema },
       handler: embeddingsRoute(deps),
+    },
+    {
+      method: "GET",
+      path: "/v1/fairlane/requests/:request/stream",
+      access,
+      docs: {
+        summary: "Go on with an event stream whose connection was lost, after its Last-Event-ID",
+        tag: "Inference",
+        streams: true,
+      },
+      handler: requestStreamRoute(deps),
     },
     {
       method: "GET",

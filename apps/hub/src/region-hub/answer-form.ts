@@ -1,4 +1,5 @@
-// Owns what the sinks have to know of a request: the shape of its answer, how many choices, whether usage is streamed.
+// Owns what the sinks have to know of a request: the shape of its answer, how many choices, whether usage is streamed; and
+// the note of it that travels to the node and back, so that a hub without memory can go on with the stream.
 import {
   CHAT_SHAPE,
   choiceCounts,
@@ -8,12 +9,25 @@ import {
   type HubCompletionRequest,
   type HubRequest,
 } from "@fairlane/protocol";
+import { z } from "zod";
 
 export interface AnswerForm {
   readonly shape: AnswerShape;
   readonly choiceCount: number;
   readonly includeUsage: boolean;
 }
+
+/** A form as it comes back, with the time of the request, which is in every chunk. */
+export interface NotedForm extends AnswerForm {
+  readonly createdMs: number;
+}
+
+const noteSchema = z.object({
+  endpoint: z.enum(["chat.completions", "completions"]),
+  choices: z.int().positive(),
+  usage: z.boolean(),
+  created_ms: z.int().nonnegative(),
+});
 
 /** The form of one answer; of a completion to be used for one only. */
 export function answerForm(request: HubRequest | HubCompletionRequest): AnswerForm {
@@ -23,4 +37,28 @@ export function answerForm(request: HubRequest | HubCompletionRequest): AnswerFo
     return { shape: textCompletionShape(), choiceCount, includeUsage };
   }
   return { shape: CHAT_SHAPE, choiceCount: choiceCounts(request.body).given, includeUsage };
+}
+
+/** The note of a request's form. */
+export function formText(request: HubRequest | HubCompletionRequest): string {
+  const { choiceCount, includeUsage } = answerForm(request);
+  const note: z.infer<typeof noteSchema> = {
+    endpoint: "endpoint" in request ? request.endpoint : "chat.completions",
+    choices: choiceCount,
+    usage: includeUsage,
+    created_ms: request.createdMs,
+  };
+  return JSON.stringify(note);
+}
+
+/** Reads a note; undefined for one that this version did not write. */
+export function readForm(text: string): NotedForm | undefined {
+  try {
+    const note = noteSchema.parse(JSON.parse(text));
+    const shape = note.endpoint === "completions" ? textCompletionShape() : CHAT_SHAPE;
+    const { choices: choiceCount, usage: includeUsage, created_ms: createdMs } = note;
+    return { shape, choiceCount, includeUsage, createdMs };
+  } catch {
+    return undefined;
+  }
 }

@@ -1,29 +1,13 @@
-// Owns the state of one request at the hub: waiting for a node, submitted to one, or being answered by one.
+// Owns the state of one request at the hub, and its form on the wire.
 import {
   type HubCompletionRequest,
   type HubEmbeddingRequest,
   type HubRequest,
   type SubmitRequest,
 } from "@fairlane/protocol";
-import { answerForm } from "./answer-form.ts";
+import { answerForm, formText } from "./answer-form.ts";
 import type { AnswerSink } from "./answer-sink.ts";
-import type { NodeLink } from "./node-link.ts";
-
-export type Placement =
-  /** No node could take it yet. */
-  | { readonly state: "unplaced"; readonly untilMs: number }
-  /** A node has it and has not said whether it accepts. */
-  | { readonly state: "submitted"; readonly link: NodeLink; readonly untilMs: number }
-  /** A node accepted; tokens arrive. */
-  | {
-      readonly state: "answering";
-      readonly link: NodeLink;
-      readonly promptTokens: number;
-      /** Output tokens received so far, of all answers. */
-      outputTokens: number;
-      /** The same of each answer, by choice. */
-      readonly choiceTokens: number[];
-    };
+import type { Placement, UnheardAt } from "./placement.ts";
 
 /** What the edge asks for. */
 export type HubWork = HubRequest | HubCompletionRequest | HubEmbeddingRequest;
@@ -35,13 +19,34 @@ export interface LiveRequest {
   readonly sink: AnswerSink;
   readonly createdMs: number;
   readonly deadlineMs: number;
-  /** What a node needs; dropped once one accepted, since there is no failover after that. */
+  /** What a node needs; dropped with the first token, since there is no failover after that. */
   work: { readonly request: HubWork; readonly bodyChars: number } | undefined;
   /** Nodes that turned it away. */
   readonly refusedBy: Set<string>;
   /** Submissions so far. */
   attempt: number;
+  /** The node that was lost before its word on the newest submission was heard. */
+  unheardAt: UnheardAt | undefined;
+  /** A node accepted: the status line may be out. */
+  isAccepted: boolean;
   placement: Placement;
+}
+
+/** A request that has no node yet, which it may wait for until a time. */
+export function newLive(
+  work: { readonly request: HubWork; readonly bodyChars: number },
+  sink: AnswerSink,
+  untilMs: number,
+): LiveRequest {
+  const { requestId, tenantId, keyId, createdMs, deadlineMs } = work.request;
+  return {
+    ...{ id: requestId, tenantId, keyId, sink, createdMs, deadlineMs, work },
+    refusedBy: new Set(),
+    attempt: 0,
+    unheardAt: undefined,
+    isAccepted: false,
+    placement: { state: "unplaced", untilMs },
+  };
 }
 
 /** Answers that come in deltas; an embeddings request has none. */
@@ -64,8 +69,15 @@ export function submitText(request: HubWork, attempt: number): string {
     deadline_ms: request.deadlineMs,
     price_version: request.priceVersion,
     ...(request.adapter === undefined ? {} : { adapter: request.adapter }),
+    ...formOf(request),
   };
   return JSON.stringify(submitOf(request, terms));
+}
+
+/** Only a stream can be attached to: whoever waits for one body has no token to name. */
+function formOf(request: HubWork): { readonly form?: string } {
+  if (isEmbedding(request) || request.body.stream !== true) return {};
+  return { form: formText(request) };
 }
 
 function submitOf(

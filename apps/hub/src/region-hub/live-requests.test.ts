@@ -52,6 +52,7 @@ function started(isLinked = true) {
     region: "local",
     shard: 0,
     shardCount: 1,
+    hubBoot: "boot",
     clock: { nowMs: () => NOW_MS },
     events: {
       greeted: () => undefined,

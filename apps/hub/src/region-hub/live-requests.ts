@@ -1,39 +1,43 @@
 // Owns every request between its arrival at the hub and the end of its answer: bounds, placement, the node's
-// frames, deadlines, keep-alives and slow readers. Invariant: a request leaves the table before its sink is ended,
-// so each ends exactly once; token offsets have no gap and no overlap, or the answer ends with an error.
+// frames, lost links, deadlines, keep-alives and slow readers. Invariant: a request leaves the table before its sink
+// is ended, so each ends exactly once; one that has a token stays with its node until it ends or that node is gone.
 import type {
   AcceptFrame,
   DoneFrame,
   ErrorValue,
+  HelloFrame,
   RefuseFrame,
+  ResumeFrame,
   StepFrame,
-  TokenCounts,
 } from "@fairlane/protocol";
 import {
+  ACCEPT_WAIT_MS,
+  KEPT_BODY_CHARS_MAX,
   LINK_WAIT_MS,
   LIVE_REQUESTS_MAX,
-  RETRY_AFTER_MS,
-  REVOKED_KEYS_MAX,
+  RESUME_FIRST_WAIT_MS,
+  RESUME_WAIT_MS,
   STREAMS_BUFFER_BYTES_MAX,
   WAITING_BODY_CHARS_MAX,
 } from "../limits.ts";
 import { logEvent } from "../log.ts";
+import { applyChoiceEnd, applyDelta } from "./answer-progress.ts";
 import type { AnswerSink } from "./answer-sink.ts";
 import { cutSlowest } from "./cut-slowest.ts";
-import { choiceCountOf, type HubWork, type LiveRequest } from "./live-request.ts";
+import { choiceCountOf, newLive, type HubWork, type LiveRequest } from "./live-request.ts";
 import type { NodeDirectory } from "./node-directory.ts";
 import type { NodeLink } from "./node-link.ts";
 import { doneError, mayGoElsewhere, refusalError, upstreamError } from "./node-errors.ts";
+import { answeringAt, isUnheardBy, resumeAt } from "./placement.ts";
 import { placeRequest } from "./place-request.ts";
-
-type Delta = StepFrame["deltas"][number];
-type ChoiceEnd = NonNullable<StepFrame["ends"]>[number];
+import { countsOf, countsOfDone, lostNodeIsDue, timeoutOf } from "./request-ends.ts";
+import { deadlinePassed, keyRevoked, nodeLost, shardFull } from "./request-errors.ts";
+import { RevokedKeys, type KeyOwner } from "./revoked-keys.ts";
 
 export class LiveRequests {
   readonly #directory: NodeDirectory;
   readonly #live = new Map<string, LiveRequest>();
-  /** Keys revoked lately: a request that was admitted just before may arrive just after. */
-  readonly #revokedKeys = new Set<string>();
+  readonly #revokedKeys = new RevokedKeys();
   #waitingBodyChars = 0;
 
   constructor(directory: NodeDirectory) {
@@ -44,47 +48,70 @@ export class LiveRequests {
     return this.#live.size;
   }
 
+  /** The request, if it is live here. */
+  find(requestId: string): LiveRequest | undefined {
+    return this.#live.get(requestId);
+  }
+
   /** Takes a request; its sink hears everything else, a refusal included. */
   open(request: HubWork, sink: AnswerSink, nowMs: number): void {
     const bodyChars = JSON.stringify(request.body).length;
     const refusal = this.#refusalOf(request, bodyChars, nowMs);
     if (refusal) return sink.fail(refusal, countsOf(undefined));
-    const live: LiveRequest = {
-      id: request.requestId,
-      tenantId: request.tenantId,
-      keyId: request.keyId,
-      sink,
-      createdMs: request.createdMs,
-      deadlineMs: request.deadlineMs,
-      work: { request, bodyChars },
-      refusedBy: new Set(),
-      attempt: 0,
-      placement: { state: "unplaced", untilMs: nowMs + LINK_WAIT_MS },
-    };
+    const live = newLive({ request, bodyChars }, sink, nowMs + LINK_WAIT_MS);
     this.#live.set(live.id, live);
     this.#waitingBodyChars += bodyChars;
     this.#place(live, nowMs);
   }
 
-  /** The reader is gone: stops the request at its node. */
-  cancel(requestId: string): void {
+  /** Takes a request that a node answers already, for a client that came back. */
+  adopt(live: LiveRequest): void {
+    this.#live.set(live.id, live);
+  }
+
+  /** Gives a live request's reader up for another one; the node goes on. */
+  handOver(live: LiveRequest, error: ErrorValue): void {
+    this.#remove(live);
+    live.sink.fail(error, countsOf(live));
+  }
+
+  /** The reader is gone: stops the request at its node. A reader that was replaced stops nothing. */
+  cancel(requestId: string, reader?: AnswerSink): void {
     const live = this.#live.get(requestId);
-    if (!live) return;
+    if (!live || (reader !== undefined && live.sink !== reader)) return;
     this.#remove(live);
     cancelAtNode(live);
   }
 
   /** Ends what runs or waits for a revoked key; returns how many requests that were. */
-  cancelKey(key: { readonly tenantId: string; readonly keyId: string }): number {
+  cancelKey(key: KeyOwner): number {
     const { tenantId, keyId } = key;
-    const [oldest] = this.#revokedKeys;
-    if (this.#revokedKeys.size >= REVOKED_KEYS_MAX && oldest) this.#revokedKeys.delete(oldest);
-    this.#revokedKeys.add(`${tenantId}/${keyId}`);
+    this.#revokedKeys.add(key);
     const revoked = [...this.#live.values()].filter(
       (live) => live.keyId === keyId && live.tenantId === tenantId,
     );
     for (const live of revoked) this.#fail(live, keyRevoked());
     return revoked.length;
+  }
+
+  isRevoked(key: KeyOwner): boolean {
+    return this.#revokedKeys.has(key);
+  }
+
+  /** A node linked: what it answered before goes on where it is the same boot, and ends otherwise. */
+  nodeLinked(link: NodeLink, hello: HelloFrame, nowMs: number): void {
+    const requests: ResumeFrame["requests"] = [];
+    for (const live of this.#live.values()) {
+      const { placement } = live;
+      if (placement.state === "answering" && placement.link.nodeId === link.nodeId) {
+        if (placement.link.hello?.epoch !== hello.epoch) this.#nodeGone(live, nowMs);
+        else requests.push({ id: live.id, from: resumeAt(placement, link) });
+      } else if (placement.state === "unplaced" && isUnheardBy(live.unheardAt, hello)) {
+        live.placement = { state: "submitted", link, untilMs: nowMs + ACCEPT_WAIT_MS };
+        requests.push({ id: live.id, from: 0, unaccepted: true });
+      }
+    }
+    if (hello.resumes === true) link.send({ type: "resume", requests });
   }
 
   /** A node linked or takes work again: waiting requests may go there. */
@@ -94,15 +121,19 @@ export class LiveRequests {
     }
   }
 
-  /** A link is gone: its requests go elsewhere when no node accepted them, else their answers end. */
+  /** A link is gone: its requests wait for their node or go elsewhere, or their answers end. */
   linkLost(link: NodeLink, nowMs: number): void {
     for (const live of this.#live.values()) {
       const { placement } = live;
       if (placement.state === "unplaced" || placement.link !== link) continue;
       if (placement.state === "answering") {
-        this.#fail(live, upstreamError("The node was lost while it answered."));
+        const waitMs = placement.outputTokens > 0 ? RESUME_WAIT_MS : RESUME_FIRST_WAIT_MS;
+        if (link.mayResume) placement.lostUntilMs = nowMs + waitMs;
+        else this.#nodeGone(live, nowMs);
         continue;
       }
+      const { nodeId, hello } = link;
+      if (link.mayResume && hello) live.unheardAt = { nodeId, epoch: hello.epoch };
       live.placement = { state: "unplaced", untilMs: nowMs + LINK_WAIT_MS };
       this.#place(live, nowMs);
     }
@@ -115,14 +146,11 @@ export class LiveRequests {
       return this.#fail(live, upstreamError("The node accepted the request twice."));
     }
     const choiceCount = choiceCountOf(live.work?.request);
-    live.placement = {
-      state: "answering",
-      link,
-      promptTokens: frame.prompt_tokens,
-      outputTokens: 0,
-      choiceTokens: Array.from({ length: choiceCount }, () => 0),
-    };
-    this.#dropWork(live);
+    live.placement = answeringAt(link, { promptTokens: frame.prompt_tokens, choiceCount });
+    live.unheardAt = undefined;
+    if (this.#waitingBodyChars > KEPT_BODY_CHARS_MAX) this.#dropWork(live);
+    if (live.isAccepted) return;
+    live.isAccepted = true;
     const createdSeconds = Math.floor(live.createdMs / 1_000);
     live.sink.accept({ requestId: live.id, model: frame.model, createdSeconds }, nowMs);
   }
@@ -130,6 +158,12 @@ export class LiveRequests {
   refused(link: NodeLink, frame: RefuseFrame, nowMs: number): void {
     const live = this.#at(link, frame.id);
     if (!live) return;
+    if (live.placement.state === "submitted" && live.unheardAt && frame.code === "not_found") {
+      // The submission was lost with the link: the same node may have it now.
+      live.unheardAt = undefined;
+      live.placement = { state: "unplaced", untilMs: nowMs + LINK_WAIT_MS };
+      return this.#place(live, nowMs);
+    }
     if (live.placement.state === "submitted" && mayGoElsewhere(frame.code)) {
       live.refusedBy.add(link.nodeId);
       // Only to a node that is there: a refusal is an answer, so nobody waits for another one to link.
@@ -137,19 +171,27 @@ export class LiveRequests {
       if (placeRequest(live, this.#directory, nowMs) === undefined) return;
     }
     this.#remove(live);
-    live.sink.fail(refusalError(frame), countsOf(live));
+    const isAnswering = live.placement.state === "answering";
+    live.sink.fail(isAnswering ? nodeLost() : refusalError(frame), countsOf(live));
   }
 
   stepped(link: NodeLink, frame: StepFrame, nowMs: number): void {
     for (const delta of frame.deltas) {
       const live = this.#at(link, delta.id);
       // Late frames of what was cancelled; for an id that was not, the node is told now.
-      if (live) this.#delta(live, delta, nowMs);
-      else link.cancel(delta.id);
+      if (!live) {
+        link.cancel(delta.id);
+        continue;
+      }
+      const state = applyDelta(live, delta, nowMs);
+      if (live.work) this.#dropWork(live);
+      if (state === "gone") this.#readerGone(live);
+      if (state !== "disorder") continue;
+      this.#fail(live, upstreamError("The node's tokens came out of order."));
     }
     for (const end of frame.ends ?? []) {
       const live = this.#at(link, end.id);
-      if (live) this.#choiceEnd(live, end, nowMs);
+      if (live && applyChoiceEnd(live, end, nowMs) === "gone") this.#readerGone(live);
     }
   }
 
@@ -158,31 +200,25 @@ export class LiveRequests {
     if (!live) return;
     this.#remove(live);
     if (live.placement.state !== "answering") {
-      return live.sink.fail(
-        upstreamError("The node ended what it had not accepted."),
-        countsOf(live),
-      );
+      const error = upstreamError("The node ended what it had not accepted.");
+      return live.sink.fail(error, countsOf(live));
     }
-    const { finish_reason: reason, usage } = frame;
-    const counts = {
-      promptTokens: usage.prompt_tokens,
-      cachedTokens: usage.cached_tokens,
-      outputTokens: usage.completion_tokens,
-    };
-    if (reason === "stop" || reason === "length")
-      live.sink.finish(reason, counts, frame.embeddings);
+    const { finish_reason: reason } = frame;
+    const counts = countsOfDone(frame);
+    const isWhole = reason === "stop" || reason === "length";
+    if (isWhole) live.sink.finish(reason, counts, frame.embeddings);
     else live.sink.fail(doneError(frame), counts);
   }
 
-  /** Deadlines, keep-alives, slow readers. */
+  /** Deadlines, keep-alives, slow readers, nodes that did not come back. */
   tick(nowMs: number): void {
     let bufferedBytes = 0;
     for (const live of this.#live.values()) {
       const error = timeoutOf(live, nowMs);
       if (error) this.#fail(live, error);
-      else if (live.placement.state === "answering" && live.sink.tick(nowMs) === "gone") {
-        this.cancel(live.id);
-      } else bufferedBytes += live.sink.bufferedBytes;
+      else if (live.isAccepted && live.sink.tick(nowMs) === "gone") this.cancel(live.id);
+      else bufferedBytes += live.sink.bufferedBytes;
+      if (lostNodeIsDue(live, nowMs)) this.#nodeGone(live, nowMs);
     }
     if (bufferedBytes <= STREAMS_BUFFER_BYTES_MAX) return;
     const excessBytes = bufferedBytes - STREAMS_BUFFER_BYTES_MAX;
@@ -192,31 +228,16 @@ export class LiveRequests {
     }
   }
 
-  #delta(live: LiveRequest, delta: Delta, nowMs: number): void {
-    const { placement } = live;
-    const { text, logprobs, reasoning, calls, choice = 0 } = delta;
-    const isAnswering = placement.state === "answering";
-    if (!isAnswering || delta.from !== placement.choiceTokens[choice]) {
-      return this.#fail(live, upstreamError("The node's tokens came out of order."));
-    }
-    placement.outputTokens += delta.n;
-    placement.choiceTokens[choice] = delta.from + delta.n;
-    if (text === "" && !logprobs && !reasoning && !calls) return;
-    const tokenIndex = placement.outputTokens - 1;
-    const said = { text, choice, logprobs, reasoning, calls, tokenIndex, nowMs };
-    const state = live.sink.write(said);
-    if (state === "gone") this.#readerGone(live, placement.outputTokens);
+  /** Its node will not go on: another one may, as long as the client has no token. */
+  #nodeGone(live: LiveRequest, nowMs: number): void {
+    if (!this.#live.has(live.id)) return;
+    if (!live.work) return this.#fail(live, nodeLost());
+    live.placement = { state: "unplaced", untilMs: nowMs + LINK_WAIT_MS };
+    this.#place(live, nowMs);
   }
 
-  #choiceEnd(live: LiveRequest, end: ChoiceEnd, nowMs: number): void {
-    const { placement, sink } = live;
-    if (placement.state !== "answering") return;
-    const state = sink.finishChoice(end.choice, end.finish_reason, nowMs);
-    if (state === "gone") this.#readerGone(live, placement.outputTokens);
-  }
-
-  #readerGone(live: LiveRequest, outputTokens: number): void {
-    logEvent("info", "reader_gone", { requestId: live.id, outputTokens });
+  #readerGone(live: LiveRequest): void {
+    logEvent("info", "reader_gone", { requestId: live.id, ...countsOf(live) });
     this.cancel(live.id);
   }
 
@@ -231,14 +252,11 @@ export class LiveRequests {
       const message = `Request ${request.requestId} is running already.`;
       return { code: "already_exists", message, param: null };
     }
-    if (this.#revokedKeys.has(`${request.tenantId}/${request.keyId}`)) return keyRevoked();
+    if (this.isRevoked(request)) return keyRevoked();
     const isFull =
       this.#live.size >= LIVE_REQUESTS_MAX ||
       this.#waitingBodyChars + bodyChars > WAITING_BODY_CHARS_MAX;
-    if (isFull) {
-      const message = "The region's hub has as many requests as it may.";
-      return { code: "overloaded", message, param: null, retryAfterMs: RETRY_AFTER_MS };
-    }
+    if (isFull) return shardFull();
     return nowMs >= request.deadlineMs ? deadlinePassed() : undefined;
   }
 
@@ -268,32 +286,4 @@ export class LiveRequests {
 
 function cancelAtNode(live: LiveRequest): void {
   if (live.placement.state !== "unplaced") live.placement.link.cancel(live.id);
-}
-
-function countsOf(live: LiveRequest | undefined): TokenCounts {
-  const placement = live?.placement.state === "answering" ? live.placement : undefined;
-  return {
-    promptTokens: placement?.promptTokens ?? 0,
-    cachedTokens: 0,
-    outputTokens: placement?.outputTokens ?? 0,
-  };
-}
-
-function timeoutOf(live: LiveRequest, nowMs: number): ErrorValue | undefined {
-  if (nowMs >= live.deadlineMs) return deadlinePassed();
-  if (live.placement.state === "answering" || nowMs < live.placement.untilMs) return undefined;
-  if (live.placement.state === "submitted") {
-    return upstreamError("The node did not say whether it takes the request.");
-  }
-  const message = "No node linked in time.";
-  return { code: "no_capacity", message, param: null, retryAfterMs: RETRY_AFTER_MS };
-}
-
-function keyRevoked(): ErrorValue {
-  return { code: "invalid_api_key", message: "The API key was revoked.", param: null };
-}
-
-function deadlinePassed(): ErrorValue {
-  const message = "The request's deadline passed before its answer was complete.";
-  return { code: "queue_timeout", message, param: null };
 }

@@ -16,6 +16,7 @@ describe("the greeting", () => {
       shard: 0,
       shard_count: 2,
       heartbeat_ms: 1_000,
+      hub_boot: expect.stringMatching(/^[0-9a-f-]{36}$/) as string,
     });
   });
 
@@ -100,7 +101,7 @@ describe("a second link of the same node", () => {
     const hub = freshHub();
     const old = await TestNode.link(hub, "node-a", { epoch: 5 });
     const running = openStream(hub, hubRequest());
-    await old.accept();
+    old.step(await old.accept(), { from: 0, text: "A" });
     const waiting = openStream(hub, hubRequest({ requestId: "req_waiting" }));
     await old.next("submit");
     const node = await TestNode.link(hub, "node-a", { epoch: 6 });
@@ -140,6 +141,7 @@ describe("the watch", () => {
       region: "local",
       shard: 0,
       shardCount: 1,
+      hubBoot: "boot",
       clock,
       events: {
         greeted: () => undefined,

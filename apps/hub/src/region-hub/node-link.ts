@@ -33,6 +33,8 @@ export interface LinkOptions {
   readonly region: string;
   readonly shard: number;
   readonly shardCount: number;
+  /** Names this object's memory. */
+  readonly hubBoot: string;
   readonly clock: Clock;
   readonly events: LinkEvents;
 }
@@ -40,6 +42,8 @@ export interface LinkOptions {
 // Close codes of RFC 6455: the peer sent what it must not; this end gives the link up.
 const POLICY_VIOLATION = 1008;
 const GOING_AWAY = 1001;
+// What a node that ends by itself says: done, going away, or nothing. A cut connection has 1006.
+const ORDERLY_CODES: ReadonlySet<number> = new Set([1000, GOING_AWAY, 1005, POLICY_VIOLATION]);
 
 export class NodeLink {
   readonly nodeId: string;
@@ -49,6 +53,7 @@ export class NodeLink {
   #isLost = false;
   readonly #batch = new SubmitBatch((frameText) => this.#sendText(frameText));
   readonly #cancelledIds = new Set<string>();
+  #isOver = false;
 
   /** Takes over an accepted socket. */
   constructor(options: LinkOptions) {
@@ -60,7 +65,10 @@ export class NodeLink {
       const data: unknown = event.data;
       this.#received(data);
     });
-    socket.addEventListener("close", (event) => this.#lose(`closed with code ${event.code}`));
+    socket.addEventListener("close", (event) => {
+      this.#isOver ||= ORDERLY_CODES.has(event.code);
+      this.#lose(`closed with code ${event.code}`);
+    });
     socket.addEventListener("error", (event) => this.#lose(event.message));
   }
 
@@ -76,6 +84,11 @@ export class NodeLink {
 
   get isLost(): boolean {
     return this.#isLost;
+  }
+
+  /** The node may come back for what ran on this link: it was cut, and not ended by a word of either side. */
+  get mayResume(): boolean {
+    return this.#hello?.resumes === true && !this.#isOver;
   }
 
   /** Sends a frame; nothing when the link is lost. */
@@ -153,7 +166,7 @@ export class NodeLink {
   }
 
   #welcome(): WelcomeFrame {
-    const { region, shard, shardCount } = this.#options;
+    const { region, shard, shardCount, hubBoot } = this.#options;
     return {
       type: "welcome",
       wire: WIRE_VERSION,
@@ -161,10 +174,12 @@ export class NodeLink {
       shard,
       shard_count: shardCount,
       heartbeat_ms: HEARTBEAT_MS,
+      hub_boot: hubBoot,
     };
   }
 
   #refuse(reason: string): void {
+    this.#isOver = true;
     this.#end(POLICY_VIOLATION, reason);
   }
 

@@ -35,6 +35,7 @@ export function placeRequest(
     case "node":
       if (live.attempt >= ATTEMPTS_MAX) return NO_NODE;
       live.attempt += 1;
+      live.unheardAt = undefined;
       live.placement = {
         state: "submitted",
         link: choice.node.link,

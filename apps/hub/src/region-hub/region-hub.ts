@@ -5,6 +5,7 @@ import {
   errorBody,
   errorHead,
   HUB_ACCEPTED_HEADER,
+  HUB_ATTACH_URL,
   HUB_STREAM_URL,
   SSE_HEADERS,
   type AdapterResidency,
@@ -14,6 +15,7 @@ import {
   type FleetStanding,
   type HeartbeatFrame,
   type HelloFrame,
+  type HubAttachRequest,
   type HubCompletionRequest,
   type HubEmbeddingRequest,
   type HubRequest,
@@ -25,6 +27,7 @@ import { logEvent, reasonOf } from "../log.ts";
 import { systemClock } from "../system-clock.ts";
 import { answerForm } from "./answer-form.ts";
 import type { AnswerSink } from "./answer-sink.ts";
+import { Attachments } from "./attachments.ts";
 import { CompletionSink } from "./completion-sink.ts";
 import { EmbeddingSink } from "./embedding-sink.ts";
 import type { HubWork } from "./live-request.ts";
@@ -42,6 +45,8 @@ const FLEET_SHARD = 0;
 export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
   readonly #directory = new NodeDirectory();
   readonly #live = new LiveRequests(this.#directory);
+  readonly #attachments = new Attachments(this.#live, this.#directory, systemClock.nowMs());
+  readonly #boot = crypto.randomUUID();
   /** Every open link, greeted or not, with its way for usage. At most LINKS_MAX. */
   readonly #links = new Map<NodeLink, UsageRelay>();
   /** Fairness over the region: the links of shard 0 carry it, other shards know nothing of it. */
@@ -51,6 +56,7 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
   /** Streams and links. Not reachable from outside: the script's fetch and the edge are its only callers. */
   override async fetch(request: Request): Promise<Response> {
     if (request.url === HUB_STREAM_URL) return this.#stream(request);
+    if (request.url === HUB_ATTACH_URL) return this.#attach(request);
     return this.#link(request);
   }
 
@@ -98,9 +104,9 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
     // From the edge, which has validated it; nobody else reaches the object.
     const request = await incoming.json<HubRequest | HubCompletionRequest>();
     const { requestId } = request;
-    const sink = new StreamSink({
+    const sink: StreamSink = new StreamSink({
       ...answerForm(request),
-      readerGone: () => this.#live.cancel(requestId),
+      readerGone: () => this.#live.cancel(requestId, sink),
     });
     this.#open(request, sink);
     // A client that leaves before the status line; afterwards the stream's own cancellation tells.
@@ -110,12 +116,21 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
     });
     const answer = await Promise.race([sink.answer, gone]);
     if (answer === undefined) {
-      this.#live.cancel(requestId);
+      this.#live.cancel(requestId, sink);
       const message = "The client went away before a node answered.";
       return errorResponse({ code: "client_closed_request", message, param: null });
     }
     if (!answer.ok) return errorResponse(answer.error);
     return new Response(answer.stream, { headers: { ...SSE_HEADERS, [HUB_ACCEPTED_HEADER]: "1" } });
+  }
+
+  /** The rest of a stream, for a client that comes back to it. */
+  async #attach(incoming: Request): Promise<Response> {
+    const request = await incoming.json<HubAttachRequest>();
+    this.#startTicking();
+    const answer = await this.#attachments.open(request, systemClock.nowMs());
+    if (!answer.ok) return errorResponse(answer.error);
+    return new Response(answer.stream, { headers: SSE_HEADERS });
   }
 
   #link(request: Request): Response {
@@ -136,6 +151,7 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
       region,
       shard: Number(request.headers.get(SHARD_HEADER)),
       shardCount,
+      hubBoot: this.#boot,
       clock: systemClock,
       events: {
         greeted: (hello) => this.#directory.refusalOf(hello),
@@ -167,7 +183,10 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
     logEvent("info", "node_linked", { nodeId: link.nodeId, epoch: hello.epoch });
     replaced?.close("replaced by a newer link of the same node");
     if (link.shard === FLEET_SHARD) this.#fleet.linked(link, hello.epoch);
-    this.#live.nodeAvailable(systemClock.nowMs());
+    const nowMs = systemClock.nowMs();
+    this.#live.nodeLinked(link, hello, nowMs);
+    this.#attachments.nodeLinked(link);
+    this.#live.nodeAvailable(nowMs);
   }
 
   #frame(link: NodeLink, frame: WorkFrame): void {
@@ -176,7 +195,10 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
       case "accept":
         return this.#live.accepted(link, frame, nowMs);
       case "refuse":
+        if (this.#attachments.refused(link, frame, nowMs)) return;
         return this.#live.refused(link, frame, nowMs);
+      case "attached":
+        return this.#attachments.attached(link, frame, nowMs);
       case "step":
         return this.#live.stepped(link, frame, nowMs);
       case "done":
@@ -201,6 +223,7 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
     this.#fleet.lost(link);
     this.#directory.remove(link);
     this.#live.linkLost(link, systemClock.nowMs());
+    this.#attachments.linkLost(link, systemClock.nowMs());
   }
 
   // One interval for the whole shard, and none while there is nothing to watch: an idle object may be put away.
@@ -212,8 +235,10 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
     const nowMs = systemClock.nowMs();
     for (const link of this.#links.keys()) link.check(nowMs);
     this.#live.tick(nowMs);
+    this.#attachments.tick(nowMs);
     this.#fleet.tick(nowMs);
-    if (this.#links.size > 0 || this.#live.count > 0 || this.#ticker === null) return;
+    const isWatched = this.#links.size + this.#live.count + this.#attachments.count > 0;
+    if (isWatched || this.#ticker === null) return;
     clearInterval(this.#ticker);
     this.#ticker = null;
   }

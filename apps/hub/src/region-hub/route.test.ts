@@ -155,6 +155,12 @@ describe("routing", () => {
         tier: "interactive",
         deadline_ms: 1_999_999_999_999,
         price_version: "plan_a",
+        form: JSON.stringify({
+          endpoint: "chat.completions",
+          choices: 1,
+          usage: false,
+          created_ms: 1_793_491_200_999,
+        }),
         endpoint: "chat.completions",
         body: { messages: [{ role: "user", content: "Hi" }], stream: true },
       },

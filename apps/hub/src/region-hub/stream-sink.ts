@@ -21,6 +21,8 @@ export type StreamAnswer =
   | { readonly ok: false; readonly error: ErrorValue };
 
 export interface StreamSinkOptions extends AnswerForm {
+  /** Tokens that the reader has already: nothing is written of them. Absent: none. */
+  readonly silentTokens?: number;
   /** Called when the reader cancels the open stream. */
   readonly readerGone: () => void;
 }
@@ -33,6 +35,8 @@ export class StreamSink implements AnswerSink {
   #open:
     { readonly bytes: SseBytes; readonly controller: ReadableByteStreamController } | undefined;
   #lastWriteMs = 0;
+  /** Of the newest text; with it, and what the reader has, ends the silence. */
+  #lastTokenIndex = -1;
   readonly #choicesWithCalls = new Set<number>();
 
   constructor(options: StreamSinkOptions) {
@@ -62,7 +66,8 @@ export class StreamSink implements AnswerSink {
       },
       { highWaterMark: STREAM_BUFFER_BYTES_MAX },
     );
-    this.#enqueue(bytes.roles(), nowMs);
+    if (!this.#isSilent) this.#enqueue(bytes.roles(), nowMs);
+    this.#lastWriteMs = nowMs;
     this.#answered({ ok: true, stream });
   }
 
@@ -79,6 +84,8 @@ export class StreamSink implements AnswerSink {
     const { text, choice, logprobs, reasoning, calls, tokenIndex } = delta;
     const { bytes } = this.#open;
     if (calls !== undefined) this.#choicesWithCalls.add(choice ?? 0);
+    this.#lastTokenIndex = tokenIndex;
+    if (tokenIndex < this.#silentTokens) return "open";
     const isPlain = logprobs === undefined && reasoning === undefined && calls === undefined;
     const chunk = isPlain
       ? bytes.text({ text, choice }, tokenIndex)
@@ -88,6 +95,7 @@ export class StreamSink implements AnswerSink {
 
   finishChoice(choice: number, finishReason: FinishReason, nowMs: number): SinkState {
     if (!this.#open) return "gone";
+    if (this.#isSilent) return "open";
     return this.#enqueue(
       this.#open.bytes.choiceEnd(choice, this.#reasonOf(choice, finishReason)),
       nowMs,
@@ -114,6 +122,15 @@ export class StreamSink implements AnswerSink {
     this.#open = undefined;
     // An error, not a close: it frees what is buffered, and the client sees a broken body, not a finished one.
     attempt(() => controller?.error(new Error("the reader is too slow")));
+  }
+
+  get #silentTokens(): number {
+    return this.#options.silentTokens ?? 0;
+  }
+
+  /** The reader has what is being sent again. */
+  get #isSilent(): boolean {
+    return this.#lastTokenIndex + 1 < this.#silentTokens;
   }
 
   #reasonOf(choice: number, reason: FinishReason): FinishReason {

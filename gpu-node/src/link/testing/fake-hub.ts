@@ -12,6 +12,8 @@ export interface FakeHubOptions {
   readonly region?: string;
   /** Taken instead of the right welcome. */
   readonly welcome?: (shard: number) => string | undefined;
+  /** Named in each welcome; settable, as a restart changes it. */
+  readonly hubBoot?: string;
   readonly token?: string;
   /** The port of an earlier one that was closed. */
   readonly port?: number;
@@ -24,11 +26,13 @@ export class FakeHub implements AsyncDisposable {
   readonly #options: FakeHubOptions;
   readonly #server: WebSocketServer;
   readonly #sockets = new Map<number, WebSocket>();
+  hubBoot: string | undefined;
   #dials = 0;
   #changed: (() => void)[] = [];
 
   constructor(options: FakeHubOptions = {}) {
     this.#options = options;
+    this.hubBoot = options.hubBoot;
     this.#server = new WebSocketServer({
       host: "127.0.0.1",
       port: options.port ?? 0,
@@ -127,6 +131,7 @@ export class FakeHub implements AsyncDisposable {
       shard,
       shard_count: this.#options.shardCount ?? 1,
       heartbeat_ms: this.#options.heartbeatMs ?? 1_000,
+      ...(this.hubBoot === undefined ? {} : { hub_boot: this.hubBoot }),
     });
   }
 

@@ -90,6 +90,7 @@ export class LinkedNode implements AsyncDisposable {
       fleet: this.fleet,
       heartbeat: () =>
         heartbeatFrame({ load: LOAD, takesWork: this.refusal === null, nowMs: clock.nowMs() }),
+      clock,
       random,
       log,
     });

@@ -46,6 +46,16 @@ export interface AdapterResidency {
   readonly tier: AdapterTier;
 }
 
+/** A client that comes back to the stream of a request. */
+export interface HubAttachRequest {
+  readonly requestId: string;
+  readonly tenantId: string;
+  readonly keyId: string;
+  /** Index of the last token that the client has; -1: none. */
+  readonly lastTokenIndex: number;
+  readonly deadlineMs: number;
+}
+
 export type EmbedOutcome =
   | { readonly ok: true; readonly list: ReturnType<typeof embeddingList> }
   | Extract<CompleteOutcome, { readonly ok: false }>;
@@ -81,6 +91,8 @@ export interface RegionHubRpc {
 }
 
 export const HUB_STREAM_URL = "https://region-hub/stream";
+/** POST with a HubAttachRequest: the rest of a stream whose connection was lost. */
+export const HUB_ATTACH_URL = "https://region-hub/attach";
 /** "1" when a node accepted the request, "0" when not. */
 export const HUB_ACCEPTED_HEADER = "x-fairlane-accepted";
 

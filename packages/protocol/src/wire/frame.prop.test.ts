@@ -118,6 +118,13 @@ const nodeFrames = {
       { minLength: 1, maxLength: 4 },
     ),
   }),
+  attached: fc.record({
+    type: fc.constant("attached" as const),
+    id,
+    model: name,
+    prompt_tokens: count,
+    form: text,
+  }),
   heartbeat: fc.record(
     {
       type: fc.constant("heartbeat" as const),
@@ -132,6 +139,11 @@ const nodeFrames = {
     { requiredKeys: ["type", "sent_at_ms", "load", "draining"], noNullPrototype: true },
   ),
 };
+
+const resumed = fc.oneof(
+  fc.record({ id, from: count }),
+  fc.record({ id, from: count, unaccepted: fc.constant(true as const) }),
+);
 
 const adapter = fc.record(
   {
@@ -183,6 +195,11 @@ const hubFrames = {
     shard_count: fc.integer({ min: 1, max: 64 }),
     heartbeat_ms: positive,
   }),
+  resume: fc.record({
+    type: fc.constant("resume" as const),
+    requests: fc.array(resumed, { maxLength: 4 }),
+  }),
+  attach: fc.record({ type: fc.constant("attach" as const), id, tenant_id: name }),
   submit: fc.record({
     type: fc.constant("submit" as const),
     requests: fc.array(submitted, { minLength: 1, maxLength: 4 }),

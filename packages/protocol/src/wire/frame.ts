@@ -9,6 +9,7 @@ import { isPlainFrame } from "./plain-frame.ts";
 import { serviceFrame } from "./fair-share.ts";
 import { heartbeatFrame } from "./heartbeat.ts";
 import { helloFrame, welcomeFrame } from "./hello.ts";
+import { attachedFrame, attachFrame, resumeFrame } from "./resume.ts";
 import { stepFrame } from "./step.ts";
 import { cancelFrame, submitFrame } from "./submit.ts";
 import { ackFrame, usageFrame } from "./usage.ts";
@@ -21,6 +22,7 @@ const nodeFrame = z.discriminatedUnion("type", [
   doneFrame,
   usageFrame,
   heartbeatFrame,
+  attachedFrame,
 ]);
 
 const hubFrame = z.discriminatedUnion("type", [
@@ -29,6 +31,8 @@ const hubFrame = z.discriminatedUnion("type", [
   cancelFrame,
   ackFrame,
   serviceFrame,
+  resumeFrame,
+  attachFrame,
 ]);
 
 /** Frames that a node sends. */
@@ -79,12 +83,12 @@ function parseFrame<T>(
 
 const NODE: Direction<NodeFrame> = {
   schema: nodeFrame,
-  types: new Set(["hello", "accept", "refuse", "step", "done", "usage", "heartbeat"]),
+  types: new Set(["hello", "accept", "refuse", "step", "done", "usage", "heartbeat", "attached"]),
   isPlain: isPlainFrame,
 };
 const HUB: Direction<HubFrame> = {
   schema: hubFrame,
-  types: new Set(["welcome", "submit", "cancel", "ack", "service"]),
+  types: new Set(["welcome", "submit", "cancel", "ack", "service", "resume", "attach"]),
   isPlain: (_frame): _frame is never => false,
 };
 

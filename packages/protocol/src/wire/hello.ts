@@ -15,6 +15,8 @@ export const helloFrame = z.object({
   epoch: z.int().positive(),
   region: name,
   numerics_class: name,
+  /** It keeps answers when a link is lost and takes `resume` and `attach`. */
+  resumes: z.boolean().optional(),
   models: z
     .array(
       z.object({
@@ -39,6 +41,8 @@ export const welcomeFrame = z.object({
   shard_count: z.int().positive().max(HUB_SHARDS_MAX),
   /** The node sends a heartbeat this often; the hub drops a link that is silent for several. */
   heartbeat_ms: z.int().positive(),
+  /** Names the hub's memory: with another one than before, only clients that come back can go on. */
+  hub_boot: name.optional(),
 });
 
 export type HelloFrame = z.infer<typeof helloFrame>;

@@ -1,6 +1,6 @@
 // Owns the frame that carries work to a node, many requests at once, and the frame that takes work back.
 import { z } from "zod";
-import { NAME_CHARS_MAX, SUBMIT_REQUESTS_MAX } from "../limits.ts";
+import { ANSWER_FORM_CHARS_MAX, NAME_CHARS_MAX, SUBMIT_REQUESTS_MAX } from "../limits.ts";
 import { chatRequestSchema } from "../openai/chat.ts";
 import { completionRequestSchema } from "../openai/completions.ts";
 import { embeddingRequestSchema } from "../openai/embeddings.ts";
@@ -23,6 +23,8 @@ const terms = z.object({
   deadline_ms: z.int().positive(),
   /** Prices are fixed at admission and travel to the ledger with the usage. */
   price_version: id,
+  /** The hub's note of how the answer is shown; with one, a client that comes back may attach to it. */
+  form: z.string().max(ANSWER_FORM_CHARS_MAX).optional(),
   /** What the model runs with; absent = nothing. */
   adapter: submitAdapter.optional(),
 });
