@@ -60,8 +60,8 @@ describe("methods that a path does not take", () => {
     ["POST", "/health", "GET, HEAD"],
     ["POST", "/ready", "GET, HEAD"],
     ["GET", "/v1/fairlane/admin/tenants", "POST"],
-    ["GET", "/v1/fairlane/admin/tenants/t/keys", "POST"],
-    ["PUT", "/v1/fairlane/admin/tenants/t/keys/k", "PATCH, DELETE"],
+    ["PUT", "/v1/fairlane/admin/tenants/t/keys", "GET, HEAD, POST"],
+    ["PUT", "/v1/fairlane/admin/tenants/t/keys/k", "GET, HEAD, PATCH, DELETE"],
     ["POST", "/v1/fairlane/admin/tenants/t/usage", "GET, HEAD"],
   ])("%s %s is a 405 that allows %s", async (method, path, allow) => {
     const response = await scriptedEdge().send(path, { method });

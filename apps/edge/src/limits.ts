@@ -86,3 +86,11 @@ export const ADAPTER_CACHE_ENTRIES_MAX = 8_192;
 export const ADAPTER_UNKNOWN_ENTRIES_MAX = 64;
 /** Wait for the hub to say where adapters are. */
 export const RESIDENCY_TIMEOUT_MS = 2_000;
+// --- pages and keys --------------------------------------------------------------------------------------------
+
+/** Rows of a page when the caller names no number, and the most. */
+export const PAGE_ROWS_DEFAULT = 20;
+export const PAGE_ROWS_MAX = 100;
+/** How long a rotated key serves on when nobody says: a day to roll its successor out; and the longest: a month. */
+export const KEY_GRACE_MS_DEFAULT = 24 * 3_600_000;
+export const KEY_GRACE_MS_MAX = 30 * 24 * 3_600_000;

@@ -5,6 +5,7 @@ import type {
   AdapterResidency,
   AdmitInput,
   AdmitOutcome,
+  AuthorizeOutcome,
   CompleteOutcome,
   EmbedOutcome,
   FleetStanding,
@@ -53,7 +54,26 @@ export const ADMITTED = {
   rates: RATES,
 } satisfies AdmitOutcome;
 
+export const AUTHORIZED = {
+  ok: true,
+  caller: {
+    tenantId: TENANT_ID,
+    actor: { kind: "key", id: KEY_ID },
+    manager: {
+      projectId: "prj_01jd0000000000000000000003",
+      scopes: ["keys:read", "keys:manage"],
+      allowedModels: null,
+      allowedAdapters: null,
+      allowedIps: null,
+      expiresAtMs: null,
+    },
+  },
+  weight: 3,
+  rates: RATES,
+} satisfies AuthorizeOutcome;
+
 export interface Script {
+  readonly authorize?: () => Promise<AuthorizeOutcome>;
   readonly admit?: () => Promise<AdmitOutcome>;
   readonly complete?: () => Promise<CompleteOutcome>;
   readonly embed?: () => Promise<EmbedOutcome>;
@@ -96,6 +116,9 @@ function scriptedAccount(script: Script, asked: Asked): TenantAccountRpc {
     configure: () => script.configure?.() ?? Promise.resolve(),
     putKey: () => script.putKey?.() ?? Promise.resolve(true),
     changeKey: () => Promise.reject(new Error("no script")),
+    rotateKey: () => Promise.reject(new Error("no script")),
+    keyUses: () => Promise.resolve([]),
+    authorize: () => script.authorize?.() ?? Promise.resolve(AUTHORIZED),
     revokeKey: () => script.revokeKey?.() ?? Promise.resolve(true),
     settleMany: () => Promise.reject(new Error("not the edge's")),
   };

@@ -116,8 +116,10 @@ export const SERVICE_KEPT_MS = 30 * 24 * 3_600_000;
 
 // --- accounts --------------------------------------------------------------------------------------------------
 
-/** Keys of a tenant, all kept in memory: 200 bytes each. */
+/** Keys of a tenant, all kept in memory: 200 bytes each, and what their lists take. */
 export const KEYS_MAX = 1_000;
+/** Pause before uses of keys are written when nothing else is: coarse on purpose, and lost by a restart within it. */
+export const KEY_USE_WRITE_MS = 1_000;
 /** Wait for a shard to end a revoked key's work; the revocation itself is effective before. */
 export const CANCEL_KEY_TIMEOUT_MS = 2_000;
 /** Price versions an account remembers: a request keeps the one it was admitted under. */

@@ -47,6 +47,7 @@ export function keyOf(change: Partial<AccountKey> = {}): AccountKey {
     allowedModels: null,
     allowedAdapters: null,
     allowedIps: null,
+    graceUntilMs: null,
     expiresAtMs: null,
     revokedAtMs: null,
     ...change,

@@ -18,7 +18,8 @@ export type IdPrefix =
   | "adp"
   | "adv"
   | "file"
-  | "batch";
+  | "batch"
+  | "aud";
 
 export const ULID_CHARS = 26;
 const ULID_BYTES = 16;

@@ -1,13 +1,22 @@
 // Owns the queries of API keys. D1 is the register that people look at; TenantAccount decides, and is written first.
-import { and, eq, isNull } from "drizzle-orm";
+// Every change is one batch with its entry of the audit log.
+import { and, asc, eq, gt } from "drizzle-orm";
+import type { AuditEntry } from "./audit-entry.ts";
+import { auditInsert } from "./audit.ts";
 import type { ControlDb } from "./client.ts";
+import { KEYS_PAGE_MAX } from "./limits.ts";
 import { apiKeys } from "./schema/control/api-keys.ts";
 
 export type ApiKey = typeof apiKeys.$inferSelect;
 
+export interface KeyRef {
+  readonly tenantId: string;
+  readonly keyId: string;
+}
+
 /** Registers a new key. */
-export async function createApiKey(db: ControlDb, key: ApiKey): Promise<void> {
-  await db.insert(apiKeys).values(key);
+export async function createApiKey(db: ControlDb, key: ApiKey, audit: AuditEntry): Promise<void> {
+  await db.batch([db.insert(apiKeys).values(key), auditInsert(db, audit)]);
 }
 
 /** A key of this tenant; another tenant's key is not found. */
@@ -16,8 +25,32 @@ export async function findApiKey(
   tenantId: string,
   keyId: string,
 ): Promise<ApiKey | undefined> {
-  const mine = and(eq(apiKeys.id, keyId), eq(apiKeys.tenantId, tenantId));
-  return (await db.select().from(apiKeys).where(mine).limit(1))[0];
+  return (await db.select().from(apiKeys).where(keyRow({ tenantId, keyId })).limit(1))[0];
+}
+
+/** A page of a tenant's keys, oldest first; of one project when it is named. */
+export async function listApiKeys(
+  db: ControlDb,
+  page: {
+    readonly tenantId: string;
+    readonly projectId?: string | undefined;
+    readonly afterId?: string | undefined;
+    readonly keysMax: number;
+  },
+): Promise<readonly ApiKey[]> {
+  const { tenantId, projectId, afterId, keysMax } = page;
+  return db
+    .select()
+    .from(apiKeys)
+    .where(
+      and(
+        eq(apiKeys.tenantId, tenantId),
+        projectId === undefined ? undefined : eq(apiKeys.projectId, projectId),
+        afterId === undefined ? undefined : gt(apiKeys.id, afterId),
+      ),
+    )
+    .orderBy(asc(apiKeys.id))
+    .limit(Math.min(keysMax, KEYS_PAGE_MAX));
 }
 
 /** What of a key may change. */
@@ -31,22 +64,15 @@ export type ApiKeyChange = Partial<
 /** Changes a key of this tenant; the key as it is now, undefined when the tenant has none with this id. */
 export async function changeApiKey(
   db: ControlDb,
-  key: { readonly tenantId: string; readonly keyId: string },
-  change: ApiKeyChange,
+  key: KeyRef & { readonly change: ApiKeyChange },
+  audit: AuditEntry,
 ): Promise<ApiKey | undefined> {
-  const mine = and(eq(apiKeys.id, key.keyId), eq(apiKeys.tenantId, key.tenantId));
-  return (await db.update(apiKeys).set(change).where(mine).returning())[0];
+  const update = db.update(apiKeys).set(key.change).where(keyRow(key)).returning();
+  const [rows] = await db.batch([update, auditInsert(db, audit)]);
+  return rows[0];
 }
 
-/** Notes the revocation of a key of this tenant; the first time stays. */
-export async function markApiKeyRevoked(
-  db: ControlDb,
-  key: { readonly tenantId: string; readonly keyId: string },
-  revokedAtMs: number,
-): Promise<void> {
-  const mine = and(eq(apiKeys.id, key.keyId), eq(apiKeys.tenantId, key.tenantId));
-  await db
-    .update(apiKeys)
-    .set({ revokedAtMs })
-    .where(and(mine, isNull(apiKeys.revokedAtMs)));
+/** The one row of a key of this tenant. */
+export function keyRow({ tenantId, keyId }: KeyRef) {
+  return and(eq(apiKeys.id, keyId), eq(apiKeys.tenantId, tenantId));
 }

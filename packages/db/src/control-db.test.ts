@@ -3,7 +3,10 @@ import type { D1Database } from "@cloudflare/workers-types";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import { readdir, readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { changeApiKey, createApiKey, findApiKey, markApiKeyRevoked } from "./api-keys.ts";
+import { markApiKeyRevoked, rotateApiKey } from "./api-key-life.ts";
+import { changeApiKey, createApiKey, findApiKey, listApiKeys, type ApiKey } from "./api-keys.ts";
+import type { AuditEntry } from "./audit-entry.ts";
+import { readAudit } from "./audit.ts";
 import { openControlDb, type ControlDb } from "./client.ts";
 import { createPrices, currentPrices, findPrices } from "./prices.ts";
 import {
@@ -12,6 +15,8 @@ import {
   findProject,
   findTenant,
   updateTenant,
+  type Project,
+  type Tenant,
 } from "./tenants.ts";
 
 const MIGRATIONS = new URL("../../../migrations/control/", import.meta.url);
@@ -56,6 +61,22 @@ const tenant = (id: string) => ({
   priceVersionId: FIRST_VERSION,
   createdAtMs: 1_000,
 });
+let lastNumber = 0;
+const audit = (tenantId = "ten_a"): AuditEntry => ({
+  id: `aud_${String((lastNumber += 1)).padStart(4, "0")}`,
+  atMs: 5_000,
+  tenantId,
+  actorKind: "operator",
+  actorId: "operator",
+  action: "key.changed",
+  target: "key_a",
+  ip: "203.0.113.9",
+  requestId: "req_a",
+  details: { name: "n", scopes: ["inference"] },
+});
+const makeTenant = (one: Tenant, first: Project) =>
+  createTenant(db, { tenant: one, project: first }, audit(one.id));
+const makeKey = (one: ApiKey) => createApiKey(db, one, audit(one.tenantId));
 const project = (id: string, tenantId: string, createdAtMs = 1_000) => ({
   id,
   tenantId,
@@ -73,14 +94,18 @@ const key = (id: string, tenantId: string, projectId: string) => ({
   allowedModels: null,
   allowedAdapters: ["adp_a"],
   allowedIps: null,
+  rotatedFromId: null,
+  graceUntilMs: null,
   expiresAtMs: null,
   revokedAtMs: null,
   createdAtMs: 1_000,
 });
 
+const ref = (tenantId: string, keyId: string) => ({ tenantId, keyId });
+
 describe("tenants", () => {
   it("are read back as they were written, with their first project", async () => {
-    await createTenant(db, tenant("ten_a"), project("prj_a", "ten_a"));
+    await makeTenant(tenant("ten_a"), project("prj_a", "ten_a"));
     expect(await findTenant(db, "ten_a")).toEqual(tenant("ten_a"));
     expect(await findDefaultProject(db, "ten_a")).toEqual(project("prj_a", "ten_a"));
     expect(await findTenant(db, "ten_unknown")).toBeUndefined();
@@ -88,25 +113,25 @@ describe("tenants", () => {
   });
 
   it("are written together with their project or not at all", async () => {
-    await createTenant(db, tenant("ten_b"), project("prj_b", "ten_b"));
-    await expect(createTenant(db, tenant("ten_c"), project("prj_b", "ten_c"))).rejects.toThrow(
+    await makeTenant(tenant("ten_b"), project("prj_b", "ten_b"));
+    await expect(makeTenant(tenant("ten_c"), project("prj_b", "ten_c"))).rejects.toThrow(
       "UNIQUE constraint failed: projects.id",
     );
     expect(await findTenant(db, "ten_c")).toBeUndefined();
-    await expect(createTenant(db, tenant("ten_d"), project("prj_d", "ten_b"))).rejects.toThrow(
+    await expect(makeTenant(tenant("ten_d"), project("prj_d", "ten_b"))).rejects.toThrow(
       "the first project belongs to the new tenant",
     );
   });
 
   it("need a price version that exists", async () => {
     const orphan = { ...tenant("ten_e"), priceVersionId: "plan_unknown" };
-    await expect(createTenant(db, orphan, project("prj_e", "ten_e"))).rejects.toThrow(
+    await expect(makeTenant(orphan, project("prj_e", "ten_e"))).rejects.toThrow(
       "FOREIGN KEY constraint failed",
     );
   });
 
   it("are changed in what is given only", async () => {
-    await createTenant(db, tenant("ten_changed"), project("prj_changed", "ten_changed"));
+    await makeTenant(tenant("ten_changed"), project("prj_changed", "ten_changed"));
     const scope = { scopeId: "prj_changed", requestsPerMinute: 5, tokensPerMinute: null };
     const others = { inputTokensPerMinute: null, outputTokensPerMinute: null };
     const scopeLimits = [{ ...scope, ...others, parallelRequests: 1 }];
@@ -117,8 +142,8 @@ describe("tenants", () => {
   });
 
   it("do not see each other's projects", async () => {
-    await createTenant(db, tenant("ten_f"), project("prj_f", "ten_f"));
-    await createTenant(db, tenant("ten_g"), project("prj_g", "ten_g"));
+    await makeTenant(tenant("ten_f"), project("prj_f", "ten_f"));
+    await makeTenant(tenant("ten_g"), project("prj_g", "ten_g"));
     expect(await findProject(db, "ten_f", "prj_f")).toEqual(project("prj_f", "ten_f"));
     expect(await findProject(db, "ten_g", "prj_f")).toBeUndefined();
   });
@@ -126,39 +151,103 @@ describe("tenants", () => {
 
 describe("API keys", () => {
   it("are read back by their own tenant only", async () => {
-    await createTenant(db, tenant("ten_h"), project("prj_h", "ten_h"));
-    await createApiKey(db, key("key_h", "ten_h", "prj_h"));
+    await makeTenant(tenant("ten_h"), project("prj_h", "ten_h"));
+    await makeKey(key("key_h", "ten_h", "prj_h"));
     expect(await findApiKey(db, "ten_h", "key_h")).toEqual(key("key_h", "ten_h", "prj_h"));
     expect(await findApiKey(db, "ten_a", "key_h")).toBeUndefined();
   });
 
   it("keep the time of their first revocation, and only their tenant revokes them", async () => {
-    await createTenant(db, tenant("ten_i"), project("prj_i", "ten_i"));
-    await createApiKey(db, key("key_i", "ten_i", "prj_i"));
+    await makeTenant(tenant("ten_i"), project("prj_i", "ten_i"));
+    await makeKey(key("key_i", "ten_i", "prj_i"));
     const revokedAt = async () => (await findApiKey(db, "ten_i", "key_i"))?.revokedAtMs;
-    await markApiKeyRevoked(db, { tenantId: "ten_a", keyId: "key_i" }, 2_000);
+    await markApiKeyRevoked(db, { ...ref("ten_a", "key_i"), revokedAtMs: 2_000 }, audit());
     expect(await revokedAt()).toBeNull();
-    await markApiKeyRevoked(db, { tenantId: "ten_i", keyId: "key_i" }, 3_000);
-    await markApiKeyRevoked(db, { tenantId: "ten_i", keyId: "key_i" }, 4_000);
+    await markApiKeyRevoked(db, { ...ref("ten_i", "key_i"), revokedAtMs: 3_000 }, audit());
+    await markApiKeyRevoked(db, { ...ref("ten_i", "key_i"), revokedAtMs: 4_000 }, audit());
     expect(await revokedAt()).toBe(3_000);
   });
 
   it("are changed by their own tenant only", async () => {
-    await createTenant(db, tenant("ten_l"), project("prj_l", "ten_l"));
-    await createApiKey(db, key("key_l", "ten_l", "prj_l"));
+    await makeTenant(tenant("ten_l"), project("prj_l", "ten_l"));
+    await makeKey(key("key_l", "ten_l", "prj_l"));
     const change = { name: "renamed", allowedModels: ["small"], allowedAdapters: null };
-    const foreign = { tenantId: "ten_a", keyId: "key_l" };
-    expect(await changeApiKey(db, foreign, change)).toBeUndefined();
+    const foreign = { ...ref("ten_a", "key_l"), change };
+    expect(await changeApiKey(db, foreign, audit())).toBeUndefined();
     const changed = { ...key("key_l", "ten_l", "prj_l"), ...change };
-    expect(await changeApiKey(db, { tenantId: "ten_l", keyId: "key_l" }, change)).toEqual(changed);
+    const own = { ...ref("ten_l", "key_l"), change };
+    expect(await changeApiKey(db, own, audit())).toEqual(changed);
     expect(await findApiKey(db, "ten_l", "key_l")).toEqual(changed);
   });
 
+  it("are listed in pages, of their own tenant and of one project", async () => {
+    await makeTenant(tenant("ten_m"), project("prj_m", "ten_m"));
+    for (const id of ["key_m1", "key_m2", "key_m3"]) await makeKey(key(id, "ten_m", "prj_m"));
+    const ids = async (page: { projectId?: string; afterId?: string; keysMax: number }) =>
+      (await listApiKeys(db, { tenantId: "ten_m", ...page })).map(({ id }) => id);
+    expect(await ids({ keysMax: 2 })).toEqual(["key_m1", "key_m2"]);
+    expect(await ids({ keysMax: 2, afterId: "key_m2" })).toEqual(["key_m3"]);
+    expect(await ids({ keysMax: 9, projectId: "prj_m" })).toHaveLength(3);
+    expect(await ids({ keysMax: 9, projectId: "prj_a" })).toEqual([]);
+    expect(await listApiKeys(db, { tenantId: "ten_n", keysMax: 9 })).toEqual([]);
+  });
+
+  it("are rotated together with their successor or not at all", async () => {
+    await makeTenant(tenant("ten_o"), project("prj_o", "ten_o"));
+    await makeKey(key("key_o1", "ten_o", "prj_o"));
+    const successor = { ...key("key_o2", "ten_o", "prj_o"), rotatedFromId: "key_o1" };
+    const old = { graceUntilMs: 9_000, revokedAtMs: null };
+    await rotateApiKey(db, { successor, old }, audit("ten_o"));
+    expect(await findApiKey(db, "ten_o", "key_o1")).toMatchObject(old);
+    expect(await findApiKey(db, "ten_o", "key_o2")).toEqual(successor);
+    const twin = { ...successor, id: "key_o3", rotatedFromId: "key_o2" };
+    await expect(rotateApiKey(db, { successor: twin, old }, audit("ten_o"))).rejects.toThrow();
+    expect(await findApiKey(db, "ten_o", "key_o2")).toEqual(successor);
+  });
+
   it("never share a secret", async () => {
-    await createTenant(db, tenant("ten_j"), project("prj_j", "ten_j"));
-    await createApiKey(db, key("key_j", "ten_j", "prj_j"));
+    await makeTenant(tenant("ten_j"), project("prj_j", "ten_j"));
+    await makeKey(key("key_j", "ten_j", "prj_j"));
     const twin = { ...key("key_k", "ten_j", "prj_j"), secretHash: "hash of key_j" };
-    await expect(createApiKey(db, twin)).rejects.toThrow('Failed query: insert into "api_keys"');
+    await expect(makeKey(twin)).rejects.toThrow("UNIQUE constraint failed: api_keys.secret_hash");
+  });
+});
+
+describe("the audit log", () => {
+  it("is read in pages, newest first, by tenant and as a whole", async () => {
+    await makeTenant(tenant("ten_p"), project("prj_p", "ten_p"));
+    for (const id of ["key_p1", "key_p2"]) await makeKey(key(id, "ten_p", "prj_p"));
+    const own = await readAudit(db, { tenantId: "ten_p", entriesMax: 9 });
+    expect(own).toHaveLength(3);
+    expect(own.map(({ id }) => id)).toEqual(
+      own
+        .map(({ id }) => id)
+        .toSorted()
+        .toReversed(),
+    );
+    expect(own[0]).toMatchObject({
+      tenantId: "ten_p",
+      actorKind: "operator",
+      ip: "203.0.113.9",
+      requestId: "req_a",
+      details: { name: "n", scopes: ["inference"] },
+    });
+    const beforeId = own[1]?.id;
+    expect(await readAudit(db, { tenantId: "ten_p", beforeId, entriesMax: 9 })).toEqual([own[2]]);
+    expect(await readAudit(db, { entriesMax: 3 })).toEqual(own);
+    expect(await readAudit(db, { tenantId: "ten_nobody", entriesMax: 9 })).toEqual([]);
+  });
+
+  it("has an entry for a change that was made and none for one that failed", async () => {
+    const before = await readAudit(db, { tenantId: "ten_p", entriesMax: 9 });
+    await expect(makeKey(key("key_p1", "ten_p", "prj_p"))).rejects.toThrow();
+    expect(await readAudit(db, { tenantId: "ten_p", entriesMax: 9 })).toEqual(before);
+  });
+
+  it("is append-only", async () => {
+    for (const sql of ["UPDATE audit_log SET actor_id = 'me'", "DELETE FROM audit_log"]) {
+      await expect(d1.prepare(sql).run(), sql).rejects.toThrow("the audit log is append-only");
+    }
   });
 });
 

@@ -23,8 +23,11 @@ export {
   resolveAdapter,
 } from "./adapters/usable-adapters.ts";
 export type { UsableAdapter } from "./adapters/usable-adapters.ts";
-export { changeApiKey, createApiKey, findApiKey, markApiKeyRevoked } from "./api-keys.ts";
+export { markApiKeyRevoked, rotateApiKey } from "./api-key-life.ts";
+export { changeApiKey, createApiKey, findApiKey, listApiKeys } from "./api-keys.ts";
 export type { ApiKey, ApiKeyChange } from "./api-keys.ts";
+export { appendAudit, readAudit } from "./audit.ts";
+export type { AuditAction, AuditDetails, AuditEntry } from "./audit-entry.ts";
 export { openControlDb, openLedgerDb } from "./client.ts";
 export type { ControlDb, LedgerDb } from "./client.ts";
 export {

@@ -18,3 +18,9 @@ export const RETAINED_TTL_MS_MAX = 30 * 24 * 3_600_000;
 export const SWEEP_PAGE_ENTRIES_MAX = 1_000;
 /** Pages of one sweep: two operations each, so that a sweep stays within a minute. */
 export const SWEEP_PAGES_MAX = 256;
+/** Keys read in one query: a page of about 100 KB with full lists, and the one that tells of more. */
+export const KEYS_PAGE_MAX = 101;
+/** Entries of the audit log read in one query: a page, and the one that tells of more. */
+export const AUDIT_PAGE_ENTRIES_MAX = 101;
+/** Characters of an entry's details: three full lists of a key's terms. */
+export const AUDIT_DETAILS_CHARS_MAX = 65_536;

@@ -1,6 +1,8 @@
 // Owns the queries of tenants and their projects.
 import { assert } from "@fairlane/base";
 import { and, asc, eq } from "drizzle-orm";
+import type { AuditEntry } from "./audit-entry.ts";
+import { auditInsert } from "./audit.ts";
 import type { ControlDb } from "./client.ts";
 import { projects } from "./schema/control/projects.ts";
 import { tenants } from "./schema/control/tenants.ts";
@@ -8,10 +10,18 @@ import { tenants } from "./schema/control/tenants.ts";
 export type Tenant = typeof tenants.$inferSelect;
 export type Project = typeof projects.$inferSelect;
 
-/** Writes a tenant and its first project, both or neither. */
-export async function createTenant(db: ControlDb, tenant: Tenant, project: Project): Promise<void> {
+/** Writes a tenant and its first project, both or neither, with the entry of the audit log. */
+export async function createTenant(
+  db: ControlDb,
+  { tenant, project }: { readonly tenant: Tenant; readonly project: Project },
+  audit: AuditEntry,
+): Promise<void> {
   assert(project.tenantId === tenant.id, "the first project belongs to the new tenant");
-  await db.batch([db.insert(tenants).values(tenant), db.insert(projects).values(project)]);
+  await db.batch([
+    db.insert(tenants).values(tenant),
+    db.insert(projects).values(project),
+    auditInsert(db, audit),
+  ]);
 }
 
 /** The tenant, or undefined when there is none with this id. */

@@ -48,6 +48,10 @@ export const ERROR_CODES = {
     ...user(403, "the key's list lacks the client's address"),
     type: "permission_error",
   },
+  wider_than_own: {
+    ...user(403, "a key cannot hand on what it does not have"),
+    type: "permission_error",
+  },
   tenant_suspended: { ...user(403, "the tenant is not active"), type: "permission_error" },
   not_found: user(404, "no such route or resource"),
   model_not_found: user(404, "no node serves this model, or the tenant may not know of it"),

@@ -1,5 +1,6 @@
-export { isScope, SCOPES } from "./access/scopes.ts";
+export { scopeNames, scopeSpec } from "./access/scopes.ts";
 export type { Scope } from "./access/scopes.ts";
+export { widerTerm } from "./access/within-terms.ts";
 export { adapterDigest } from "./adapters/adapter-digest.ts";
 export { ADAPTER_FILES, adapterObjects } from "./adapters/adapter-files.ts";
 export type { AdapterFile } from "./adapters/adapter-files.ts";
@@ -63,7 +64,21 @@ export { textCompletionShape } from "./openai/text-completion.ts";
 export { addCallDelta, chunkCall } from "./openai/tool-call-delta.ts";
 export type { ToolCallDelta } from "./openai/tool-call-delta.ts";
 export type { Tool, ToolCall, ToolChoice } from "./openai/tools.ts";
-export type { AccountKey, KeyChangeOutcome, KeyTerms } from "./rpc/account-key.ts";
+export type {
+  AccountAccessRpc,
+  Actor,
+  AuthorizeInput,
+  AuthorizeOutcome,
+  Caller,
+} from "./rpc/account-access.ts";
+export type {
+  AccountKey,
+  KeyManager,
+  KeyOutcome,
+  KeyRotation,
+  KeyTerms,
+  KeyUse,
+} from "./rpc/account-key.ts";
 export type {
   AccountConfig,
   AccountPrices,

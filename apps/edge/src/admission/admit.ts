@@ -5,27 +5,18 @@ import {
   type AdmitInput,
   type AdmitOutcome,
   type ApiKeyClaim,
-  type ErrorValue,
   type Principal,
 } from "@fairlane/protocol";
-import { wrongApiKey } from "../auth/authenticate.ts";
+import { hideKeyState } from "../auth/authenticate.ts";
 import { clientAddress } from "../auth/client-address.ts";
 import { accountOf, type EdgeContext, type EdgeDependencies } from "../edge-context.ts";
 import { logFailure } from "../errors/log-failure.ts";
-import { ACCOUNT_TIMEOUT_MS, RETRY_AFTER_MS } from "../limits.ts";
+import { ACCOUNT_TIMEOUT_MS } from "../limits.ts";
+import { ACCOUNT_UNAVAILABLE } from "./account-unavailable.ts";
 import { releaseHoldIf } from "./release-hold.ts";
 import { withTimeout } from "../with-timeout.ts";
 
-const UNAVAILABLE: AdmitOutcome = {
-  ok: false,
-  error: {
-    code: "account_unavailable",
-    message: "The tenant's account cannot be asked at the moment. Nothing was computed; try again.",
-    param: null,
-    retryAfterMs: RETRY_AFTER_MS,
-  },
-  rates: null,
-};
+const UNAVAILABLE: AdmitOutcome = { ok: false, error: ACCOUNT_UNAVAILABLE, rates: null };
 
 /** Asks for admission; throws the refusal. */
 export async function admit(
@@ -56,9 +47,4 @@ async function askAccount(deps: EdgeDependencies, input: AdmitInput): Promise<Ad
     logFailure("admission_failed", input.requestId, error);
     return UNAVAILABLE;
   }
-}
-
-/** A key that is unknown or revoked must read like a forged one. */
-function hideKeyState(error: ErrorValue): ErrorValue {
-  return error.code === "invalid_api_key" ? wrongApiKey() : error;
 }

@@ -6,6 +6,7 @@ import { makeApiKey, type AccountKey, type KeyTerms } from "@fairlane/protocol";
 import type { EdgeDependencies } from "../edge-context.ts";
 
 const LAST_CHARS = 4;
+const NO_END = { graceUntilMs: null, revokedAtMs: null };
 
 export interface IssuedApiKey {
   /** Shown once, stored nowhere. */
@@ -25,12 +26,14 @@ export async function issueApiKey(
   },
 ): Promise<IssuedApiKey> {
   const { tenantId, projectId, name, terms } = wanted;
+  const { scopes, allowedModels, allowedAdapters, allowedIps, expiresAtMs } = terms;
+  const own = { scopes, allowedModels, allowedAdapters, allowedIps, expiresAtMs };
   const keyId = newId("key", deps.clock, deps.random);
   const pepper = deps.config.keyPepper;
   const { text, secretHash } = await makeApiKey({ tenantId, keyId, pepper, random: deps.random });
   return {
     text,
-    record: { keyId, projectId, secretHash, ...terms, revokedAtMs: null },
+    record: { keyId, projectId, secretHash, ...own, ...NO_END },
     row: {
       id: keyId,
       tenantId,
@@ -38,8 +41,9 @@ export async function issueApiKey(
       name,
       secretHash,
       lastChars: text.slice(-LAST_CHARS),
-      ...terms,
-      revokedAtMs: null,
+      ...own,
+      ...NO_END,
+      rotatedFromId: null,
       createdAtMs: deps.clock.nowMs(),
     },
   };

@@ -9,6 +9,11 @@ export function wrongApiKey(): ErrorValue {
   return { code: "invalid_api_key", message, param: null };
 }
 
+/** A key that is unknown or revoked must read like a forged one. */
+export function hideKeyState(error: ErrorValue): ErrorValue {
+  return error.code === "invalid_api_key" ? wrongApiKey() : error;
+}
+
 /** Who the caller claims to be; throws invalid_api_key. */
 export async function authenticate(headers: Headers, keyPepper: string): Promise<ApiKeyClaim> {
   const credential = bearerCredential(headers);

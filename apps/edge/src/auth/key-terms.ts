@@ -1,10 +1,10 @@
 // Owns the fields of an administrative body that say what a key may do. Invariant: what passes here can be checked
 // at admission: every range is one, every scope is of the list.
-import { protocolLimits, SCOPES, type KeyTerms, type Scope } from "@fairlane/protocol";
+import { protocolLimits, scopeNames, type KeyTerms } from "@fairlane/protocol";
 import { isIP } from "node:net";
 import { z } from "zod";
 
-const SCOPE_NAMES = Object.keys(SCOPES) as [Scope, ...Scope[]];
+const SCOPES = scopeNames();
 const PREFIX_BITS = /^(?:0|[1-9][0-9]{0,2})$/;
 const ADDRESS_BITS = { 4: 32, 6: 128 } as const;
 
@@ -18,7 +18,7 @@ const listOf = <T extends z.ZodType>(entry: T) =>
 
 /** The fields, none with a default: a new key and a change of one differ in that. */
 export const keyTermFields = {
-  scopes: z.array(z.enum(SCOPE_NAMES)).min(1).max(SCOPE_NAMES.length),
+  scopes: z.array(z.enum(SCOPES)).min(1).max(SCOPES.length),
   allowed_models: listOf(name),
   allowed_adapters: listOf(name),
   allowed_ips: listOf(range),
@@ -40,6 +40,15 @@ export function keyTermsOf(body: KeyTermsBody): Partial<KeyTerms> {
     ...(expires_at_ms === undefined ? {} : { expiresAtMs: expires_at_ms }),
   };
 }
+
+/** Of a key that is limited by nothing and may do nothing. */
+export const OPEN_TERMS: KeyTerms = {
+  scopes: [],
+  allowedModels: null,
+  allowedAdapters: null,
+  allowedIps: null,
+  expiresAtMs: null,
+};
 
 /** The terms as an answer has them. */
 export function keyTermsBody(terms: KeyTerms) {

@@ -43,7 +43,20 @@ describe("isStorageFailure", () => {
       priceVersionId: "plan_unknown",
       createdAtMs: 1,
     };
-    const failed = await createTenant(openControlDb(env.CONTROL_DB), tenant, project).catch(
+    const audit = {
+      id: "aud_1",
+      atMs: 1,
+      tenantId: "ten_1",
+      actorKind: "operator",
+      actorId: "operator",
+      action: "tenant.created",
+      target: "ten_1",
+      ip: null,
+      requestId: "req_1",
+      details: {},
+    } as const;
+    const db = openControlDb(env.CONTROL_DB);
+    const failed = await createTenant(db, { tenant, project }, audit).catch(
       (error: unknown) => error,
     );
     expect(failed).toBeInstanceOf(Error);

@@ -30,6 +30,7 @@ const PUBLIC: Readonly<Record<ErrorCode, readonly [number, string, string | null
   model_not_allowed: [403, "permission_error", null],
   adapter_not_allowed: [403, "permission_error", null],
   ip_not_allowed: [403, "permission_error", null],
+  wider_than_own: [403, "permission_error", null],
   tenant_suspended: [403, "permission_error", null],
   not_found: [404, "invalid_request_error", null],
   model_not_found: [404, "invalid_request_error", null],

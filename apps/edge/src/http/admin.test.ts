@@ -89,6 +89,9 @@ describe("POST /v1/fairlane/admin/tenants/{id}/keys", () => {
       allowed_adapters: null,
       allowed_ips: null,
       expires_at_ms: null,
+      revoked_at_ms: null,
+      rotated_from_id: null,
+      grace_until_ms: null,
       created_at_ms: expect.any(Number) as unknown,
     });
     const { results } = await env.CONTROL_DB.prepare("SELECT * FROM api_keys").all();
@@ -126,7 +129,7 @@ describe("POST /v1/fairlane/admin/tenants/{id}/keys", () => {
   it.each([
     [{ scopes: [] }, 400, "empty_array"],
     [{ scopes: ["root"] }, 400, "invalid_value"],
-    [{ scopes: Array.from({ length: 9 }, () => "inference") }, 400, "array_above_max_length"],
+    [{ scopes: Array.from({ length: 10 }, () => "inference") }, 400, "array_above_max_length"],
     [{ expires_at_ms: 1_000 }, 400, "invalid_value"],
     [{ expires_at_ms: "tomorrow" }, 400, "invalid_type"],
     [{ secret: "mine" }, 400, "unknown_parameter"],
@@ -259,7 +262,12 @@ describe("administrative routes", () => {
       ["POST", "/v1/fairlane/admin/tenants", { name: "n" }],
       ["POST", `${at}/keys`, {}],
       ["GET", `${at}/usage`, undefined],
+      ["GET", `${at}/keys`, undefined],
+      ["GET", `${at}/keys/${keyId}`, undefined],
       ["PATCH", `${at}/keys/${keyId}`, {}],
+      ["GET", `${at}/audit-log`, undefined],
+      ["GET", "/v1/fairlane/admin/audit-log", undefined],
+      ["POST", `${at}/keys/${keyId}/rotate`, {}],
       ["DELETE", `${at}/keys/${keyId}`, undefined],
     ];
     return { routes, key };

@@ -1,12 +1,5 @@
 // The operator's routes.
 import type { EdgeDependencies } from "../edge-context.ts";
-import {
-  changeApiKeyRoute,
-  changedKey,
-  createApiKeyRoute,
-  newKey,
-  revokeApiKeyRoute,
-} from "../http/admin-keys.ts";
 import { createTenantRoute, newTenant, tenantUsageRoute } from "../http/admin-tenants.ts";
 import { adminFairShareRoute } from "../http/fair-share.ts";
 import { usageQuery } from "../http/usage.ts";
@@ -38,27 +31,6 @@ export function adminRoutes(deps: EdgeDependencies): readonly Route[] {
       access,
       docs: { summary: "What a tenant is billed for", tag, query: usageQuery },
       handler: tenantUsageRoute(deps),
-    },
-    {
-      method: "POST",
-      path: `${TENANTS}/:tenant/keys`,
-      access,
-      docs: { summary: "Make an API key; its text is shown once", tag, body: newKey, status: 201 },
-      handler: createApiKeyRoute(deps),
-    },
-    {
-      method: "PATCH",
-      path: `${TENANTS}/:tenant/keys/:key`,
-      access,
-      docs: { summary: "Change what an API key may do", tag, body: changedKey },
-      handler: changeApiKeyRoute(deps),
-    },
-    {
-      method: "DELETE",
-      path: `${TENANTS}/:tenant/keys/:key`,
-      access,
-      docs: { summary: "Revoke an API key at once", tag },
-      handler: revokeApiKeyRoute(deps),
     },
   ];
 }

@@ -4,6 +4,7 @@ import { accountRoutes } from "./account-routes.ts";
 import { adapterRoutes } from "./adapter-routes.ts";
 import { adminRoutes } from "./admin-routes.ts";
 import { inferenceRoutes } from "./inference-routes.ts";
+import { auditRoutes, keyRoutes } from "./key-routes.ts";
 import { openApiRoute } from "./openapi.ts";
 import type { Route } from "./route.ts";
 import { publicRoutes } from "./public-routes.ts";
@@ -18,6 +19,8 @@ export function allRoutes(deps: EdgeDependencies): readonly Route[] {
     ...adapterRoutes(deps),
     ...adminRoutes(deps),
     ...tenantRoutes(deps),
+    ...keyRoutes(deps),
+    ...auditRoutes(deps),
   ];
   return [...routes, openApiRoute(routes)];
 }

@@ -105,6 +105,10 @@ function principalOf({ config, tenantSalt, retainedKey }: Account, key: AccountK
   };
 }
 
-function refusal(code: ErrorCode, message: string): AdmitOutcome {
+/** A refusal that says nothing of the limits. */
+export function refusal(
+  code: ErrorCode,
+  message: string,
+): Extract<AdmitOutcome, { readonly ok: false }> {
   return { ok: false, error: { code, message, param: null }, rates: null };
 }

@@ -12,6 +12,9 @@ export function keyRefusal(
   if (key.expiresAtMs !== null && key.expiresAtMs <= nowMs) {
     return refused("api_key_expired", "The API key has expired.");
   }
+  if (key.graceUntilMs !== null && key.graceUntilMs <= nowMs) {
+    return refused("api_key_expired", "The API key was rotated and its grace time is over.");
+  }
   const { allowedIps } = key;
   if (allowedIps !== null && !isInRanges(input.clientIp, allowedIps)) {
     const from = input.clientIp ?? "an unknown address";

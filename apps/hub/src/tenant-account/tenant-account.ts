@@ -10,8 +10,13 @@ import type {
   AccountKey,
   AdmitInput,
   AdmitOutcome,
-  KeyChangeOutcome,
+  AuthorizeInput,
+  AuthorizeOutcome,
+  KeyManager,
+  KeyOutcome,
+  KeyRotation,
   KeyTerms,
+  KeyUse,
   SettleBatch,
   TenantAccountRpc,
 } from "@fairlane/protocol";
@@ -23,11 +28,13 @@ import { systemClock } from "../system-clock.ts";
 import { Watermarks } from "../watermarks.ts";
 import { ConfigStore } from "./account-config.ts";
 import { AccountLimits } from "./account-limits.ts";
-import { admit } from "./admit.ts";
+import { admit, refusal, type Account } from "./admit.ts";
 import { AttemptMemory } from "./attempts.ts";
+import { authorize } from "./authorize.ts";
 import { CoverStore } from "./cover-store.ts";
 import { cancelKey } from "./cancel-key.ts";
 import { KeyRing } from "./keys.ts";
+import { KeyUses } from "./key-uses.ts";
 import type { BucketUnits } from "./limit-scope.ts";
 import { Outbox } from "./outbox.ts";
 import { settle, type Books } from "./settle.ts";
@@ -40,6 +47,7 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
   readonly #keys: KeyRing;
   readonly #covers: CoverStore;
   readonly #bootMs: number;
+  readonly #keyUses: KeyUses;
   #limits: AccountLimits | undefined;
   #derived: { readonly tenantSalt: string; readonly retainedKey: string } | undefined;
   #hasAlarm = false;
@@ -56,7 +64,8 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
       spend: new SpendStore(storage.sql),
       outbox: new Outbox(storage.sql),
     };
-    this.#keys = new KeyRing(storage.sql);
+    this.#keys = new KeyRing(storage);
+    this.#keyUses = new KeyUses(storage.sql, (keyId) => this.#keys.has(keyId));
     const { config } = this.#books.configs;
     this.#covers = new CoverStore(storage.sql);
     this.#bootMs = systemClock.nowMs();
@@ -76,37 +85,67 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
     return this.#keys.put(key, systemClock.nowMs());
   }
 
-  async changeKey(keyId: string, change: Partial<KeyTerms>): Promise<KeyChangeOutcome> {
-    return this.#keys.change(keyId, change);
+  async changeKey(
+    keyId: string,
+    change: Partial<KeyTerms>,
+    manager: KeyManager | null = null,
+  ): Promise<KeyOutcome> {
+    return this.#keys.change(keyId, change, manager);
   }
 
-  async revokeKey(keyId: string): Promise<boolean> {
-    const isKnown = this.#keys.revoke(keyId, systemClock.nowMs());
-    const tenantId = this.#books.configs.config?.tenantId;
-    if (isKnown && tenantId !== undefined) await cancelKey(this.env, { tenantId, keyId });
+  async rotateKey(rotation: KeyRotation, manager: KeyManager | null = null): Promise<KeyOutcome> {
+    const nowMs = systemClock.nowMs();
+    const outcome = this.#keys.rotate(rotation, manager, nowMs);
+    if (outcome.ok && rotation.graceUntilMs <= nowMs) await this.#cancelKey(rotation.keyId);
+    return outcome;
+  }
+
+  async revokeKey(keyId: string, manager: KeyManager | null = null): Promise<boolean> {
+    const isKnown = this.#keys.revoke(keyId, manager, systemClock.nowMs());
+    if (isKnown) await this.#cancelKey(keyId);
     return isKnown;
   }
 
+  async keyUses(): Promise<readonly KeyUse[]> {
+    return this.#keyUses.list();
+  }
+
   async admit(input: AdmitInput): Promise<AdmitOutcome> {
+    const outcome = await this.#decide(input, (account, nowMs) => admit(account, input, nowMs));
+    if (outcome.ok) this.#keyUses.note(input.keyId, systemClock.nowMs());
+    return outcome;
+  }
+
+  async authorize(input: AuthorizeInput): Promise<AuthorizeOutcome> {
+    const outcome = await this.#decide(input, (account, nowMs) => authorize(account, input, nowMs));
+    if (outcome.ok) this.#keyUses.note(input.keyId, systemClock.nowMs());
+    return outcome;
+  }
+
+  async #decide<Outcome>(
+    input: { readonly requestId: string },
+    decide: (account: Account, nowMs: number) => Outcome,
+  ): Promise<Outcome | Extract<AdmitOutcome, { readonly ok: false }>> {
     try {
       const { config } = this.#books.configs;
       const limits = this.#limits;
-      if (!config || !limits) {
-        const message = "The API key is not valid.";
-        return { ok: false, error: { code: "invalid_api_key", message, param: null }, rates: null };
-      }
+      if (!config || !limits) return refusal("invalid_api_key", "The API key is not valid.");
       // Of the account's own tenant, not of whom the caller claims to be.
       this.#derived ??= await this.#derivedOf(config.tenantId);
       const account = { config, keys: this.#keys, limits, ...this.#derived };
-      return admit(account, input, systemClock.nowMs());
+      return decide(account, systemClock.nowMs());
     } catch (error) {
       logEvent("error", "admission_failed", {
         requestId: input.requestId,
         reason: reasonOf(error),
       });
-      const message = "The account failed to decide.";
-      return { ok: false, error: { code: "internal_error", message, param: null }, rates: null };
+      return refusal("internal_error", "The account failed to decide.");
     }
+  }
+
+  async #cancelKey(keyId: string): Promise<void> {
+    const tenantId = this.#books.configs.config?.tenantId;
+    if (tenantId !== undefined) await cancelKey(this.env, { tenantId, keyId });
   }
 
   async release(requestId: string): Promise<void> {
@@ -141,6 +180,7 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
         withTimeout(appendLedgerEntries(ledger, entries), LEDGER_TIMEOUT_MS),
       );
       this.#failureCount = 0;
+      this.#keyUses.write();
     } catch (error) {
       this.#failureCount += 1;
       const failureCount = this.#failureCount;

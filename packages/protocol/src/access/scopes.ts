@@ -1,21 +1,34 @@
-// Owns the only list of what a caller may be allowed to do. A route names one scope; a key holds some of them.
-// Who decides whether a caller has a scope is TenantAccount.
+// Owns the one table of what a caller may be allowed to do. A route names one scope; a key holds some of them.
+// TenantAccount holds callers to it.
 
-/** Every scope, with what it opens. */
-export const SCOPES = {
-  inference: "run models and list them",
-  "usage:read": "read usage, cost and fair share",
-  "keys:read": "list keys, without their secrets",
-  "keys:manage": "make, change, rotate and revoke keys",
-  "adapters:read": "list adapters",
-  "adapters:manage": "upload, grant, pin and delete adapters",
-  files: "upload, read and delete files",
-  batches: "start, read and cancel batches",
-} as const satisfies Record<string, string>;
+interface ScopeSpec {
+  /** What it opens, for people. */
+  readonly opens: string;
+}
+
+/** Every scope. */
+const SCOPES = {
+  inference: { opens: "run models and list them" },
+  files: { opens: "upload, read and delete files" },
+  batches: { opens: "start, read and cancel batches" },
+  "usage:read": { opens: "read usage, cost and fair share" },
+  "adapters:read": { opens: "list adapters" },
+  "adapters:manage": { opens: "upload, grant, pin and delete adapters" },
+  "keys:read": { opens: "list keys, without their secrets" },
+  "keys:manage": { opens: "make, change, rotate and revoke keys" },
+  "audit:read": { opens: "read the audit log" },
+} as const satisfies Record<string, ScopeSpec>;
 
 export type Scope = keyof typeof SCOPES;
 
-/** True when `text` is a scope of the list. */
-export function isScope(text: string): text is Scope {
-  return Object.hasOwn(SCOPES, text);
+const specs: Readonly<Record<Scope, ScopeSpec>> = SCOPES;
+
+/** The public facts of a scope. */
+export function scopeSpec(scope: Scope): ScopeSpec {
+  return specs[scope];
+}
+
+/** All scopes in the table's order. */
+export function scopeNames(): readonly Scope[] {
+  return Object.keys(SCOPES) as Scope[];
 }

@@ -1,10 +1,10 @@
-// Owns the types of the RPC that TenantAccount answers: edge -> account (admit, release, keys) and
+// Owns the types of the RPC that TenantAccount answers: edge -> account (admit, release) and
 // UsageIntake -> account (settleMany). Plain data only: it crosses isolates.
 import type { Scope } from "../access/scopes.ts";
 import type { ErrorValue } from "../app-error.ts";
 import type { UsageRecord } from "../wire/usage.ts";
+import type { AccountAccessRpc } from "./account-access.ts";
 import type { AccountConfig } from "./account-config.ts";
-import type { AccountKey, KeyChangeOutcome, KeyTerms } from "./account-key.ts";
 
 /** What the edge knows when it asks: the key's claim by its MAC, and bounds of what the request may take. */
 export interface AdmitInput {
@@ -70,15 +70,9 @@ export type AdmitOutcome =
   | { readonly ok: false; readonly error: ErrorValue; readonly rates: RateState | null };
 
 /** The RPC surface of TenantAccount. */
-export interface TenantAccountRpc {
+export interface TenantAccountRpc extends AccountAccessRpc {
   /** Creates or replaces the tenant's configuration. */
   configure(config: AccountConfig): Promise<void>;
-  /** Adds a key, or replaces one with the same id; false when the tenant has as many live keys as it may. */
-  putKey(key: AccountKey): Promise<boolean>;
-  /** Changes what is named of a key, at once. */
-  changeKey(keyId: string, change: Partial<KeyTerms>): Promise<KeyChangeOutcome>;
-  /** Revokes at once; false when the key is unknown. Idempotent. */
-  revokeKey(keyId: string): Promise<boolean>;
   admit(input: AdmitInput): Promise<AdmitOutcome>;
   /** Gives a hold back for a request that no node accepted. Idempotent; unknown ids are ignored. */
   release(requestId: string): Promise<void>;

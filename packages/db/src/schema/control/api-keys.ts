@@ -26,6 +26,10 @@ export const apiKeys = sqliteTable(
     allowedIps: text("allowed_ips", { mode: "json" }).$type<readonly string[]>(),
     expiresAtMs: integer("expires_at_ms"),
     revokedAtMs: integer("revoked_at_ms"),
+    /** The key that this one replaces. */
+    rotatedFromId: text("rotated_from_id"),
+    /** A rotated key is dead from then on. */
+    graceUntilMs: integer("grace_until_ms"),
     createdAtMs: integer("created_at_ms").notNull(),
   },
   (table) => [index("api_keys_by_tenant").on(table.tenantId)],

@@ -1,0 +1,25 @@
+// Owns what an entry of the audit log says. A new administrative action gets its name here.
+
+/** What was done, as subject and past participle. */
+export type AuditAction =
+  "tenant.created" | "key.created" | "key.changed" | "key.rotated" | "key.revoked";
+
+/** What it was changed to: short values, no secrets. */
+export type AuditDetails = Readonly<
+  Record<string, string | number | boolean | null | readonly string[]>
+>;
+
+export interface AuditEntry {
+  /** `aud_...`; entries are read in the order of their ids. */
+  readonly id: string;
+  readonly atMs: number;
+  /** Null for what concerns no single tenant. */
+  readonly tenantId: string | null;
+  readonly actorKind: "operator" | "key" | "member";
+  readonly actorId: string;
+  readonly action: AuditAction;
+  readonly target: string;
+  readonly ip: string | null;
+  readonly requestId: string;
+  readonly details: AuditDetails;
+}

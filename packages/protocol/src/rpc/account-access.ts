@@ -1,0 +1,66 @@
+// Owns the types of the RPC about who may do what at a tenant: keys and their life, and the authorisation of routes
+// that compute nothing. Plain data only: it crosses isolates.
+import type { Scope } from "../access/scopes.ts";
+import type { ErrorValue } from "../app-error.ts";
+import type {
+  AccountKey,
+  KeyManager,
+  KeyOutcome,
+  KeyRotation,
+  KeyTerms,
+  KeyUse,
+} from "./account-key.ts";
+import type { RateState } from "./account.ts";
+
+/** Who did something. The operator is one: there is one admin token. */
+export interface Actor {
+  readonly kind: "operator" | "key";
+  readonly id: string;
+}
+
+/** The verified caller of a route that computes nothing. */
+export interface Caller {
+  readonly tenantId: string;
+  readonly actor: Actor;
+  /** What binds a key that manages others; null for everybody else. */
+  readonly manager: KeyManager | null;
+}
+
+export interface AuthorizeInput {
+  readonly requestId: string;
+  readonly tenantId: string;
+  readonly keyId: string;
+  readonly secretHash: string;
+  readonly scope: Scope;
+  readonly clientIp?: string | undefined;
+}
+
+export type AuthorizeOutcome =
+  | {
+      readonly ok: true;
+      readonly caller: Caller;
+      /** The tenant's fair-share weight. */
+      readonly weight: number;
+      readonly rates: RateState | null;
+    }
+  | { readonly ok: false; readonly error: ErrorValue; readonly rates: RateState | null };
+
+/** The part of TenantAccount's RPC surface that is about access. */
+export interface AccountAccessRpc {
+  /** One call for a route that computes nothing; commits nothing. */
+  authorize(input: AuthorizeInput): Promise<AuthorizeOutcome>;
+  /** Adds a key, or replaces one with the same id; false when the tenant has as many live keys as it may. */
+  putKey(key: AccountKey): Promise<boolean>;
+  /** Changes what is named of a key, at once. */
+  changeKey(
+    keyId: string,
+    change: Partial<KeyTerms>,
+    manager?: KeyManager | null,
+  ): Promise<KeyOutcome>;
+  /** Gives a key a successor; both serve until the grace time is over. */
+  rotateKey(rotation: KeyRotation, manager?: KeyManager | null): Promise<KeyOutcome>;
+  /** Revokes at once and ends the key's work; false when the key is unknown to the manager. Idempotent. */
+  revokeKey(keyId: string, manager?: KeyManager | null): Promise<boolean>;
+  /** Of keys that were ever used. */
+  keyUses(): Promise<readonly KeyUse[]>;
+}
