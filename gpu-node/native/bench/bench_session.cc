@@ -90,7 +90,8 @@ void Session::AddRow(int32_t slot, int32_t first_pos, int32_t count, bool sample
   At(view_.row_n_tokens, row) = count;
   At(view_.row_first_pos, row) = first_pos;
   At(view_.row_token_offset, row) = offset;
-  At(view_.row_adapter, row) = kNone;
+  const auto index = static_cast<size_t>(slot);
+  At(view_.row_adapter, row) = index < adapter_slots_.size() ? adapter_slots_[index] : kNone;
   At(view_.row_mask_slot, row) = kNone;
   At(view_.row_n_logit_rows, row) = samples ? 1 : 0;
   for (int32_t i = 0; i < count; ++i)

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <utility>
 #include <vector>
 
 #include "core/step_views.h"
@@ -39,6 +40,11 @@ class Session {
  public:
   Session(const SessionShape& shape, RunStep run);
 
+  // The adapter slot of each sequence's rows from now on, kNone without; none at first.
+  void UseAdapters(std::vector<int32_t> adapter_slots) {
+    adapter_slots_ = std::move(adapter_slots);
+  }
+
   // Seconds from an empty slot to the first sampled token of a prompt.
   Timing Prefill(int32_t prompt_tokens);
   // Seconds of generating `new_tokens` for each of `sequences`, prompts computed beforehand.
@@ -58,6 +64,7 @@ class Session {
   PlanView view_;
   int32_t step_id_ = 0;
   int32_t pages_per_slot_;
+  std::vector<int32_t> adapter_slots_;
 };
 
 }  // namespace fairlane::bench

@@ -80,7 +80,9 @@ bool OpsBench::Open(char** argv, std::string* error) {
                                      .capacity = shape_.capacity,
                                      .keep_logits = false,
                                      .has_bf16_attention = is_bf16,
-                                     .kv_type = kKvF16};
+                                     .kv_type = kKvF16,
+                                     .adapter_slots = 0,
+                                     .adapter_type = kTileF16};
   if (!runner_.Open(options, error)) return false;
   attention_ = is_bf16 ? "bf16" : "f32";
   NameWeights(model_);

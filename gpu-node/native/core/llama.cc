@@ -125,7 +125,7 @@ GemmInput Llama::Input(int32_t tokens, int32_t k) const {
 }
 
 void Llama::Multiply(const Linear& linear, const GemmInput& input, const GemmOutput& output,
-                     const LoraTargets* targets) const {
+                     const LoraStage& stage) const {
   const TokenBlocks blocks(input.tokens);
   const int32_t run = PanelsPerRun(input.tokens);
   int32_t runs = 0;
@@ -141,12 +141,15 @@ void Llama::Multiply(const Linear& linear, const GemmInput& input, const GemmOut
       if (index < part_runs) {
         const int32_t begin = index * run;
         const int32_t end = std::min(begin + run, PanelCount(part.rows));
-        const GemmOutput part_output = {y + token * output.stride, output.stride,
-                                        output.accumulate};
-        parts_.backend->gemm(&part, &block, &part_output, begin, end);
-        if (targets == nullptr) return;
-        parts_.lora->Expand(*targets, {static_cast<int32_t>(i), y, output.stride},
-                            {token, token + block.tokens, begin, end});
+        parts_.lora->Multiply(stage, {&part,
+                                      static_cast<int32_t>(i),
+                                      block,
+                                      y,
+                                      output.stride,
+                                      output.accumulate,
+                                      {token, token + block.tokens, begin, end},
+                                      item,
+                                      blocks.count * runs});
         return;
       }
       index -= part_runs;
@@ -240,9 +243,10 @@ GemmInput Llama::GateUp(int32_t layer_number, int32_t tokens) const {
   const Backend& backend = *parts_.backend;
   const int64_t stride = 2 * int64_t{p.ffn};
   const LoraTargets targets = {layer_number, kLoraGate, 2};
+  const LoraStage stage = {targets, {layer_number, kLoraDown, 1}};
   const GemmInput input = NormInput(a.hidden(), layer.ffn_norm, tokens, &targets);
   if (parts_.model->is_f32()) {
-    Multiply(layer.gate_up, input, {a.gate_up(), stride, false}, &targets);
+    Multiply(layer.gate_up, input, {a.gate_up(), stride, false}, stage);
     const SiluMulArgs silu = {a.gate_up(), a.normed(), p.ffn};
     parts_.workers->ForPieces(input.tokens, kTokensPerPiece, [&](int32_t begin, int32_t end) {
       backend.silu_mul(&silu, begin, end);
@@ -260,14 +264,18 @@ GemmInput Llama::GateUp(int32_t layer_number, int32_t tokens) const {
     const int32_t begin = item % runs * run;
     const int32_t end = std::min(begin + run, groups);
     const GemmInput block = blocks.Input(input, token, p.hidden);
-    float* const gate = a.gate_up() + token * stride;
-    const GemmOutput gate_output = {gate, stride, false};
-    const GemmOutput up_output = {gate + p.ffn, stride, false};
-    backend.gemm(&layer.gate_up.parts[0], &block, &gate_output, begin, end);
-    backend.gemm(&layer.gate_up.parts[1], &block, &up_output, begin, end);
-    const LoraPiece piece = {token, token + block.tokens, begin, end};
-    parts_.lora->Expand(targets, {0, a.gate_up(), stride}, piece);
-    parts_.lora->Expand(targets, {1, a.gate_up() + p.ffn, stride}, piece);
+    for (int32_t part = 0; part < 2; ++part) {
+      parts_.lora->Multiply(stage, {&layer.gate_up.parts[static_cast<size_t>(part)],
+                                    part,
+                                    block,
+                                    a.gate_up() + part * p.ffn,
+                                    stride,
+                                    false,
+                                    {token, token + block.tokens, begin, end},
+                                    2 * item + part,
+                                    2 * blocks.count * runs});
+    }
+    const float* const gate = a.gate_up() + token * stride;
     const SiluQuantizeArgs silu = {gate + begin * kPanelRows,
                                    gate + p.ffn + begin * kPanelRows,
                                    stride,
@@ -283,10 +291,11 @@ void Llama::FeedForward(int32_t layer_number, int32_t tokens) const {
   const ModelParams& p = parts_.model->params();
   const Activations& a = *parts_.activations;
   const LoraTargets targets = {layer_number, kLoraDown, 1};
+  const LoraTargets next = {layer_number + 1, kLoraQ, layer_number + 1 < p.layers ? 3 : 0};
   const GemmInput gated = GateUp(layer_number, tokens);
   Shrink(targets, gated, p.ffn);
   Multiply(parts_.model->layers()[static_cast<size_t>(layer_number)].down, gated,
-           {a.hidden(), p.hidden, true}, &targets);
+           {a.hidden(), p.hidden, true}, {targets, next});
 }
 
 void Llama::Forward(const StepBatch& batch) const {
@@ -305,11 +314,11 @@ void Llama::Forward(const StepBatch& batch) const {
     const LoraTargets qkv = {i, kLoraQ, 3};
     const LoraTargets o = {i, kLoraO, 1};
     const GemmInput input = NormInput(a.hidden(), layer.attention_norm, tokens, &qkv);
-    Multiply(layer.qkv, input, {a.qkv(), qkv_stride, false}, &qkv);
+    Multiply(layer.qkv, input, {a.qkv(), qkv_stride, false}, {qkv, o});
     PlaceHeads(batch, i);
     const GemmInput attended = Attention(batch, i);
     Shrink(o, attended, p.heads * p.head_dim);
-    Multiply(layer.o, attended, {a.hidden(), p.hidden, true}, &o);
+    Multiply(layer.o, attended, {a.hidden(), p.hidden, true}, {o, {i, kLoraGate, 2}});
     FeedForward(i, tokens);
   }
 }
@@ -335,7 +344,7 @@ void Llama::Logits(const int32_t* tokens, int32_t count) const {
                 static_cast<size_t>(p.hidden) * sizeof(float));
   }
   const GemmInput input = NormInput(a.gathered(), parts_.model->output_norm(), count, nullptr);
-  Multiply(parts_.model->output(), input, {a.logits(), p.vocab, false}, nullptr);
+  Multiply(parts_.model->output(), input, {a.logits(), p.vocab, false}, {});
 }
 
 }  // namespace fairlane

@@ -49,9 +49,8 @@ class Llama {
   void Shrink(const LoraTargets& targets, const GemmInput& input, int32_t k) const;
   // What activations.normed() holds as such an input.
   GemmInput Input(int32_t tokens, int32_t k) const;
-  // `targets`: the parts of `linear`, where adapters may change them.
   void Multiply(const Linear& linear, const GemmInput& input, const GemmOutput& output,
-                const LoraTargets* targets) const;
+                const LoraStage& stage) const;
   // Bias and norms of heads (Qwen2, Qwen3), rotary turn and appending of K and V.
   void PlaceHeads(const StepBatch& batch, int32_t layer) const;
   // Leaves its result in activations, as the input of the layer's `o`.

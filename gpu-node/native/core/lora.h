@@ -30,13 +30,27 @@ struct LoraInput {
   int32_t k;
 };
 
-// Where one part's outputs are: element (t, r) at y[t * stride + r], t counted from the step's
-// first token.
-struct LoraOutput {
-  int32_t part;
-  float* y;
-  int64_t stride;
+// One linear layer in the order of a forward pass.
+struct LoraStage {
+  LoraTargets own;   // count 0: no adapter changes it
+  LoraTargets next;  // whose Shrink comes after it; count 0: none
 };
+
+// A piece of a linear layer: some panels of one part, for some tokens.
+struct LoraProduct {
+  const GemmWeights* weights;
+  int32_t part;
+  GemmInput input;  // of the piece's tokens
+  float* y;         // of the part and the step's first token
+  int64_t stride;
+  bool accumulate;
+  LoraPiece piece;
+  // This is piece `index` of the `count` pieces of the layer.
+  int32_t index;
+  int32_t count;
+};
+
+struct LoraAhead;
 
 class Lora {
  public:
@@ -50,10 +64,17 @@ class Lora {
   // First half, for the tokens of a range of the step's whole input.
   void Shrink(const LoraTargets& targets, const LoraInput& input, int32_t token_begin,
               int32_t token_end) const;
-  // Second half: adds to the outputs of one part. Shrink was done for these tokens.
-  void Expand(const LoraTargets& targets, const LoraOutput& output, const LoraPiece& piece) const;
+  // Second half: a piece of the base matrix, and what adapters add to it. Shrink was done for these
+  // tokens. What adapters need next is brought near meanwhile: with a token or two for each adapter
+  // they are bound by memory, and the base matrix of many rows is not.
+  void Multiply(const LoraStage& stage, const LoraProduct& product) const;
 
  private:
+  void Expand(const LoraTargets& targets, const LoraProduct& product) const;
+  void AheadOfExpand(const LoraTargets& targets, const LoraProduct& product,
+                     LoraAhead* ahead) const;
+  void AheadOfShrink(const LoraTargets& targets, const LoraProduct& product,
+                     LoraAhead* ahead) const;
   float* LowOf(int32_t token, int32_t part) const;
 
   const Backend* backend_ = nullptr;

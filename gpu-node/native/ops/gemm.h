@@ -50,6 +50,16 @@ struct ActivationGroup {
 };
 static_assert(sizeof(ActivationGroup) == 40);
 
+// Memory that is needed soon: a product may bring it near the core while it computes, or not.
+struct AheadRange {
+  const uint8_t* data;
+  int64_t bytes;
+};
+struct AheadRanges {
+  const AheadRange* ranges;
+  int32_t count;
+};
+
 // Activations of `tokens` rows; `x` alone is used with kWeightF32, `groups` alone otherwise. A
 // quantised product adds (d * scale) * I group by group, where I is an exact integer in 32 bits:
 //   Q8: I = dot(w.q, x.q) - zero * sum(w.q)
@@ -59,6 +69,7 @@ struct GemmInput {
   int32_t tokens;
   const float* x;                 // [tokens, k]
   const ActivationGroup* groups;  // [tokens, k / kGroup]
+  const AheadRanges* ahead = nullptr;
 };
 
 struct GemmOutput {

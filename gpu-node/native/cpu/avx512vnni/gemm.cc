@@ -159,6 +159,40 @@ inline void StoreRows(__m512 (*y)[2], const GemmOutput& output, int32_t token, i
   }
 }
 
+// Brings ranges of memory into the second-level cache, a few lines with each group: while many
+// tokens are computed the memory is idle.
+class AheadReader {
+ public:
+  // `steps`: how often Next will be called.
+  AheadReader(const AheadRanges& ahead, int64_t steps)
+      : range_(ahead.ranges), end_(ahead.ranges + ahead.count) {
+    int64_t lines = 0;
+    for (const AheadRange* range = range_; range < end_; ++range)
+      lines += range->bytes / kLineBytes;
+    const int64_t each = (lines + steps - 1) / steps;
+    lines_ = static_cast<int32_t>(each < kAheadLinesMax ? each : kAheadLinesMax);
+  }
+
+  void Next() {
+    for (int32_t i = 0; i < lines_ && range_ < end_; ++i) {
+      _mm_prefetch(reinterpret_cast<const char*>(range_->data + offset_), _MM_HINT_T1);
+      offset_ += kLineBytes;
+      if (offset_ < range_->bytes) continue;
+      ++range_;
+      offset_ = 0;
+    }
+  }
+
+ private:
+  // More would hold up the product itself.
+  static constexpr int64_t kAheadLinesMax = 8;
+
+  const AheadRange* range_;
+  const AheadRange* end_;
+  int64_t offset_ = 0;
+  int32_t lines_ = 0;
+};
+
 // One piece of work: a panel for some tokens, and where the last panel of the caller's run ends.
 struct Piece {
   const GemmWeights* weights;
@@ -166,6 +200,7 @@ struct Piece {
   const GemmOutput* output;
   int32_t panel;
   const uint8_t* end;
+  AheadReader* ahead;  // null without
 };
 
 // `ahead_bytes`: how far weights are read ahead, 0 for not at all.
@@ -186,6 +221,7 @@ void Tile(const Piece& piece, int32_t token, size_t ahead_bytes) {
           _mm_prefetch(reinterpret_cast<const char*>(at.group + ahead_bytes + line), _MM_HINT_T0);
       }
     }
+    if (piece.ahead != nullptr) piece.ahead->Next();
     Group<Format, T>(at, tokens, y);
     at.group += Format::kGroupBytes;
     at.sums += Format::kSumBytes;
@@ -234,8 +270,13 @@ void Panel(const Piece& piece) {
 void Gemm(const GemmWeights* weights, const GemmInput* input, const GemmOutput* output,
           int32_t panel_begin, int32_t panel_end) {
   const uint8_t* const end = PanelOf(*weights, panel_end);
+  const int64_t tiles = (input->tokens + kTokensAtOnce - 1) / kTokensAtOnce;
+  const int64_t steps = (panel_end - panel_begin) * tiles * (weights->k / kGroup);
+  const AheadRanges none = {nullptr, 0};
+  AheadReader reader(input->ahead != nullptr ? *input->ahead : none, steps);
   for (int32_t panel = panel_begin; panel < panel_end; ++panel) {
-    const Piece piece = {weights, input, output, panel, end};
+    const Piece piece = {weights, input, output,
+                         panel,   end,   input->ahead != nullptr ? &reader : nullptr};
     if (weights->format == kWeightQ4) {
       Panel<Q4>(piece);
     } else {
