@@ -22,25 +22,33 @@ async function rigWith(adapterCount: number, options: RigOptions): Promise<Adapt
 }
 
 describe("requests with adapters", () => {
-  it("say what they say alone: in any mix, with the cache, preempted and as forks", async () => {
-    await using rig = await rigWith(4, { pageCount: 24, slotCount: 6, stepBudgetTokens: 12 });
-    const asked = [1, null, 2, 3, 1, 4, null, 2, 3, 4, 1, 2];
-    for (const [index, adapter] of asked.entries()) {
-      const forks = index % 4 === 0 ? [{ requestId: `f${index}`, seedLow: 0, seedHigh: 0 }] : [];
-      const fields = { promptTokens: PROMPT.slice(0, 6 + index), maxOutputTokens: 10, forks };
-      rig.submit(`r${index}`, adapter, { ...fields, tenantSalt: index % 2 === 0 ? "a" : "b" });
-    }
-    await rig.runToEnd(100_000);
-    expect(rig.scheduler.preemptions.recomputeCount).toBeGreaterThan(0);
-    for (const [index, adapter] of asked.entries()) {
-      const fields = { promptTokens: PROMPT.slice(0, 6 + index), maxOutputTokens: 10 };
-      const expected = await alone(adapter, fields);
-      expect(rig.said.get(`r${index}`)).toEqual(expected);
-      if (index % 4 === 0) expect(rig.said.get(`f${index}`)).toEqual(expected);
-    }
-    rig.scheduler.parts.room.flush();
-    expect(rig.scheduler.parts.pool.freeCount).toBe(24);
-  });
+  it.each([
+    ["computed again", false],
+    ["swapped out", true],
+  ])(
+    "say what they say alone: in any mix, with the cache, as forks, and %s",
+    async (_, isSwapping) => {
+      const sizes = { pageCount: 24, slotCount: 6, stepBudgetTokens: 12 };
+      await using rig = await rigWith(4, { ...sizes, isSwapping });
+      const asked = [1, null, 2, 3, 1, 4, null, 2, 3, 4, 1, 2];
+      for (const [index, adapter] of asked.entries()) {
+        const forks = index % 4 === 0 ? [{ requestId: `f${index}`, seedLow: 0, seedHigh: 0 }] : [];
+        const fields = { promptTokens: PROMPT.slice(0, 6 + index), maxOutputTokens: 10, forks };
+        rig.submit(`r${index}`, adapter, { ...fields, tenantSalt: index % 2 === 0 ? "a" : "b" });
+      }
+      await rig.runToEnd(100_000);
+      const { recomputeCount, swapCount } = rig.scheduler.preemptions;
+      expect(isSwapping ? swapCount : recomputeCount).toBeGreaterThan(0);
+      for (const [index, adapter] of asked.entries()) {
+        const fields = { promptTokens: PROMPT.slice(0, 6 + index), maxOutputTokens: 10 };
+        const expected = await alone(adapter, fields);
+        expect(rig.said.get(`r${index}`)).toEqual(expected);
+        if (index % 4 === 0) expect(rig.said.get(`f${index}`)).toEqual(expected);
+      }
+      rig.scheduler.parts.room.flush();
+      expect(rig.scheduler.parts.pool.freeCount).toBe(24);
+    },
+  );
 
   it("find nothing in the prefix cache that another adapter computed", async () => {
     await using rig = await rigWith(2, { pageCount: 64 });

@@ -10,6 +10,7 @@ import { StepCycle } from "../../scheduler/step.ts";
 import type { CheckEngineOptions } from "../../scheduler/testing/check-engine-info.ts";
 import { engineRequest, type RequestFields } from "../../scheduler/testing/engine-request.ts";
 import { PagedCheckEngine } from "../../scheduler/testing/paged-check-engine.ts";
+import { MemorySwap } from "../../scheduler/testing/memory-swap.ts";
 import { PackedStore } from "../packed-store.ts";
 
 export interface RigOptions extends CheckEngineOptions {
@@ -17,7 +18,11 @@ export interface RigOptions extends CheckEngineOptions {
   readonly slackUnits?: number;
   /** Memory for packed forms; 0: each load reads its file. */
   readonly hostBytesMax?: number;
+  /** From any origin; time stands still when absent. */
+  readonly nowUs?: () => number;
   readonly scheduler?: Partial<SchedulerOptions>;
+  /** Preempted requests are swapped out. */
+  readonly isSwapping?: boolean;
 }
 
 /** The digest that stands for adapter `index`. */
@@ -48,6 +53,7 @@ export class AdapterRig implements AsyncDisposable {
   /** Digest's last digits and state, in order. */
   readonly moves: string[] = [];
   readonly #folder: AsyncDisposable;
+  readonly #swap: MemorySwap;
 
   private constructor(
     options: RigOptions,
@@ -58,6 +64,7 @@ export class AdapterRig implements AsyncDisposable {
     this.#folder = folder;
     this.engine = engine;
     this.store = store;
+    this.#swap = new MemorySwap({ engine });
     this.scheduler = new Scheduler({
       info: engine.info,
       clock: this.clock,
@@ -69,11 +76,12 @@ export class AdapterRig implements AsyncDisposable {
       adapters: {
         engine,
         store,
-        nowUs: () => 0,
+        nowUs: options.nowUs ?? (() => 0),
         distinctCountMax,
         slackUnits,
         onState: (digest, state) => this.moves.push(`${Number.parseInt(digest, 16)} ${state}`),
       },
+      swapSpace: options.isSwapping === true ? this.#swap : undefined,
       ...options.scheduler,
     });
     this.steps = new StepCycle(this.scheduler, engine);
@@ -134,6 +142,7 @@ export class AdapterRig implements AsyncDisposable {
     for (let round = 0; this.scheduler.hasWork || this.steps.inFlightCount > 0; round++) {
       if (round > roundsMax) throw new Error("the requests do not end");
       while (this.steps.inFlightCount < 2 && this.start());
+      this.#swap.runOne();
       if (this.steps.inFlightCount > 0) this.settle();
       else await this.adapters.nextMove();
     }
