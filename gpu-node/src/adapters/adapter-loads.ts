@@ -1,7 +1,7 @@
 // Owns the bringing of adapters into pages: which one is read from disk or copied next, the one whose turn it is first, then
-// those that waiting requests want; and how many pages are copied between two steps. What is known of an adapter is
-// adapter-residency.ts's. Invariants: an adapter gets all its pages or none, so that two halves never wait for each other;
-// copies take a bounded share of a step's time.
+// those that waiting requests want; and how many pages are copied between two steps. [Punica] sec. 5: others' requests go
+// on while an adapter is copied. What is known of an adapter is adapter-residency.ts's. Invariants: an adapter gets all
+// its pages or none, so that two halves never wait for each other; copies take a bounded share of a step's time.
 import { assert } from "@fairlane/base";
 import type { PackedAdapter } from "../engine/adapter-spec.ts";
 import type { Engine } from "../engine/engine.ts";
