@@ -258,6 +258,10 @@ class NodeRuntime {
       case "adapter-state":
         this.#adapters?.noteState(message.digest, message.state);
         return;
+      case "adapter-lost":
+        log.error("adapter_lost", { digest: message.digest });
+        this.#adapters?.noteLost(message.digest);
+        return;
       case "adapter-added":
       case "adapter-refused":
       case "closed":

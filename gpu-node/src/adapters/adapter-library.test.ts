@@ -71,6 +71,24 @@ describe("AdapterLibrary", () => {
     expect(keeper.told).toHaveLength(2);
   });
 
+  it("forgets all names of an adapter that the worker lost, and takes it again", async () => {
+    await using folder = await temporaryFolder();
+    await writePeft(folder.path);
+    const keeper = new NotingKeeper();
+    const adapters = library(keeper);
+    const { digest } = await adapters.add({ name: "one", folder: folder.path });
+    await adapters.add({ name: "other", folder: folder.path });
+    adapters.noteLost(digest);
+    expect([adapters.find("one"), adapters.find("other"), adapters.has(digest)]).toEqual([
+      undefined,
+      undefined,
+      false,
+    ]);
+    await adapters.add({ name: "one", folder: folder.path });
+    expect(keeper.told).toHaveLength(2);
+    expect(adapters.has(digest)).toBe(true);
+  });
+
   it("refuses other content under a name in use, the base model's included", async () => {
     await using folder = await temporaryFolder();
     await writePeft(folder.path);

@@ -138,6 +138,12 @@ export class AdapterLibrary {
     if (held !== undefined) held.state = state;
   }
 
+  /** Notes that the worker has lost an adapter: all of its names are gone, and it may be added again. */
+  noteLost(digest: string): void {
+    for (const name of this.#byDigest.get(digest)?.names ?? []) this.#digestOfName.delete(name);
+    this.#byDigest.delete(digest);
+  }
+
   async #add(wanted: {
     readonly name: string;
     readonly folder: string;

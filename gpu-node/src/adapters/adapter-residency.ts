@@ -24,6 +24,8 @@ export interface AdapterResidencyOptions {
   /** Gives pages back that others hold for later; false when there are none. */
   readonly unload?: () => boolean;
   readonly onState?: (digest: string, state: AdapterState) => void;
+  /** Told of adapters whose bytes are lost: no request may be submitted with them any more. */
+  readonly onLost?: (digest: string) => void;
 }
 
 export class AdapterResidency {
@@ -33,7 +35,7 @@ export class AdapterResidency {
   readonly #counts = new AdapterCounts();
   readonly #slots: AdapterSlots;
   readonly #loads: AdapterLoads;
-  readonly #failed = new Map<string, string>();
+  #failed = new Map<string, string>();
 
   constructor(options: AdapterResidencyOptions) {
     this.#options = options;
@@ -212,9 +214,8 @@ export class AdapterResidency {
 
   /** Adapters that cannot be had any more, with the reason; their waiting requests are to be ended. */
   takeFailed(): ReadonlyMap<string, string> {
-    if (this.#failed.size === 0) return NONE_FAILED;
-    const failed = new Map(this.#failed);
-    this.#failed.clear();
+    const failed = this.#failed;
+    if (failed.size > 0) this.#failed = new Map();
     return failed;
   }
 
@@ -279,6 +280,7 @@ export class AdapterResidency {
     }
     adapter.isRemoved = true;
     this.#enter(adapter, "cold");
+    this.#options.onLost?.(adapter.key);
     if (adapter.waitingCount > 0) this.#failed.set(adapter.key, reason);
     this.#forgetUnused(adapter);
   }
@@ -294,5 +296,3 @@ export class AdapterResidency {
     void this.#options.store.remove(adapter.key).catch(() => {});
   }
 }
-
-const NONE_FAILED: ReadonlyMap<string, string> = new Map();

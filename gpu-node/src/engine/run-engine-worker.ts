@@ -105,6 +105,7 @@ async function openAdapters(
     distinctCountMax,
     slackUnits: slackUnitsOf(slackTokens),
     onState: (digest, state) => post({ type: "adapter-state", digest, state }),
+    onLost: (digest) => post({ type: "adapter-lost", digest }),
   };
 }
 

@@ -289,6 +289,8 @@ export type FromWorker =
       readonly state: AdapterState;
     }
   | { readonly type: "adapter-refused"; readonly digest: string; readonly error: ErrorValue }
+  /** Its bytes cannot be had any more: it has to be added again. */
+  | { readonly type: "adapter-lost"; readonly digest: string }
   /** Where an adapter is from now on. */
   | { readonly type: "adapter-state"; readonly digest: string; readonly state: AdapterState }
   | { readonly type: "closed" };

@@ -46,6 +46,7 @@ function say(posted: readonly FromWorker[]): string[] {
         return `failed ${message.message}`;
       case "adapter-added":
       case "adapter-refused":
+      case "adapter-lost":
         return `${message.type} ${message.digest}`;
       case "adapter-state":
         return `adapter ${message.digest} ${message.state}`;

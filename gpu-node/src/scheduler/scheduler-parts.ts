@@ -61,7 +61,7 @@ export interface SchedulerOptions {
 /** How adapters are kept and served. */
 export interface AdapterOptions extends Pick<
   AdapterResidencyOptions,
-  "engine" | "store" | "nowUs" | "distinctCountMax" | "onState"
+  "engine" | "store" | "nowUs" | "distinctCountMax" | "onState" | "onLost"
 > {
   /** S: units by which requests whose adapter is in pages may get ahead of one whose adapter is not. */
   readonly slackUnits: number;
