@@ -181,7 +181,16 @@ describe.skipIf(!HAS_NATIVE_CORE)("adapters of a node", () => {
     expect(text).toMatch(/^fairlane_node_pages\{owner="adapter"\} [1-9]/m);
   });
 
-  it("wants the node's key, and loads nothing without a folder", async () => {
+  it("keeps adapters in int8 where that is asked for, which says a little else", async () => {
+    const flags = ["--adapter", `first=${join(folder.path, "one")}`, "--page-count", "200"];
+    await using small = await TinyNode.start([...flags, "--adapter-dtype", "int8"]);
+    const said = await say(small, "first");
+    expect(said).not.toBe(await say(node, "first"));
+    expect(await say(small, "first")).toBe(said);
+    expect(await say(small, "tiny-llama")).toBe(await say(node, "tiny-llama"));
+  });
+
+  it("loads nothing without a folder to load from", async () => {
     await using plain = await TinyNode.start(["--page-count", "64"]);
     const answer = await post(plain, "/v1/load_lora_adapter", { lora_name: "x", lora_path: "one" });
     expect(answer.status).toBe(404);
