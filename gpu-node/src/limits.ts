@@ -38,6 +38,8 @@ export const REQUESTS_PER_MINUTE = 20;
 export const ADAPTER_SLACK_TOKENS = 4_096;
 /** Time for which a request is passed over that waits for others, for pages or for a place among the adapters. */
 export const ADAPTER_PASSED_MS_MAX = 1_000;
+/** Adapters that are loaded ahead for the next requests: as many as join in a step, more would push each other out. */
+export const ADAPTERS_NEXT_MAX = 16;
 /** Percent of a step's time that copies of adapters take meanwhile: half of what running streams may notice. */
 export const ADAPTER_COPY_STEP_PERCENT = 10;
 /** Times that a request is preempted; then it joins with pages for its whole output and is left alone. */

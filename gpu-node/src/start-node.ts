@@ -230,7 +230,7 @@ class NodeRuntime {
 
   #heard(message: FromWorker): void {
     const { log } = this.#parts;
-    this.#keeper.heard(message);
+    this.#keeper.heard(message, this.#adapters);
     switch (message.type) {
       case "step":
         this.#streams.step(message);
@@ -256,12 +256,7 @@ class NodeRuntime {
         }
         return;
       case "adapter-state":
-        this.#adapters?.noteState(message.digest, message.state);
-        return;
       case "adapter-lost":
-        log.error("adapter_lost", { digest: message.digest });
-        this.#adapters?.noteLost(message.digest);
-        return;
       case "adapter-added":
       case "adapter-refused":
       case "closed":

@@ -217,8 +217,7 @@ export class RequestStorm {
     const { engine, afterStep } = this.#options;
     this.#hear(this.#scheduler.endExpired());
     const { residency } = this;
-    const head = this.#scheduler.parts.adapterTurns.headDigest(this.#scheduler.parts);
-    residency?.prepare(head);
+    const head = this.#scheduler.parts.adapterTurns.prepare(this.#scheduler.parts);
     while (this.#steps.inFlightCount < 2 && this.#steps.start()) this.#notePlanned();
     residency?.copy(head, this.#steps.inFlightCount > 0 ? 0 : null);
     if (this.#steps.inFlightCount === 0) await residency?.nextMove();

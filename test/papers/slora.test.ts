@@ -91,6 +91,47 @@ class PoolLife {
   }
 }
 
+type Pick = (draw: () => number, adapterCount: number) => number;
+
+const uniform: Pick = (draw, adapterCount) => Math.floor(draw() * adapterCount);
+
+const zipf: Pick = (draw, adapterCount) => {
+  const weights = Array.from({ length: adapterCount }, (_, rank) => (rank + 1) ** -1.5);
+  let left = draw() * weights.reduce((sum, weight) => sum + weight, 0);
+  return Math.max(
+    weights.findIndex((weight) => (left -= weight) <= 0),
+    0,
+  );
+};
+
+/** Steps for 3,000 requests of one tenant, of which a hundred wait all the time. Adapters have two pages each. */
+async function stepsWith(run: {
+  readonly adapterCount: number;
+  readonly pageCount: number;
+  readonly pick: Pick;
+}): Promise<number> {
+  await using rig = await AdapterRig.make({
+    pageCount: run.pageCount,
+    slotCount: 64,
+    adapterSlots: 2_000,
+    stepBudgetTokens: 512,
+    slackUnits: 4_096 * 5_040,
+    readsContext: false,
+  });
+  for (let index = 0; index < run.adapterCount; index++) await rig.add(index, 2);
+  const draw = seededRandom(5);
+  const { parts } = rig.scheduler;
+  for (let sent = 0; sent < 3_000 || rig.scheduler.hasWork;) {
+    for (; sent < 3_000 && parts.waiting.count < 100; sent++) {
+      const fields = { promptLength: 12, maxOutputTokens: 4 + (sent % 9) };
+      rig.submit(`r${sent}`, run.pick(draw, run.adapterCount), fields);
+    }
+    while (rig.steps.inFlightCount < 2 && rig.start());
+    if (rig.steps.inFlightCount > 0) rig.settle(false);
+  }
+  return parts.pool.submittedStepId;
+}
+
 describe("[S-LoRA] Unified Paging", () => {
   it("uses the whole pool after 100,000 random loads and evictions as on the first day", async () => {
     await using rig = await AdapterRig.make({
@@ -117,6 +158,21 @@ describe("[S-LoRA] Unified Paging", () => {
     for (const page of all) pool.release(page);
     rig.scheduler.checkIntegrity();
   });
+
+  it.each([
+    ["Zipf 1.5, a pool for a tenth", 800, zipf, 1.05],
+    ["uniform, a pool for a tenth", 800, uniform, 1.1],
+  ])(
+    "serves 2,000 adapters in hardly more steps than 5: %s",
+    async (popularity, pageCount, pick, most) => {
+      const few = await stepsWith({ adapterCount: 5, pageCount: 4_000, pick });
+      const many = await stepsWith({ adapterCount: 2_000, pageCount, pick });
+      process.stdout.write(
+        `2,000 adapters, ${popularity}: ${(many / few).toFixed(3)} of the steps of 5\n`,
+      );
+      expect(many / few).toBeLessThan(most);
+    },
+  );
 
   it("has no page for a rank that is not there: pages follow from what an adapter really has", async () => {
     await using rig = await AdapterRig.make({ pageCount: 64 });

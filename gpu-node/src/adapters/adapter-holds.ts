@@ -1,11 +1,11 @@
-// Owns which adapters requests wait for, in which order, and which resident ones are kept for them. Invariant: what is kept
-// is resident and waited for; it is given up newest first.
+// Owns which adapters the next requests want, in the order of their turns, and that those that are idle in their pages stay
+// there for them; and which adapters that requests wait for are not on their way. Invariant: what is kept is resident, used
+// by no running request, and wanted next; the one whose turn comes last is given up first.
 import type { Adapter } from "./adapter.ts";
 
 export class AdapterHolds {
-  /** Waited for, in the order in which the first waiting request came. */
-  readonly #wanted = new Set<Adapter>();
-  readonly #held = new Set<Adapter>();
+  #next: ReadonlySet<Adapter> = new Set();
+  readonly #lacking = new Set<Adapter>();
   /** Told when the evictor may choose it, or may not any more. */
   readonly #changed: (adapter: Adapter) => void;
   #heldPages = 0;
@@ -14,9 +14,9 @@ export class AdapterHolds {
     this.#changed = changed;
   }
 
-  /** Adapters that requests wait for, longest first. */
-  get wanted(): ReadonlySet<Adapter> {
-    return this.#wanted;
+  /** Adapters that requests wait for and that have to be brought in. */
+  get lackingCount(): number {
+    return this.#lacking.size;
   }
 
   /** Pages of what is kept. */
@@ -24,35 +24,35 @@ export class AdapterHolds {
     return this.#heldPages;
   }
 
-  want(adapter: Adapter): void {
-    this.#wanted.add(adapter);
-    this.refresh(adapter);
+  /** Notes whose turns come next. */
+  setNext(next: ReadonlySet<Adapter>): void {
+    const before = this.#next;
+    this.#next = next;
+    for (const adapter of before) this.refresh(adapter);
+    for (const adapter of next) this.refresh(adapter);
   }
 
-  unwant(adapter: Adapter): void {
-    this.#wanted.delete(adapter);
-    this.refresh(adapter);
-  }
-
-  /** Its state has changed: keeps it when it is resident and waited for. */
+  /** Its state, its use or who waits for it has changed. */
   refresh(adapter: Adapter): void {
-    this.#set(adapter, adapter.state === "resident" && this.#wanted.has(adapter));
+    const { state, waitingCount, pinCount } = adapter;
+    if (waitingCount > 0 && (state === "cold" || state === "host")) this.#lacking.add(adapter);
+    else this.#lacking.delete(adapter);
+    const isIdle = state === "resident" && pinCount === 0;
+    this.#hold(adapter, isIdle && waitingCount > 0 && this.#next.has(adapter));
   }
 
-  /** Gives up what was kept last, but for the adapter of the request whose turn it is; false when there is nothing. */
+  /** Gives up what is wanted last, but for the adapter of the request whose turn it is; false when there is nothing. */
   giveUp(headDigest: string | undefined): boolean {
-    const newest = [...this.#held].findLast(({ key }) => key !== headDigest);
-    if (newest === undefined) return false;
-    this.#set(newest, false);
+    const last = [...this.#next].findLast(({ key, isHeld }) => isHeld && key !== headDigest);
+    if (last === undefined) return false;
+    this.#hold(last, false);
     return true;
   }
 
-  #set(adapter: Adapter, isHeld: boolean): void {
+  #hold(adapter: Adapter, isHeld: boolean): void {
     if (adapter.isHeld === isHeld) return;
     adapter.isHeld = isHeld;
     this.#heldPages += isHeld ? adapter.pageCount : -adapter.pageCount;
-    if (isHeld) this.#held.add(adapter);
-    else this.#held.delete(adapter);
     this.#changed(adapter);
   }
 }

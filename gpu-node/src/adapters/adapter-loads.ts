@@ -1,5 +1,5 @@
 // Owns the bringing of adapters into pages: which one is read from disk or copied next, the one whose turn it is first, then
-// those that waiting requests want; and how many pages are copied between two steps. [Punica] sec. 5: others' requests go
+// those whose turns come next; and how many pages are copied between two steps. [Punica] sec. 5: others' requests go
 // on while an adapter is copied. What is known of an adapter is adapter-residency.ts's. Invariants: an adapter gets all
 // its pages or none, so that two halves never wait for each other; copies take a bounded share of a step's time.
 import { assert } from "@fairlane/base";
@@ -8,30 +8,25 @@ import type { Engine } from "../engine/engine.ts";
 import type { PagePool } from "../memory/page-pool.ts";
 import type { PoolRoom } from "../memory/pool-room.ts";
 import type { Adapter } from "./adapter.ts";
-import { ADAPTER_IDLE_COPY_PAGES, ADAPTER_LOADS_MAX, ADAPTER_PREFETCH_MAX } from "./limits.ts";
-import type { PackedStore } from "./packed-store.ts";
+import { AdapterReads, type AdapterReadsOptions } from "./adapter-reads.ts";
+import { ADAPTER_IDLE_COPY_PAGES, ADAPTER_LOADS_MAX } from "./limits.ts";
 
 /** What of the engine adapters need. */
 export type AdapterEngine = Pick<Engine, "writePages" | "setAdapter" | "clearAdapter"> & {
   readonly info: Pick<Engine["info"], "pageBytes" | "adapterSlots">;
 };
 
-export interface AdapterLoadsOptions {
+export interface AdapterLoadsOptions extends AdapterReadsOptions {
   readonly engine: AdapterEngine;
   readonly pool: PagePool;
   readonly room: PoolRoom;
-  readonly store: PackedStore;
-  /** From any origin. */
-  readonly nowUs: () => number;
   /** Takes a free slot; undefined when there is none now. */
   readonly takeSlot: () => number | undefined;
-  /** Pages that are kept for waiting requests and cannot be evicted. */
-  readonly heldPages: () => number;
+  /** What is kept for waiting requests and cannot be evicted. */
+  readonly held: { readonly heldPages: number };
   /** Gives up something kept for a waiting request, for one whose turn it is; false when there is nothing left. */
   readonly giveUp: (head: Adapter) => boolean;
   readonly moved: (adapter: Adapter, state: "cold" | "host" | "loading" | "resident") => void;
-  /** It cannot be had any more. */
-  readonly failed: (adapter: Adapter, reason: string) => void;
 }
 
 interface Load {
@@ -44,16 +39,14 @@ interface Load {
 export class AdapterLoads {
   readonly #options: AdapterLoadsOptions;
   readonly #loads: Load[] = [];
-  #fetching: Adapter | null = null;
+  readonly #reads: AdapterReads;
   /** Measured by the last copies; the first one is a single page. */
   #pageUs = Infinity;
-  /** What was read last, until it is in pages: the host tier may have no room for it. */
-  #fetched: { readonly adapter: Adapter; readonly packed: PackedAdapter } | null = null;
-  #waiters: (() => void)[] = [];
   #lackedPages: Adapter | null = null;
 
   constructor(options: AdapterLoadsOptions) {
     this.#options = options;
+    this.#reads = new AdapterReads(options);
   }
 
   /** Pages are being copied. */
@@ -63,7 +56,7 @@ export class AdapterLoads {
 
   /** Pages are being copied, or a file is being read. */
   get isBusy(): boolean {
-    return this.#fetching !== null || this.#loads.length > 0;
+    return this.#reads.count > 0 || this.#loads.length > 0;
   }
 
   /** Pages of adapters that are on their way. */
@@ -76,20 +69,17 @@ export class AdapterLoads {
     return this.#lackedPages === adapter;
   }
 
-  isFetchingOf(adapter: Adapter): boolean {
-    return this.#fetching === adapter;
+  /** Whether its file is being read. */
+  isReading(adapter: Adapter): boolean {
+    return this.#reads.has(adapter);
   }
 
-  /** Begins what can be begun: for the one whose turn it is, then for those that are wanted, longest waiting first. */
-  prepare(head: Adapter | null, wanted: Iterable<Adapter>): void {
+  /** Begins what can be begun: for the one whose turn it is, then for those whose turns come next. */
+  prepare(head: Adapter | null, next: ReadonlySet<Adapter>): void {
     this.#lackedPages = null;
+    this.#reads.dropUnwanted();
     if (head !== null) this.#begin(head, true);
-    let looked = 0;
-    for (const adapter of wanted) {
-      if (looked >= ADAPTER_PREFETCH_MAX) return;
-      looked += 1;
-      if (adapter !== head) this.#begin(adapter, false);
-    }
+    for (const adapter of next) if (adapter !== head) this.#begin(adapter, false);
   }
 
   /**
@@ -109,49 +99,19 @@ export class AdapterLoads {
 
   /** Resolves when a file was read; at once while pages can be copied, or when nothing is on its way. */
   nextMove(): Promise<void> {
-    if (this.#fetching === null || this.isLoading) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#waiters.push(resolve);
-    });
+    return this.isLoading ? Promise.resolve() : this.#reads.next();
   }
 
   #begin(adapter: Adapter, isHead: boolean): void {
     if (adapter.state !== "cold" && adapter.state !== "host") return;
-    const { store } = this.#options;
-    const fetched = this.#fetched?.adapter === adapter ? this.#fetched.packed : undefined;
-    const packed = store.get(adapter.key) ?? fetched;
-    if (packed === undefined) this.#fetch(adapter, isHead);
+    const packed = this.#reads.find(adapter);
+    if (packed === undefined) this.#reads.begin(adapter, isHead);
     else this.#start(adapter, packed, isHead);
-  }
-
-  #fetch(adapter: Adapter, isHead: boolean): void {
-    if (this.#fetching !== null) return;
-    // What was read and waits for pages is not thrown away for a prefetch.
-    const isKeptForOther = this.#fetched !== null && this.#fetched.adapter.waitingCount > 0;
-    if (isKeptForOther && !isHead) return;
-    const { store, nowUs, failed, moved } = this.#options;
-    this.#fetching = adapter;
-    const begunUs = nowUs();
-    const ended = (packed: PackedAdapter | undefined, reason: string): void => {
-      this.#fetching = null;
-      if (packed === undefined) failed(adapter, reason);
-      else {
-        adapter.readMs = (nowUs() - begunUs) / 1_000;
-        this.#fetched = { adapter, packed };
-        moved(adapter, "host");
-      }
-      for (const wake of this.#waiters.splice(0)) wake();
-    };
-    store.read(adapter.key).then(
-      (packed) => ended(packed, "its file is missing or damaged"),
-      () => ended(undefined, "its file cannot be read"),
-    );
   }
 
   #start(adapter: Adapter, packed: PackedAdapter, isHead: boolean): void {
     const { pool, takeSlot, moved } = this.#options;
-    // Somebody whose turn it is may pass one prefetch.
-    if (this.#loads.length >= (isHead ? ADAPTER_LOADS_MAX : ADAPTER_LOADS_MAX - 1)) return;
+    if (this.#loads.length >= ADAPTER_LOADS_MAX + (isHead ? 1 : 0)) return;
     if (!this.#makeRoom(adapter, isHead)) {
       this.#lackedPages ??= isHead ? adapter : null;
       return;
@@ -160,17 +120,17 @@ export class AdapterLoads {
     if (slot === undefined) return;
     adapter.slot = slot;
     adapter.pages = Int32Array.from({ length: adapter.pageCount }, () => pool.allocate("adapter"));
-    if (this.#fetched?.adapter === adapter) this.#fetched = null;
+    this.#reads.take(adapter);
     this.#loads.push({ adapter, packed, copiedPages: 0, copyUs: 0 });
     moved(adapter, "loading");
   }
 
   #makeRoom(adapter: Adapter, isHead: boolean): boolean {
-    const { room, pool, heldPages, giveUp } = this.#options;
+    const { room, pool, held, giveUp } = this.#options;
     const { pageCount } = adapter;
     if (!isHead) {
       // Nothing is evicted for a prefetch that has no room all the same.
-      return room.pagesWithin - heldPages() >= pageCount && room.makeRoom(pageCount);
+      return room.pagesWithin - held.heldPages >= pageCount && room.makeRoom(pageCount);
     }
     while (!room.makeRoom(pageCount)) {
       // What was evicted is free once steps in flight are done.

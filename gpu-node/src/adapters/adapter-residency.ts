@@ -43,7 +43,7 @@ export class AdapterResidency {
     this.#loads = new AdapterLoads({
       ...options,
       takeSlot: () => this.#slots.take(),
-      heldPages: () => this.#holds.heldPages,
+      held: this.#holds,
       giveUp: (head) => this.giveUp(head.key) || options.unload?.() === true,
       moved: (adapter, state) => this.#moved(adapter, state),
       failed: (adapter, reason) => this.#fail(adapter, reason),
@@ -63,6 +63,11 @@ export class AdapterResidency {
     return this.#adapters.size;
   }
 
+  /** True when requests wait for adapters that have to be brought in. */
+  get lacksSome(): boolean {
+    return this.#holds.lackingCount > 0;
+  }
+
   /** True while something is on its way into pages. */
   get isBusy(): boolean {
     return this.#loads.isBusy;
@@ -74,10 +79,7 @@ export class AdapterResidency {
   }
 
   get use(): AdapterUse {
-    const { pages, idlePages, residentCount, runningCount, totals } = this.#counts;
-    const { memoryBytes: hostBytes, droppedCount } = this.#options.store;
-    const all = { ...totals, droppedCount };
-    return { pages, idlePages, residentCount, runningCount, hostBytes, totals: all };
+    return this.#counts.useWith(this.#options.store);
   }
 
   /** One entry for each reference that adapters have to pages. O(pages), for checks only. */
@@ -130,7 +132,7 @@ export class AdapterResidency {
   want(digest: string): void {
     const adapter = this.#get(digest);
     adapter.waitingCount += 1;
-    if (adapter.waitingCount === 1) this.#holds.want(adapter);
+    if (adapter.waitingCount === 1) this.#holds.refresh(adapter);
   }
 
   /** A waiting request has joined or ended. */
@@ -139,7 +141,7 @@ export class AdapterResidency {
     adapter.waitingCount -= 1;
     assert(adapter.waitingCount >= 0, `${digest} is waited for by ${adapter.waitingCount}`);
     if (adapter.waitingCount > 0) return;
-    this.#holds.unwant(adapter);
+    this.#holds.refresh(adapter);
     this.#forgetUnused(adapter);
   }
 
@@ -161,6 +163,7 @@ export class AdapterResidency {
     if (adapter.pinCount > 1) return adapter.slot;
     this.#counts.pinned(adapter, true);
     for (const page of adapter.pages) this.#options.pool.retain(page);
+    this.#holds.refresh(adapter);
     this.#setCandidate(adapter);
     return adapter.slot;
   }
@@ -181,6 +184,7 @@ export class AdapterResidency {
     this.#counts.pinned(adapter, false);
     for (const page of adapter.pages) pool.release(page);
     adapter.lastStepId = pool.submittedStepId;
+    this.#holds.refresh(adapter);
     this.#setCandidate(adapter);
     this.#forgetUnused(adapter);
   }
@@ -188,13 +192,15 @@ export class AdapterResidency {
   /**
    * Begins loads, before a step is made up.
    * @param headDigest of the request whose turn it is
+   * @param nextDigests of those whose turns come next, in their order
    */
-  prepare(headDigest: string | undefined): void {
+  prepare(headDigest: string | undefined, nextDigests: readonly string[] = []): void {
     this.#vacateDone();
-    const { wanted } = this.#holds;
-    if (wanted.size === 0) return;
     const head = headDigest === undefined ? null : this.#get(headDigest);
-    this.#loads.prepare(head, wanted);
+    const next = new Set(nextDigests.map((digest) => this.#get(digest)));
+    if (head !== null) next.add(head);
+    this.#holds.setNext(next);
+    this.#loads.prepare(head, next);
   }
 
   /** Copies pages, after a step was submitted; `budgetUs` null: no step computes. */
@@ -204,10 +210,7 @@ export class AdapterResidency {
     this.#loads.copy(head ?? null, budgetUs);
   }
 
-  /**
-   * Lets something go that is kept for requests that wait, but for the adapter of the one whose turn it is.
-   * @returns false when there is nothing
-   */
+  /** Lets go what is kept for a waiting request, but for that of the one whose turn it is; false when nothing is. */
   giveUp(headDigest?: string): boolean {
     return this.#holds.giveUp(headDigest);
   }
@@ -231,6 +234,7 @@ export class AdapterResidency {
 
   #enter(adapter: Adapter, state: AdapterState): void {
     adapter.state = state;
+    this.#holds.refresh(adapter);
     this.#options.onState?.(adapter.key, state);
   }
 
@@ -240,7 +244,6 @@ export class AdapterResidency {
     this.#enter(adapter, state);
     if (state === "resident") {
       this.#counts.loaded(adapter);
-      this.#holds.refresh(adapter);
       this.#setCandidate(adapter);
     }
     this.#forgetUnused(adapter);
@@ -252,13 +255,11 @@ export class AdapterResidency {
 
   /** The evictor chose it, or nobody will ask for it any more. */
   #evicted(adapter: Adapter): void {
-    const { pool } = this.#options;
     assert(adapter.pinCount === 0 && adapter.state === "resident", `${adapter.key} is in use`);
     adapter.entry = null;
-    for (const page of adapter.takePages()) pool.evict(page);
+    for (const page of adapter.takePages()) this.#options.pool.evict(page);
     this.#counts.evicted(adapter);
     this.#enter(adapter, "evicting");
-    this.#holds.refresh(adapter);
     this.#slots.vacate(adapter);
     this.#vacateDone();
   }
@@ -286,7 +287,7 @@ export class AdapterResidency {
   }
 
   #forgetUnused(adapter: Adapter): void {
-    if (!adapter.isRemoved || !adapter.isUnused || this.#loads.isFetchingOf(adapter)) return;
+    if (!adapter.isRemoved || !adapter.isUnused || this.#loads.isReading(adapter)) return;
     if (adapter.state === "evicting") return;
     if (adapter.state === "resident") {
       if (adapter.entry !== null) this.#options.room.evictor.remove(adapter.entry);

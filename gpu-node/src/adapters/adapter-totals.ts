@@ -1,5 +1,6 @@
 // Owns the counts of what adapters have of the pool now and of what was done since the start, for metrics and load reports.
 import type { Adapter } from "./adapter.ts";
+import type { PackedStore } from "./packed-store.ts";
 
 /** Since the start. */
 export interface AdapterTotals {
@@ -42,6 +43,13 @@ export class AdapterCounts {
   idlePages = 0;
   residentCount = 0;
   runningCount = 0;
+
+  /** The report, with what the store says of the host tier. */
+  useWith({ memoryBytes, droppedCount }: Pick<PackedStore, "memoryBytes" | "droppedCount">) {
+    const { pages, idlePages, residentCount, runningCount } = this;
+    const totals = { ...this.totals, droppedCount };
+    return { pages, idlePages, residentCount, runningCount, hostBytes: memoryBytes, totals };
+  }
 
   /** It is in its pages and nobody runs with it. */
   loaded(adapter: Adapter): void {

@@ -26,10 +26,10 @@ export const ADAPTERS_MAX = 4_096;
 
 /** Bytes of packed adapters in the cache folder; beyond, those unused for longest are removed at the start. */
 export const ADAPTER_DISK_BYTES_MAX = 64 * 1024 ** 3;
-/** Adapters that are copied into pages at once: one prefetch, and the one whose turn it is. */
-export const ADAPTER_LOADS_MAX = 2;
-/** Wanted adapters that are looked at for a prefetch before each step: those beyond wait longer anyway. */
-export const ADAPTER_PREFETCH_MAX = 8;
+/** Adapters that are copied into pages at once, one more for the request whose turn it is: as many as are wanted next. */
+export const ADAPTER_LOADS_MAX = 16;
+/** Files that are read at once or wait for pages: reads of a few milliseconds each keep up with steps. */
+export const ADAPTER_READS_MAX = 8;
 /** Pages copied in one go while no step computes: some milliseconds, after which messages are heard. */
 export const ADAPTER_IDLE_COPY_PAGES = 64;
 /** Percent of the pool that one adapter may take: what is left holds a request. */

@@ -27,7 +27,7 @@ export class PackedStore {
   #memoryBytes = 0;
   #droppedCount = 0;
   #onDropped: ((digest: string) => void) | null = null;
-  /** Files are read, written and removed one after another: what is added again meets what was removed. */
+  /** Files are written and removed one after another: what is added again meets what was removed. */
   #files: Promise<unknown> = Promise.resolve();
 
   private constructor(options: PackedStoreOptions) {
@@ -51,7 +51,7 @@ export class PackedStore {
     return this.#options.folder;
   }
 
-  /** Resolves when files that are being read, written or removed are done with. */
+  /** Resolves when files that are being written or removed are done with. */
   async settled(): Promise<void> {
     await this.#files;
   }
@@ -81,7 +81,8 @@ export class PackedStore {
 
   /** Reads it from its file, and keeps it in memory where that has room. Undefined: there is no sound file. */
   read(digest: string): Promise<PackedAdapter | undefined> {
-    return this.#inTurn(async () => {
+    // After what was written or removed before; several at a time.
+    return this.#files.then(async () => {
       const packed = await this.#readFile(this.#pathOf(digest));
       if (packed !== undefined) this.#keep(digest, packed);
       return packed;

@@ -3,7 +3,7 @@
 import { AppError } from "@fairlane/protocol";
 import type { EngineHost } from "../engine/engine-host.ts";
 import type { FromWorker } from "../engine/worker-messages.ts";
-import type { AdapterKeeper, AdapterFacts } from "./adapter-library.ts";
+import type { AdapterFacts, AdapterKeeper, AdapterLibrary } from "./adapter-library.ts";
 import type { ReadAdapter } from "./read-adapter.ts";
 
 export class WorkerKeeper implements AdapterKeeper {
@@ -28,9 +28,13 @@ export class WorkerKeeper implements AdapterKeeper {
     this.#engine.tellAdapter({ type: "remove-adapter", digest });
   }
 
-  /** Takes a message of the worker in. */
-  heard(message: FromWorker): void {
+  /** Takes a message of the worker in, and passes on what the library is to know. */
+  heard(message: FromWorker, library: Pick<AdapterLibrary, "noteState" | "noteLost"> | null): void {
     switch (message.type) {
+      case "adapter-state":
+        return library?.noteState(message.digest, message.state);
+      case "adapter-lost":
+        return library?.noteLost(message.digest);
       case "adapter-added": {
         const { digest, packedBytes, state } = message;
         this.#take(digest)?.resolve({ packedBytes, state });

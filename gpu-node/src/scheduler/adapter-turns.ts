@@ -3,7 +3,7 @@
 // ahead than S. Invariant: who waits for others, for pages or for the bound on distinct adapters, is passed over for a
 // bounded time; then nobody joins until it has, so that no adapter is ever starved.
 import type { AdapterResidency } from "../adapters/adapter-residency.ts";
-import { ADAPTER_PASSED_MS_MAX } from "../limits.ts";
+import { ADAPTER_PASSED_MS_MAX, ADAPTERS_NEXT_MAX } from "../limits.ts";
 import type { WaitingRequest } from "../request/request.ts";
 import type { FairQueue } from "./fair-queue.ts";
 import type { Tier, TierTurns } from "./tier-turns.ts";
@@ -17,10 +17,17 @@ export class AdapterTurns {
     this.#slackUnits = slackUnits;
   }
 
-  /** The adapter of the request whose turn it is; undefined: it has none. */
-  headDigest({ waiting, turns }: { readonly waiting: FairQueue; readonly turns: TierTurns }) {
-    const tier = turns.order.find((one) => waiting.countOf(one) > 0);
-    return tier === undefined ? undefined : waiting.peek(tier)?.spec.adapter?.digest;
+  /** Begins the loads that the next requests need. @returns the adapter of the one whose turn it is */
+  prepare(parts: {
+    readonly waiting: FairQueue;
+    readonly turns: TierTurns;
+    readonly adapters: AdapterResidency | null;
+  }): string | undefined {
+    const { adapters } = parts;
+    if (adapters === null) return undefined;
+    const head = this.#headDigest(parts);
+    adapters.prepare(head, adapters.lacksSome ? this.#nextDigests(parts) : []);
+    return head;
   }
 
   /** Who joins next in a tier, if it fits; undefined when nobody may. Changes nothing in the queue. */
@@ -47,5 +54,26 @@ export class AdapterTurns {
   #mayPass(requestId: string, nowMs: number): boolean {
     if (this.#blocked?.requestId !== requestId) this.#blocked = { requestId, sinceMs: nowMs };
     return nowMs - this.#blocked.sinceMs < ADAPTER_PASSED_MS_MAX;
+  }
+
+  /** The adapter of the request whose turn it is; undefined: it has none. */
+  #headDigest({ waiting, turns }: { readonly waiting: FairQueue; readonly turns: TierTurns }) {
+    const tier = turns.order.find((one) => waiting.countOf(one) > 0);
+    return tier === undefined ? undefined : waiting.peek(tier)?.spec.adapter?.digest;
+  }
+
+  /**
+   * Adapters of those whose turns come next, in their order: of those who may join at all, within the slack. Costs some
+   * heap operations for each.
+   */
+  #nextDigests({ waiting, turns }: { readonly waiting: FairQueue; readonly turns: TierTurns }) {
+    const digests = new Set<string>();
+    const tier = turns.order.find((one) => waiting.countOf(one) > 0);
+    if (tier === undefined) return [];
+    waiting.peekWithin(tier, this.#slackUnits, ({ spec }) => {
+      if (spec.adapter !== undefined) digests.add(spec.adapter.digest);
+      return digests.size >= ADAPTERS_NEXT_MAX;
+    });
+    return [...digests];
   }
 }

@@ -116,9 +116,7 @@ export class SchedulerLoop {
     const { adapters, adapterTurns } = this.#scheduler.parts;
     const { stepsInFlightMax = STEPS_IN_FLIGHT_MAX } = this.#options;
     const begunUs = this.#nowUs();
-    const headDigest =
-      adapters === null ? undefined : adapterTurns.headDigest(this.#scheduler.parts);
-    adapters?.prepare(headDigest);
+    const headDigest = adapterTurns.prepare(this.#scheduler.parts);
     while (this.#steps.inFlightCount < stepsInFlightMax && this.#steps.start());
     this.#phasesUs.plan += this.#nowUs() - begunUs;
     const isBusy = adapters?.isBusy === true;
