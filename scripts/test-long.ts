@@ -11,7 +11,8 @@ const TEST_FILES = "{packages,gpu-node,test}/**/*.test.ts";
 const TEST_TIMEOUT_MS = 1_800_000;
 
 function runVitest(files: readonly string[]): Promise<number> {
-  const args = ["run", "--project", "unit", `--testTimeout=${TEST_TIMEOUT_MS}`, ...files];
+  const projects = ["--project", "unit", "--project", "e2e"];
+  const args = ["run", ...projects, `--testTimeout=${TEST_TIMEOUT_MS}`, ...files];
   const env = { ...process.env, FAIRLANE_LONG_RUN: "1" };
   const child = spawn("vitest", args, { cwd: ROOT, stdio: "inherit", env });
   return new Promise((resolve, reject) => {

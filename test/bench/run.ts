@@ -8,6 +8,7 @@ import { contention } from "./scenarios/contention.ts";
 import { CPU_SCENARIOS } from "./scenarios/cpu.ts";
 import { edgeOverhead } from "./scenarios/edge-overhead.ts";
 import { fairness } from "./scenarios/fairness.ts";
+import { ledger } from "./scenarios/ledger.ts";
 import { ops } from "./scenarios/ops.ts";
 import { perplexity } from "./scenarios/perplexity.ts";
 import { serve } from "./scenarios/serve.ts";
@@ -23,6 +24,7 @@ const SCENARIOS: Readonly<Record<string, (options: ScenarioOptions) => Promise<S
   "edge-overhead": edgeOverhead,
   ...CPU_SCENARIOS,
   contention,
+  ledger,
   ops,
   perplexity,
 };
