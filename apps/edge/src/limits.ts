@@ -94,3 +94,10 @@ export const PAGE_ROWS_MAX = 100;
 /** How long a rotated key serves on when nobody says: a day to roll its successor out; and the longest: a month. */
 export const KEY_GRACE_MS_DEFAULT = 24 * 3_600_000;
 export const KEY_GRACE_MS_MAX = 30 * 24 * 3_600_000;
+/** Wait for what is retained in R2: it takes some ten milliseconds. */
+export const RETAINED_TIMEOUT_MS = 5_000;
+/** How long counting a prompt's tokens may take: a node tokenises a megabyte within a second. */
+export const COUNT_DEADLINE_MS = 30_000;
+/** Input items of a stored response in one page, as in OpenAI's API. */
+export const INPUT_ITEMS_DEFAULT = 20;
+export const INPUT_ITEMS_MAX = 100;

@@ -7,9 +7,11 @@ import type {
   AdmitOutcome,
   AuthorizeOutcome,
   CompleteOutcome,
+  CountOutcome,
   EmbedOutcome,
   FleetStanding,
   HubCompletionRequest,
+  HubCountRequest,
   HubEmbeddingRequest,
   HubRequest,
   ModelCard,
@@ -77,6 +79,7 @@ export interface Script {
   readonly admit?: () => Promise<AdmitOutcome>;
   readonly complete?: () => Promise<CompleteOutcome>;
   readonly embed?: () => Promise<EmbedOutcome>;
+  readonly countTokens?: () => Promise<CountOutcome>;
   readonly stream?: () => Promise<Response>;
   readonly listModels?: () => Promise<readonly ModelCard[]>;
   readonly adapterResidency?: (digests: readonly string[]) => Promise<readonly AdapterResidency[]>;
@@ -101,6 +104,7 @@ interface Asked {
   readonly released: string[];
   readonly hubRequests: (HubRequest | HubCompletionRequest)[];
   readonly embeddingRequests: HubEmbeddingRequest[];
+  readonly countRequests: HubCountRequest[];
 }
 
 function scriptedAccount(script: Script, asked: Asked): TenantAccountRpc {
@@ -133,6 +137,10 @@ function scriptedHub(script: Script, asked: Asked): RegionHubStub {
     embed: (request) => {
       asked.embeddingRequests.push(request);
       return script.embed?.() ?? Promise.reject(new Error("no script"));
+    },
+    countTokens: (request) => {
+      asked.countRequests.push(request);
+      return script.countTokens?.() ?? Promise.reject(new Error("no script"));
     },
     listModels: () => script.listModels?.() ?? Promise.resolve([]),
     adapterResidency: (digests) => script.adapterResidency?.(digests) ?? Promise.resolve([]),
@@ -188,6 +196,7 @@ export function scriptedEdge(script: Script = {}) {
     released: [],
     hubRequests: [],
     embeddingRequests: [],
+    countRequests: [],
   };
   const app = scriptedApp(script, asked);
   return {

@@ -63,6 +63,9 @@ export const STREAMS_BUFFER_BYTES_MAX = 32 * 1024 * 1024;
 /** Characters of an answer that is not streamed; beyond it the request fails. */
 export const ANSWER_CHARS_MAX = 4 * 1024 * 1024;
 
+/** Wait for R2 to keep an answer, while the end of its stream waits. */
+export const KEEP_ANSWER_TIMEOUT_MS = 10_000;
+
 // --- usage -----------------------------------------------------------------------------------------------------
 
 /** Packs that UsageIntake keeps for accounts that cannot be reached; then nodes keep their records. */

@@ -27,7 +27,7 @@ export function helloFrame(node: {
         created_seconds: model.createdSeconds,
         context_tokens: model.contextTokens,
         default_max_output_tokens: model.outputTokensDefault,
-        endpoints: ["completions", "embeddings"],
+        endpoints: ["completions", "count_tokens", "embeddings"],
       },
     ],
   };

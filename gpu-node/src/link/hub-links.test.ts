@@ -67,6 +67,42 @@ describe("HubLinks", () => {
     expect(hub.of("done")).toHaveLength(2);
   });
 
+  it("counts a prompt without journal or engine, however long, and refuses what it cannot", async () => {
+    const { hub, node } = await linked();
+    const counting = (id: string, body: Parameters<typeof submitted>[1] = {}) => {
+      const request = submitted(id, body);
+      if (request.endpoint !== "chat.completions") throw new Error("not a chat");
+      return { ...request, endpoint: "count_tokens" } as const;
+    };
+    const messages = [{ role: "user" as const, content: "x".repeat(10_000) }];
+    hub.send(0, {
+      type: "submit",
+      requests: [
+        counting("req_1"),
+        counting("req_2", { messages }),
+        counting("req_3", { model: "m" }),
+      ],
+    });
+    await hub.until(() => hub.of("done").length === 2 && hub.of("refuse").length === 1, "answers");
+    expect(hub.of("accept")[0]).toEqual({
+      type: "accept",
+      id: "req_1",
+      model: "letters",
+      prompt_tokens: 5,
+    });
+    expect(hub.of("done")[0]).toEqual({
+      type: "done",
+      id: "req_1",
+      finish_reason: "stop",
+      usage: { prompt_tokens: 5, cached_tokens: 0, completion_tokens: 0 },
+      error: null,
+    });
+    expect(hub.of("done")[1]?.usage.prompt_tokens).toBeGreaterThan(LETTER_MODEL.contextTokens);
+    expect(hub.of("refuse")[0]).toMatchObject({ id: "req_3", code: "model_not_found" });
+    expect(node.engine.submitted).toEqual([]);
+    expect(hub.of("usage")).toEqual([]);
+  });
+
   it("hands all requests that came together to the engine in one message", async () => {
     const { hub, node } = await linked();
     hub.send(0, { type: "submit", requests: [submitted("r1"), submitted("r2"), submitted("r3")] });

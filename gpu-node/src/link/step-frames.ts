@@ -209,6 +209,7 @@ function doneFrame(end: StreamEnd, several: readonly string[] | undefined): Done
       cached_tokens: end.counts.cachedTokens,
       completion_tokens: end.counts.outputTokens,
     },
+    ...(end.stopString === undefined ? {} : { stop_string: end.stopString }),
     ...(embeddings === undefined || end.error !== null ? {} : { embeddings: [...embeddings] }),
     error: end.error && { code: end.error.code, message: end.error.message },
   };

@@ -7,7 +7,12 @@ import type { EngineRequest } from "../engine/worker-messages.ts";
 import { faultFields, type Log } from "../log.ts";
 import { prepareCompletions } from "../request/prepare-completions.ts";
 import { prepareEmbeddings } from "../request/prepare-embeddings.ts";
-import { prepareRequest, type RequestTerms, type ServedModel } from "../request/prepare-request.ts";
+import {
+  countPrompt,
+  prepareRequest,
+  type RequestTerms,
+  type ServedModel,
+} from "../request/prepare-request.ts";
 import { answerStreams, completionStreams } from "../stream/answer-streams.ts";
 import { embeddingStreams } from "../stream/embedding-streams.ts";
 import type { LiveStreams } from "../stream/live-streams.ts";
@@ -93,6 +98,7 @@ export class SubmitIntake {
     const early = this.#earlyRefusal(submitted, receivedAtMs);
     if (early) return refuse(from, id, early);
     this.#preparing.set(id, true);
+    if (submitted.endpoint === "count_tokens") return this.#count(submitted, from);
     try {
       // 2. template, tokens, context
       const terms = {
@@ -116,6 +122,28 @@ export class SubmitIntake {
     } catch (error) {
       this.#options.log.error("prepare_failed", { requestId: id, ...faultFields(error) });
       const message = "The node could not prepare the request.";
+      this.#answerRefused(from, id, { code: "internal_error", message, param: null });
+    }
+  }
+
+  /** Tells a prompt's size and is done: nothing is journaled, since nothing is computed. */
+  async #count(
+    submitted: Extract<SubmitRequest, { endpoint: "count_tokens" }>,
+    from: IntakeLink,
+  ): Promise<void> {
+    const { model, log } = this.#options;
+    const { id } = submitted;
+    try {
+      const counted = await countPrompt(submitted.body, model);
+      if (!counted.ok) return this.#answerRefused(from, id, counted.error);
+      this.#preparing.delete(id);
+      const prompt_tokens = counted.value;
+      from.link.send({ type: "accept", id, model: model.id, prompt_tokens });
+      const usage = { prompt_tokens, cached_tokens: 0, completion_tokens: 0 };
+      from.link.send({ type: "done", id, finish_reason: "stop", usage, error: null });
+    } catch (error) {
+      log.error("count_failed", { requestId: id, ...faultFields(error) });
+      const message = "The node could not count the prompt's tokens.";
       this.#answerRefused(from, id, { code: "internal_error", message, param: null });
     }
   }

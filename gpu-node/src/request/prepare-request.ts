@@ -99,6 +99,16 @@ export async function prepareRequest(
   return stray === null ? ok(request) : err(stray);
 }
 
+/** The tokens of a chat's prompt, as a request with it would have them; however long, within the tokenisers' bounds. */
+export async function countPrompt(
+  body: ChatRequest,
+  model: ServedModel,
+): Promise<Result<number, ErrorValue>> {
+  if (body.model !== undefined && body.model !== model.id) return err(modelNotFound(body.model));
+  const prompt = await encoded(model, promptOf(body));
+  return prompt.ok ? ok(prompt.value.length) : prompt;
+}
+
 /** The messages, and the tools unless they are not to be called. */
 function promptOf({ messages, tools, tool_choice }: ChatRequest): ChatPrompt {
   return tools?.length && tool_choice !== "none" ? { messages, tools } : { messages };
@@ -126,6 +136,13 @@ async function encodePrompt(
   // Far too long a prompt is refused without the seconds that tokenising it would take.
   const atLeast = tokensAtLeast(chat.messages, model);
   if (atLeast >= model.contextTokens) return err(promptTooLong(`at least ${atLeast}`, model));
+  return encoded(model, chat);
+}
+
+async function encoded(
+  model: ServedModel,
+  chat: ChatPrompt,
+): Promise<Result<Int32Array, ErrorValue>> {
   try {
     const tokens = await model.encodeChat(chat);
     if (tokens.length > 0) return ok(tokens);

@@ -42,6 +42,15 @@ describe("StopMatcher", () => {
     expect(outputs(["c", "abc"], ["xabc"])).toEqual(["x", "(stop)"]);
   });
 
+  it("tells which stop string it was", () => {
+    const matcher = new StopMatcher(["c", "abc"]);
+    expect(matcher.stoppedBy).toBeNull();
+    matcher.push("xab");
+    expect(matcher.stoppedBy).toBeNull();
+    matcher.push("c");
+    expect(matcher.stoppedBy).toBe("abc");
+  });
+
   it("finds characters of several bytes and units", () => {
     expect(outputs(["😀é"], ["a😀", "é!"])).toEqual(["a", "", "(stop)"]);
     expect(outputs(["😀é"], ["a😀", "e"])).toEqual(["a", "😀e", ""]);

@@ -6,7 +6,7 @@ export class StopMatcher {
   readonly #stops: readonly string[];
   readonly #heldCharsMax: number;
   #held = "";
-  #isStopped = false;
+  #stoppedBy: string | null = null;
 
   constructor(stops: readonly string[]) {
     this.#stops = stops;
@@ -15,19 +15,24 @@ export class StopMatcher {
 
   /** A stop string was found; nothing comes out any more. */
   get isStopped(): boolean {
-    return this.#isStopped;
+    return this.#stoppedBy !== null;
+  }
+
+  /** The stop string that was found. */
+  get stoppedBy(): string | null {
+    return this.#stoppedBy;
   }
 
   /** Takes more text and gives what is certain to stand before any stop string. */
   push(text: string): string {
     if (this.#stops.length === 0) return text;
-    if (this.#isStopped) return "";
+    if (this.#stoppedBy !== null) return "";
     const all = this.#held + text;
-    const stopAt = this.#stopAt(all);
-    if (stopAt !== null) {
-      this.#isStopped = true;
+    const stopped = this.#stopIn(all);
+    if (stopped !== null) {
+      this.#stoppedBy = stopped.stop;
       this.#held = "";
-      return all.slice(0, stopAt);
+      return all.slice(0, stopped.start);
     }
     const heldFrom = this.#heldFrom(all);
     this.#held = all.slice(heldFrom);
@@ -41,16 +46,16 @@ export class StopMatcher {
     return rest;
   }
 
-  #stopAt(text: string): number | null {
-    let best: { readonly start: number; readonly end: number } | null = null;
+  #stopIn(text: string): { readonly start: number; readonly stop: string } | null {
+    let best: { readonly start: number; readonly end: number; readonly stop: string } | null = null;
     for (const stop of this.#stops) {
       const start = text.indexOf(stop);
       if (start < 0) continue;
       const end = start + stop.length;
       const isBetter = best === null || end < best.end || (end === best.end && start < best.start);
-      if (isBetter) best = { start, end };
+      if (isBetter) best = { start, end, stop };
     }
-    return best?.start ?? null;
+    return best;
   }
 
   /** Where the longest suffix begins that a stop string begins with. */

@@ -52,6 +52,8 @@ export interface StreamEnd {
   readonly error: ErrorValue | null;
   readonly promptTokens: number;
   readonly counts: LiveCounts;
+  /** The stop string that ended it; absent when none did. */
+  readonly stopString?: string;
   /** Of a request that asked for one and ended by itself. */
   readonly embedding?: Float32Array;
 }
@@ -241,6 +243,7 @@ export class TokenStream {
       error: isStopped ? null : isOurs ? this.#cancelError : end.error,
       promptTokens: this.request.promptTokens.length,
       counts: this.#counts,
+      ...(this.#stop.stoppedBy === null ? {} : { stopString: this.#stop.stoppedBy }),
       ...(embedding === undefined ? {} : { embedding }),
     };
   }

@@ -34,6 +34,7 @@ export const ERROR_CODES = {
   invalid_messages: user(400, "the chat template refuses these messages"),
   unsupported_schema: user(400, "a JSON schema says what no grammar of ours can express"),
   schema_too_complex: user(400, "a JSON schema's grammar passes a bound"),
+  previous_response_not_found: user(400, "no such stored response, or it is another project's"),
   invalid_api_key: user(401, "no key, a forged key, an unknown key or a revoked key"),
   api_key_expired: user(401, "the key's time is over"),
   invalid_admin_token: user(401, "the admin token is absent or wrong"),

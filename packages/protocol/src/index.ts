@@ -16,6 +16,16 @@ export {
 export { AppError, errorBody, errorHead } from "./app-error.ts";
 export type { ErrorBody, ErrorValue } from "./app-error.ts";
 export { adminTokenHash, isAdminToken, makeAdminToken } from "./credentials/admin-token.ts";
+export { messageErrorBody } from "./anthropic/error-body.ts";
+export { MESSAGE_SHAPE } from "./anthropic/message-shape.ts";
+export {
+  countTokensSchema,
+  messageRequestSchema,
+  parseCountTokensRequest,
+  parseMessageRequest,
+} from "./anthropic/request.ts";
+export type { CountTokensRequest, MessageRequest } from "./anthropic/request.ts";
+export { messageChat, promptChat } from "./anthropic/to-chat.ts";
 export { makeApiKey, readApiKey } from "./credentials/api-key-text.ts";
 export type { ApiKeyClaim, NewApiKey } from "./credentials/api-key-text.ts";
 export { isNodeName, makeNodeToken, readNodeToken } from "./credentials/node-token.ts";
@@ -25,7 +35,8 @@ export * as protocolLimits from "./limits.ts";
 export { stopStrings } from "./openai/answer-fields.ts";
 export type { AnswerFields } from "./openai/answer-fields.ts";
 export { CHAT_SHAPE } from "./openai/answer-shape.ts";
-export type { AnswerShape } from "./openai/answer-shape.ts";
+export type { AnswerDelta, AnswerEnd, AnswerEvents } from "./openai/answer-events.ts";
+export type { AnswerBody, AnswerShape, EventShape } from "./openai/answer-shape.ts";
 export { chatRequestSchema, parseChatRequest, requestedOutputTokens } from "./openai/chat.ts";
 export type { ChatRequest } from "./openai/chat.ts";
 export { chatChunk, chatCompletion, finishReasonOf, usageBody } from "./openai/chat-response.ts";
@@ -59,6 +70,25 @@ export type { ChatMessage } from "./openai/message.ts";
 export { modelBody, modelList } from "./openai/model.ts";
 export type { ModelCard } from "./openai/model.ts";
 export type { TextInput } from "./openai/prompt-inputs.ts";
+export { itemTokensMax, listedItem } from "./openai/responses/items.ts";
+export type { InputItem } from "./openai/responses/items.ts";
+export {
+  inputItems,
+  parseResponseRequest,
+  responseRequestSchema,
+} from "./openai/responses/request.ts";
+export type { ResponseRequest } from "./openai/responses/request.ts";
+export { responseEcho, responseIdOf } from "./openai/responses/response-body.ts";
+export type { ResponseBody, ResponseEcho } from "./openai/responses/response-body.ts";
+export { responseShape } from "./openai/responses/response-shape.ts";
+export {
+  answerItems,
+  conversationOf,
+  isResponseId,
+  storedNames,
+} from "./openai/responses/stored-response.ts";
+export type { StoredAnswer, StoredInput } from "./openai/responses/stored-response.ts";
+export { responseChat } from "./openai/responses/to-chat.ts";
 export { SSE_DONE, SSE_HEADERS, SSE_KEEP_ALIVE, sseEvent } from "./openai/sse.ts";
 export { textCompletionShape } from "./openai/text-completion.ts";
 export { addCallDelta, chunkCall } from "./openai/tool-call-delta.ts";
@@ -110,12 +140,15 @@ export type {
 } from "./rpc/fleet.ts";
 export { HUB_ACCEPTED_HEADER, HUB_ATTACH_URL, HUB_STREAM_URL } from "./rpc/hub.ts";
 export type {
+  AnswerKind,
   CommitBatch,
   CompleteOutcome,
+  CountOutcome,
   AdapterResidency,
   EmbedOutcome,
   HubAttachRequest,
   HubCompletionRequest,
+  HubCountRequest,
   HubEmbeddingRequest,
   HubRequest,
   RegionHubRpc,

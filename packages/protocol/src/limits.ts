@@ -87,3 +87,5 @@ export const HEARTBEAT_ADAPTERS_MAX = 4_096;
 export const NODE_MODELS_MAX = 64;
 /** Entries of a key's list of models, adapters or addresses: read with each admission. */
 export const KEY_LIST_ENTRIES_MAX = 64;
+/** How long a stored response is kept: as long as OpenAI keeps one. */
+export const RESPONSE_KEPT_MS = 30 * 24 * 3_600_000;

@@ -1,7 +1,7 @@
 // E1, authenticate: the claimed identity from the key's own tag, without a look-up. Whether the key is known and
 // alive is admission's question. A client never learns which of the two refused it.
 import { AppError, readApiKey, type ApiKeyClaim, type ErrorValue } from "@fairlane/protocol";
-import { bearerCredential } from "./bearer-credential.ts";
+import { apiKeyHeader, bearerCredential } from "./bearer-credential.ts";
 
 /** The one refusal of a key that is malformed, forged, unknown or revoked. */
 export function wrongApiKey(): ErrorValue {
@@ -16,7 +16,7 @@ export function hideKeyState(error: ErrorValue): ErrorValue {
 
 /** Who the caller claims to be; throws invalid_api_key. */
 export async function authenticate(headers: Headers, keyPepper: string): Promise<ApiKeyClaim> {
-  const credential = bearerCredential(headers);
+  const credential = bearerCredential(headers) ?? apiKeyHeader(headers);
   if (credential === undefined) {
     const message = "No API key provided. Send it as 'Authorization: Bearer YOUR_KEY'.";
     throw new AppError("invalid_api_key", message);

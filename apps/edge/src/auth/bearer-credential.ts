@@ -1,4 +1,4 @@
-// Owns reading `Authorization: Bearer ...`, the only place where a credential is looked for.
+// Owns reading credentials: `Authorization: Bearer ...` and, for API keys of Anthropic's clients, `x-api-key`.
 import { CREDENTIAL_CHARS_MAX } from "../limits.ts";
 
 const BEARER = /^Bearer +(\S+) *$/i;
@@ -9,4 +9,11 @@ export function bearerCredential(headers: Headers): string | undefined {
   if (header === null) return undefined;
   const credential = BEARER.exec(header)?.[1] ?? "";
   return credential.length > CREDENTIAL_CHARS_MAX ? "" : credential;
+}
+
+/** An API key where Anthropic's clients put it; as above. */
+export function apiKeyHeader(headers: Headers): string | undefined {
+  const header = headers.get("x-api-key");
+  if (header === null) return undefined;
+  return header.length > CREDENTIAL_CHARS_MAX ? "" : header.trim();
 }

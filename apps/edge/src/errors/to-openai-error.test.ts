@@ -22,6 +22,7 @@ const PUBLIC: Readonly<Record<ErrorCode, readonly [number, string, string | null
   invalid_messages: [400, "invalid_request_error", null],
   unsupported_schema: [400, "invalid_request_error", null],
   schema_too_complex: [400, "invalid_request_error", null],
+  previous_response_not_found: [400, "invalid_request_error", null],
   invalid_api_key: [401, "invalid_request_error", null],
   api_key_expired: [401, "invalid_request_error", null],
   invalid_admin_token: [401, "invalid_request_error", null],

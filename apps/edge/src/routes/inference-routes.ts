@@ -10,6 +10,8 @@ import { completionsRoute } from "../http/completions.ts";
 import { embeddingsRoute } from "../http/embeddings.ts";
 import { listModelsRoute, retrieveModelRoute } from "../http/models.ts";
 import { requestStreamRoute } from "../http/request-stream.ts";
+import { messageRoutes } from "./message-routes.ts";
+import { responseRoutes } from "./response-routes.ts";
 import type { Route } from "./route.ts";
 
 const access = { scope: "inference" } as const;
@@ -47,6 +49,8 @@ export function inferenceRoutes(deps: EdgeDependencies): readonly Route[] {
       docs: { summary: "Embed texts", tag: "Inference", body: embeddingRequestSchema },
       handler: embeddingsRoute(deps),
     },
+    ...responseRoutes(deps),
+    ...messageRoutes(deps),
     {
       method: "GET",
       path: "/v1/fairlane/requests/:request/stream",

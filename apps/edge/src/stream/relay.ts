@@ -7,6 +7,7 @@ import {
   HUB_STREAM_URL,
   type CompleteOutcome,
   type HubCompletionRequest,
+  type HubCountRequest,
   type HubEmbeddingRequest,
   type HubRequest,
 } from "@fairlane/protocol";
@@ -62,6 +63,20 @@ export async function relayEmbeddings(
   const { hub, request } = work;
   const outcome = await relayOutcome(context, deps, { request, answering: hub.embed(request) });
   if (outcome.ok) return Response.json(outcome.list);
+  throw AppError.of(outcome.error);
+}
+
+/** The tokens of a prompt. No hold was taken for it, so none is given back. */
+export async function relayCount(
+  context: EdgeContext,
+  work: { readonly hub: RegionHubStub; readonly request: HubCountRequest },
+): Promise<number> {
+  const { hub, request } = work;
+  const requestId = context.get("requestId");
+  const outcome = await hub
+    .countTokens(request)
+    .catch((error: unknown) => hubFailed(requestId, error));
+  if (outcome.ok) return outcome.promptTokens;
   throw AppError.of(outcome.error);
 }
 

@@ -4,15 +4,20 @@ import {
   CHAT_SHAPE,
   choiceCounts,
   completionChoices,
+  MESSAGE_SHAPE,
+  responseShape,
   textCompletionShape,
+  type AnswerKind,
   type AnswerShape,
+  type EventShape,
   type HubCompletionRequest,
   type HubRequest,
+  type ResponseEcho,
 } from "@fairlane/protocol";
 import { z } from "zod";
 
 export interface AnswerForm {
-  readonly shape: AnswerShape;
+  readonly shape: AnswerShape | EventShape;
   readonly choiceCount: number;
   readonly includeUsage: boolean;
 }
@@ -27,7 +32,18 @@ const noteSchema = z.object({
   choices: z.int().positive(),
   usage: z.boolean(),
   created_ms: z.int().nonnegative(),
+  /** As of HubRequest, without what only the hub that took the request can do: keep the answer. */
+  answer: z
+    .discriminatedUnion("kind", [
+      z.object({ kind: z.literal("response"), echo: z.custom<ResponseEcho>(isObject) }),
+      z.object({ kind: z.literal("message") }),
+    ])
+    .optional(),
 });
+
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null;
+}
 
 /** The form of one answer; of a completion to be used for one only. */
 export function answerForm(request: HubRequest | HubCompletionRequest): AnswerForm {
@@ -36,7 +52,24 @@ export function answerForm(request: HubRequest | HubCompletionRequest): AnswerFo
     const choiceCount = completionChoices(request.body);
     return { shape: textCompletionShape(), choiceCount, includeUsage };
   }
-  return { shape: CHAT_SHAPE, choiceCount: choiceCounts(request.body).given, includeUsage };
+  return {
+    shape: shapeOf(request.answer),
+    choiceCount: choiceCounts(request.body).given,
+    includeUsage,
+  };
+}
+
+type NotedAnswer = z.infer<typeof noteSchema>["answer"];
+
+function shapeOf(answer: NotedAnswer): AnswerShape | EventShape {
+  switch (answer?.kind) {
+    case undefined:
+      return CHAT_SHAPE;
+    case "response":
+      return responseShape(answer.echo);
+    case "message":
+      return MESSAGE_SHAPE;
+  }
 }
 
 /** The note of a request's form. */
@@ -47,15 +80,20 @@ export function formText(request: HubRequest | HubCompletionRequest): string {
     choices: choiceCount,
     usage: includeUsage,
     created_ms: request.createdMs,
+    ...("endpoint" in request || !request.answer ? {} : { answer: notedAnswer(request.answer) }),
   };
   return JSON.stringify(note);
+}
+
+function notedAnswer(answer: AnswerKind): NotedAnswer {
+  return answer.kind === "message" ? answer : { kind: answer.kind, echo: answer.echo };
 }
 
 /** Reads a note; undefined for one that this version did not write. */
 export function readForm(text: string): NotedForm | undefined {
   try {
     const note = noteSchema.parse(JSON.parse(text));
-    const shape = note.endpoint === "completions" ? textCompletionShape() : CHAT_SHAPE;
+    const shape = note.endpoint === "completions" ? textCompletionShape() : shapeOf(note.answer);
     const { choices: choiceCount, usage: includeUsage, created_ms: createdMs } = note;
     return { shape, choiceCount, includeUsage, createdMs };
   } catch {

@@ -12,6 +12,14 @@ import type {
 /** What became of a write: "gone" = nobody reads any more, or too slowly, and the request is to be cancelled. */
 export type SinkState = "open" | "gone";
 
+/** What some requests end with besides a reason and counts. */
+export interface FinishExtras {
+  /** As the wire has them, of an embeddings request. */
+  readonly embeddings?: readonly string[] | undefined;
+  /** The stop string that ended the answer. */
+  readonly stopString?: string | undefined;
+}
+
 export interface AnswerSink {
   /** A node accepted: the status line may go out. */
   accept(head: ChatHead, nowMs: number): void;
@@ -30,8 +38,7 @@ export interface AnswerSink {
   }): SinkState;
   /** One of several answers is complete; the request is not before `finish`. */
   finishChoice(choice: number, finishReason: FinishReason, nowMs: number): SinkState;
-  /** @param embeddings as the wire has them, of an embeddings request */
-  finish(finishReason: FinishReason, counts: TokenCounts, embeddings?: readonly string[]): void;
+  finish(finishReason: FinishReason, counts: TokenCounts, extras?: FinishExtras): void;
   /** The request cannot go on; before or after it was accepted. `counts` = what was served so far. */
   fail(error: ErrorValue, counts: TokenCounts): void;
   /** Called every tick after `accept`: keep-alives. */

@@ -82,7 +82,7 @@ export class Attachments {
       placement: answeringAt(link, { promptTokens, choiceCount }),
     });
     const createdSeconds = Math.floor(createdMs / 1_000);
-    sink.accept({ requestId, model, createdSeconds }, nowMs);
+    sink.accept({ requestId, model, createdSeconds, promptTokens }, nowMs);
     void sink.answer.then(answer);
   }
 

@@ -3,6 +3,7 @@
 import {
   addCallDelta,
   type AnswerShape,
+  type EventShape,
   type ChatHead,
   type CompleteOutcome,
   type ErrorValue,
@@ -14,11 +15,13 @@ import {
 } from "@fairlane/protocol";
 import { ANSWER_CHARS_MAX } from "../limits.ts";
 import type { AnswerForm } from "./answer-form.ts";
-import type { AnswerSink, SinkState } from "./answer-sink.ts";
+import type { AnswerSink, FinishExtras, SinkState } from "./answer-sink.ts";
 
 interface Choice {
   readonly texts: string[];
   reasoning: string;
+  reasoningTokens: number;
+  lastTokenIndex: number;
   readonly calls: ToolCall[];
   logprobs: TokenLogprob[] | undefined;
   finishReason: FinishReason | undefined;
@@ -29,14 +32,22 @@ export class CompletionSink implements AnswerSink {
   readonly outcome: Promise<CompleteOutcome>;
   #resolve: (outcome: CompleteOutcome) => void = () => {};
   #head: ChatHead | undefined;
-  readonly #shape: AnswerShape;
+  readonly #shape: AnswerShape | EventShape;
   readonly #choices: readonly Choice[];
   #chars = 0;
 
   constructor({ shape, choiceCount }: AnswerForm) {
     this.#shape = shape;
     this.#choices = Array.from({ length: choiceCount }, () => {
-      return { texts: [], reasoning: "", calls: [], logprobs: undefined, finishReason: undefined };
+      return {
+        texts: [],
+        reasoning: "",
+        reasoningTokens: 0,
+        lastTokenIndex: -1,
+        calls: [],
+        logprobs: undefined,
+        finishReason: undefined,
+      };
     });
     this.outcome = new Promise((resolve) => (this.#resolve = resolve));
   }
@@ -56,12 +67,18 @@ export class CompletionSink implements AnswerSink {
     readonly logprobs?: readonly TokenLogprob[] | undefined;
     readonly reasoning?: string | undefined;
     readonly calls?: readonly ToolCallDelta[] | undefined;
+    readonly tokenIndex: number;
   }): SinkState {
     const choice = this.#choices[delta.choice ?? 0];
     if (choice === undefined) return "open";
     const { text, reasoning = "", calls = [] } = delta;
     choice.texts.push(text);
     choice.reasoning += reasoning;
+    // Of one answer; tokens without text are not told, so those since the last delta are of this one's kind.
+    if (reasoning !== "" && text === "") {
+      choice.reasoningTokens += delta.tokenIndex - choice.lastTokenIndex;
+    }
+    choice.lastTokenIndex = delta.tokenIndex;
     this.#chars += text.length + reasoning.length;
     for (const call of calls) {
       addCallDelta(choice.calls, call);
@@ -83,14 +100,16 @@ export class CompletionSink implements AnswerSink {
     return "open";
   }
 
-  finish(finishReason: FinishReason, counts: TokenCounts): void {
+  finish(finishReason: FinishReason, counts: TokenCounts, extras: FinishExtras = {}): void {
     if (!this.#head) return;
     const choices = this.#choices.map((choice) => {
-      const { texts, ...rest } = choice;
+      const { texts, lastTokenIndex: _, ...rest } = choice;
       const reason = choice.finishReason ?? finishReason;
       return { ...rest, text: texts.join(""), finishReason: reason };
     });
-    this.#resolve({ ok: true, completion: this.#shape.whole(this.#head, { choices, counts }) });
+    const { stopString } = extras;
+    const completion = this.#shape.whole(this.#head, { choices, counts, stopString });
+    this.#resolve({ ok: true, completion });
   }
 
   fail(error: ErrorValue): void {

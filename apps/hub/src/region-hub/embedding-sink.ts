@@ -8,7 +8,7 @@ import {
   type FinishReason,
   type TokenCounts,
 } from "@fairlane/protocol";
-import type { AnswerSink, SinkState } from "./answer-sink.ts";
+import type { AnswerSink, FinishExtras, SinkState } from "./answer-sink.ts";
 
 export class EmbeddingSink implements AnswerSink {
   /** Resolves when the request is done or failed. Never rejects. */
@@ -35,7 +35,7 @@ export class EmbeddingSink implements AnswerSink {
     return "open";
   }
 
-  finish(_: FinishReason, counts: TokenCounts, embeddings: readonly string[] = []): void {
+  finish(_: FinishReason, counts: TokenCounts, { embeddings = [] }: FinishExtras = {}): void {
     if (!this.#head) return;
     const vectors = this.#isBase64 ? embeddings : embeddings.map(numbersOf);
     const { promptTokens } = counts;

@@ -1,6 +1,8 @@
 // Owns the state of one request at the hub, and its form on the wire.
 import {
+  protocolLimits,
   type HubCompletionRequest,
+  type HubCountRequest,
   type HubEmbeddingRequest,
   type HubRequest,
   type SubmitRequest,
@@ -10,7 +12,7 @@ import type { AnswerSink } from "./answer-sink.ts";
 import type { Placement, UnheardAt } from "./placement.ts";
 
 /** What the edge asks for. */
-export type HubWork = HubRequest | HubCompletionRequest | HubEmbeddingRequest;
+export type HubWork = HubRequest | HubCompletionRequest | HubCountRequest | HubEmbeddingRequest;
 
 export interface LiveRequest {
   readonly id: string;
@@ -49,9 +51,10 @@ export function newLive(
   };
 }
 
-/** Answers that come in deltas; an embeddings request has none. */
+/** Answers that come in deltas; requests for embeddings and counts have none. */
 export function choiceCountOf(work: HubWork | undefined): number {
-  if (work === undefined || isEmbedding(work)) return 1;
+  if (work === undefined) return 1;
+  if ("endpoint" in work && work.endpoint !== "completions") return 1;
   return answerForm(work).choiceCount;
 }
 
@@ -76,8 +79,14 @@ export function submitText(request: HubWork, attempt: number): string {
 
 /** Only a stream can be attached to: whoever waits for one body has no token to name. */
 function formOf(request: HubWork): { readonly form?: string } {
-  if (isEmbedding(request) || request.body.stream !== true) return {};
-  return { form: formText(request) };
+  if (!hasForm(request) || request.body.stream !== true) return {};
+  const form = formText(request);
+  // One that repeats large tools is not noted: such a stream cannot be attached to.
+  return form.length <= protocolLimits.ANSWER_FORM_CHARS_MAX ? { form } : {};
+}
+
+function hasForm(work: HubWork): work is HubRequest | HubCompletionRequest {
+  return !("endpoint" in work) || work.endpoint === "completions";
 }
 
 function submitOf(
@@ -87,11 +96,12 @@ function submitOf(
   if (!("endpoint" in request)) {
     return { ...terms, endpoint: "chat.completions", body: request.body };
   }
-  return isEmbedding(request)
-    ? { ...terms, endpoint: "embeddings", body: request.body }
-    : { ...terms, endpoint: "completions", body: request.body };
-}
-
-function isEmbedding(work: HubWork): work is HubEmbeddingRequest {
-  return "endpoint" in work && work.endpoint === "embeddings";
+  switch (request.endpoint) {
+    case "completions":
+      return { ...terms, endpoint: request.endpoint, body: request.body };
+    case "count_tokens":
+      return { ...terms, endpoint: request.endpoint, body: request.body };
+    case "embeddings":
+      return { ...terms, endpoint: request.endpoint, body: request.body };
+  }
 }

@@ -152,7 +152,8 @@ export class LiveRequests {
     if (live.isAccepted) return;
     live.isAccepted = true;
     const createdSeconds = Math.floor(live.createdMs / 1_000);
-    live.sink.accept({ requestId: live.id, model: frame.model, createdSeconds }, nowMs);
+    const { model, prompt_tokens: promptTokens } = frame;
+    live.sink.accept({ requestId: live.id, model, createdSeconds, promptTokens }, nowMs);
   }
 
   refused(link: NodeLink, frame: RefuseFrame, nowMs: number): void {
@@ -205,8 +206,9 @@ export class LiveRequests {
     }
     const { finish_reason: reason } = frame;
     const counts = countsOfDone(frame);
+    const extras = { embeddings: frame.embeddings, stopString: frame.stop_string };
     const isWhole = reason === "stop" || reason === "length";
-    if (isWhole) live.sink.finish(reason, counts, frame.embeddings);
+    if (isWhole) live.sink.finish(reason, counts, extras);
     else live.sink.fail(doneError(frame), counts);
   }
 

@@ -10,6 +10,7 @@ import {
   SSE_HEADERS,
   type AdapterResidency,
   type CompleteOutcome,
+  type CountOutcome,
   type EmbedOutcome,
   type ErrorValue,
   type FleetStanding,
@@ -17,6 +18,7 @@ import {
   type HelloFrame,
   type HubAttachRequest,
   type HubCompletionRequest,
+  type HubCountRequest,
   type HubEmbeddingRequest,
   type HubRequest,
   type ModelCard,
@@ -24,11 +26,13 @@ import {
 import { hubConfig, regionOf, type HubEnv, type ShardRpc } from "../env.ts";
 import { LINKS_MAX, TICK_MS } from "../limits.ts";
 import { logEvent, reasonOf } from "../log.ts";
+import { answerKeeper } from "../retained/keep-answer.ts";
 import { systemClock } from "../system-clock.ts";
 import { answerForm } from "./answer-form.ts";
 import type { AnswerSink } from "./answer-sink.ts";
 import { Attachments } from "./attachments.ts";
 import { CompletionSink } from "./completion-sink.ts";
+import { CountSink } from "./count-sink.ts";
 import { EmbeddingSink } from "./embedding-sink.ts";
 import type { HubWork } from "./live-request.ts";
 import { LiveRequests } from "./live-requests.ts";
@@ -61,12 +65,20 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
   }
 
   async complete(request: HubRequest | HubCompletionRequest): Promise<CompleteOutcome> {
-    return this.#answer(request, new CompletionSink(answerForm(request)));
+    const outcome = await this.#answer(request, new CompletionSink(answerForm(request)));
+    if (outcome.ok && !("endpoint" in request)) {
+      await answerKeeper(this.env, request, systemClock)?.(outcome.completion);
+    }
+    return outcome;
   }
 
   async embed(request: HubEmbeddingRequest): Promise<EmbedOutcome> {
     const sink = new EmbeddingSink({ isBase64: request.body.encoding_format === "base64" });
     return this.#answer(request, sink);
+  }
+
+  async countTokens(request: HubCountRequest): Promise<CountOutcome> {
+    return this.#answer(request, new CountSink());
   }
 
   async listModels(): Promise<readonly ModelCard[]> {
@@ -107,6 +119,7 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
     const sink: StreamSink = new StreamSink({
       ...answerForm(request),
       readerGone: () => this.#live.cancel(requestId, sink),
+      retain: "endpoint" in request ? undefined : answerKeeper(this.env, request, systemClock),
     });
     this.#open(request, sink);
     // A client that leaves before the status line; afterwards the stream's own cancellation tells.

@@ -6,6 +6,7 @@ import {
   SSE_DONE,
   SSE_KEEP_ALIVE,
   sseEvent,
+  type AnswerShape,
   type ChatHead,
   type ChunkPart,
   type ErrorValue,
@@ -15,6 +16,9 @@ import {
   type ToolCallDelta,
 } from "@fairlane/protocol";
 import type { AnswerForm } from "./answer-form.ts";
+
+/** A form whose stream is made of chunks. */
+export type ChunkForm = AnswerForm & { readonly shape: AnswerShape };
 
 const encoder = new TextEncoder();
 
@@ -43,11 +47,11 @@ export interface DeltaParts {
 
 export class SseBytes {
   readonly #head: ChatHead;
-  readonly #form: AnswerForm;
+  readonly #form: ChunkForm;
   /** By choice. */
   readonly #cuts: readonly Cut[];
 
-  constructor(head: ChatHead, form: AnswerForm) {
+  constructor(head: ChatHead, form: ChunkForm) {
     this.#head = head;
     this.#form = form;
     this.#cuts = Array.from({ length: form.choiceCount }, (_, choice) => this.#cutOf(choice));

@@ -3,6 +3,7 @@
 // silence. Invariant: the stream is closed, errored or cancelled exactly once, and never written to after it.
 import {
   finishReasonOf,
+  type AnswerBody,
   type ChatHead,
   type ErrorValue,
   type FinishReason,
@@ -12,7 +13,8 @@ import {
 } from "@fairlane/protocol";
 import { KEEP_ALIVE_MS, STREAM_BUFFER_BYTES_MAX } from "../limits.ts";
 import type { AnswerForm } from "./answer-form.ts";
-import type { AnswerSink, SinkState } from "./answer-sink.ts";
+import type { AnswerSink, FinishExtras, SinkState } from "./answer-sink.ts";
+import { EventBytes } from "./event-bytes.ts";
 import { keepAliveBytes, SseBytes } from "./sse-bytes.ts";
 
 /** What the caller answers with. */
@@ -25,6 +27,8 @@ export interface StreamSinkOptions extends AnswerForm {
   readonly silentTokens?: number;
   /** Called when the reader cancels the open stream. */
   readonly readerGone: () => void;
+  /** Keeps the whole answer; its end is told once this has settled. Absent: nothing is kept. */
+  readonly retain?: ((answer: AnswerBody) => Promise<void>) | undefined;
 }
 
 export class StreamSink implements AnswerSink {
@@ -33,7 +37,11 @@ export class StreamSink implements AnswerSink {
   readonly #options: StreamSinkOptions;
   #answered: (answer: StreamAnswer) => void = () => {};
   #open:
-    { readonly bytes: SseBytes; readonly controller: ReadableByteStreamController } | undefined;
+    | {
+        readonly bytes: SseBytes | EventBytes;
+        readonly controller: ReadableByteStreamController;
+      }
+    | undefined;
   #lastWriteMs = 0;
   /** Of the newest text; with it, and what the reader has, ends the silence. */
   #lastTokenIndex = -1;
@@ -46,12 +54,17 @@ export class StreamSink implements AnswerSink {
 
   get bufferedBytes(): number {
     if (!this.#open) return 0;
-    return Math.max(0, STREAM_BUFFER_BYTES_MAX - (this.#open.controller.desiredSize ?? 0));
+    const { bytes, controller } = this.#open;
+    const held = bytes instanceof EventBytes ? bytes.heldBytes : 0;
+    return held + Math.max(0, STREAM_BUFFER_BYTES_MAX - (controller.desiredSize ?? 0));
   }
 
   accept(head: ChatHead, nowMs: number): void {
-    const { readerGone } = this.#options;
-    const bytes = new SseBytes(head, this.#options);
+    const { shape, readerGone } = this.#options;
+    const bytes =
+      "events" in shape
+        ? new EventBytes(shape.events(head))
+        : new SseBytes(head, { ...this.#options, shape });
     const stream = new ReadableStream(
       {
         type: "bytes",
@@ -60,13 +73,14 @@ export class StreamSink implements AnswerSink {
         },
         cancel: () => {
           if (!this.#open) return;
-          this.#open = undefined;
+          this.#leave();
           readerGone();
         },
       },
       { highWaterMark: STREAM_BUFFER_BYTES_MAX },
     );
-    if (!this.#isSilent) this.#enqueue(bytes.roles(), nowMs);
+    const roles = bytes.roles();
+    if (!this.#isSilent) this.#enqueue(roles, nowMs);
     this.#lastWriteMs = nowMs;
     this.#answered({ ok: true, stream });
   }
@@ -85,11 +99,12 @@ export class StreamSink implements AnswerSink {
     const { bytes } = this.#open;
     if (calls !== undefined) this.#choicesWithCalls.add(choice ?? 0);
     this.#lastTokenIndex = tokenIndex;
-    if (tokenIndex < this.#silentTokens) return "open";
     const isPlain = logprobs === undefined && reasoning === undefined && calls === undefined;
     const chunk = isPlain
       ? bytes.text({ text, choice }, tokenIndex)
       : bytes.parts({ text, choice, logprobs, reasoning, calls }, tokenIndex);
+    // Written all the same: what comes later goes on from it.
+    if (tokenIndex < this.#silentTokens) return "open";
     return this.#enqueue(chunk, delta.nowMs);
   }
 
@@ -102,12 +117,13 @@ export class StreamSink implements AnswerSink {
     );
   }
 
-  finish(finishReason: FinishReason, counts: TokenCounts): void {
-    if (this.#open) this.#end(this.#open.bytes.end(this.#reasonOf(0, finishReason), counts));
+  finish(finishReason: FinishReason, counts: TokenCounts, extras?: FinishExtras): void {
+    if (!this.#open) return;
+    this.#endKept(this.#open.bytes.end(this.#reasonOf(0, finishReason), counts, extras));
   }
 
   fail(error: ErrorValue, counts: TokenCounts): void {
-    if (this.#open) this.#end(this.#open.bytes.failure(error, counts));
+    if (this.#open) this.#endKept(this.#open.bytes.failure(error, counts));
     else this.#answered({ ok: false, error });
   }
 
@@ -119,7 +135,7 @@ export class StreamSink implements AnswerSink {
 
   cut(): void {
     const { controller } = this.#open ?? {};
-    this.#open = undefined;
+    this.#leave();
     // An error, not a close: it frees what is buffered, and the client sees a broken body, not a finished one.
     attempt(() => controller?.error(new Error("the reader is too slow")));
   }
@@ -145,12 +161,28 @@ export class StreamSink implements AnswerSink {
     if (bytes.length === 0) return "open";
     // Throws when the reader cancelled in this very turn.
     if (!attempt(() => controller.enqueue(bytes))) {
-      this.#open = undefined;
+      this.#leave();
       return "gone";
     }
     if ((controller.desiredSize ?? 0) >= 0) return "open";
     this.cut();
     return "gone";
+  }
+
+  /** The reader is gone or cut: what it had so far is what is kept. */
+  #leave(): void {
+    const { bytes } = this.#open ?? {};
+    this.#open = undefined;
+    if (bytes instanceof EventBytes) void this.#options.retain?.(bytes.abandoned());
+  }
+
+  /** Ends the stream, after the answer is kept where it is to be: who reads the end can read the answer again. */
+  #endKept(bytes: Uint8Array): void {
+    const { retain } = this.#options;
+    const writer = this.#open?.bytes;
+    if (!retain || !(writer instanceof EventBytes)) return this.#end(bytes);
+    const whole = writer.whole();
+    void retain(whole).then(() => this.#end(bytes));
   }
 
   #end(bytes: Uint8Array): void {

@@ -62,6 +62,16 @@ describe("RetainedStore", () => {
     expect(await store.get({ kind: "replay", id: "resp_1" }, NOW_MS)).toBeUndefined();
   });
 
+  it("tells what a text takes at most without opening it", async () => {
+    const store = await storeOf("ten_tokens");
+    await store.put(ref("resp_1"), "some text", { ...life, tokensMax: 9 });
+    await store.put(ref("resp_2"), "some text", life);
+    expect(await store.tokensMaxOf(ref("resp_1"), NOW_MS)).toBe(9);
+    expect(await store.tokensMaxOf(ref("resp_2"), NOW_MS)).toBe(0);
+    expect(await store.tokensMaxOf(ref("resp_1"), NOW_MS + HOUR_MS)).toBeUndefined();
+    expect(await store.tokensMaxOf(ref("resp_3"), NOW_MS)).toBeUndefined();
+  });
+
   it("replaces and deletes", async () => {
     const store = await storeOf("ten_edit");
     await store.put(ref("resp_1"), "first", life);

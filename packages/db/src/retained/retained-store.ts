@@ -27,6 +27,7 @@ const FORMAT_VERSION = 1;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const HEAD_BYTES = 1 + NONCE_BYTES;
+const TOKENS_FIELD = "tokens-max";
 /** The metadata field that readers and the sweeper go by. */
 export const EXPIRES_FIELD = "expires-at-ms";
 const ID = /^[A-Za-z0-9_-]{1,128}$/;
@@ -46,7 +47,12 @@ export class RetainedStore {
   async put(
     ref: RetainedRef,
     text: string,
-    life: { readonly nowMs: number; readonly ttlMs: number },
+    life: {
+      readonly nowMs: number;
+      readonly ttlMs: number;
+      /** What reading it as a prompt takes at most: told by `tokensMaxOf` without the key. */
+      readonly tokensMax?: number;
+    },
   ): Promise<boolean> {
     assert(life.ttlMs > 0 && life.ttlMs <= RETAINED_TTL_MS_MAX, `no such life: ${life.ttlMs} ms`);
     const clear = new TextEncoder().encode(text);
@@ -63,7 +69,10 @@ export class RetainedStore {
     bytes.set(nonce, 1);
     bytes.set(new Uint8Array(sealed), HEAD_BYTES);
     await this.#options.bucket.put(this.#name(ref), bytes, {
-      customMetadata: { [EXPIRES_FIELD]: expiresAt },
+      customMetadata: {
+        [EXPIRES_FIELD]: expiresAt,
+        ...(life.tokensMax === undefined ? {} : { [TOKENS_FIELD]: String(life.tokensMax) }),
+      },
     });
     return true;
   }
@@ -94,9 +103,20 @@ export class RetainedStore {
     return new TextDecoder().decode(clear);
   }
 
-  /** Deletes at once; a name without an object is no error. */
-  async delete(ref: RetainedRef): Promise<void> {
-    await this.#options.bucket.delete(this.#name(ref));
+  /**
+   * What was said of it when it was put: an estimate for admission, which comes before the text may be read. Undefined
+   * when there is none, or its time is over.
+   */
+  async tokensMaxOf(ref: RetainedRef, nowMs: number): Promise<number | undefined> {
+    const object = await this.#options.bucket.head(this.#name(ref));
+    const metadata = object?.customMetadata ?? {};
+    if (Number(metadata[EXPIRES_FIELD] ?? "0") <= nowMs) return undefined;
+    return Number(metadata[TOKENS_FIELD] ?? "0");
+  }
+
+  /** Deletes at once and together; a name without an object is no error. */
+  async delete(...refs: readonly RetainedRef[]): Promise<void> {
+    await this.#options.bucket.delete(refs.map((ref) => this.#name(ref)));
   }
 
   #name({ kind, id }: RetainedRef): string {

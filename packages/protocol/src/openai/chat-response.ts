@@ -22,6 +22,8 @@ export interface ChatHead {
   readonly model: string;
   /** Seconds since 1970, as OpenAI has it. */
   readonly createdSeconds: number;
+  /** As the node that accepted counted them; absent where nobody asks. */
+  readonly promptTokens?: number;
 }
 
 export interface TokenCounts {
@@ -46,6 +48,8 @@ export interface AnswerChoice {
   readonly finishReason: FinishReason;
   /** What the model thought before its answer; absent or empty when nothing. */
   readonly reasoning?: string;
+  /** Tokens of that; absent where nobody counts. */
+  readonly reasoningTokens?: number;
   readonly calls?: readonly ToolCall[];
   /** Absent when none were asked for. */
   readonly logprobs?: readonly TokenLogprob[] | undefined;

@@ -1,12 +1,12 @@
 // Owns the types of the RPC between edge and RegionHub, and between RegionHub and UsageIntake.
 import type { ErrorValue } from "../app-error.ts";
 import type { ChatRequest } from "../openai/chat.ts";
-import type { chatCompletion } from "../openai/chat-response.ts";
+import type { AnswerBody } from "../openai/answer-shape.ts";
 import type { CompletionRequest } from "../openai/completions.ts";
 import type { EmbeddingRequest, embeddingList } from "../openai/embeddings.ts";
 import type { ModelCard } from "../openai/model.ts";
-import type { TextCompletion } from "../openai/text-completion.ts";
 import type { AdapterTier, SubmitAdapter } from "../wire/adapter.ts";
+import type { ResponseEcho } from "../openai/responses/response-body.ts";
 import type { UsageRecord } from "../wire/usage.ts";
 import type { FleetChange, FleetHead, FleetNews, FleetPage, FleetStanding } from "./fleet.ts";
 
@@ -25,16 +25,28 @@ export interface HubRequest {
   /** What the model runs with; absent = nothing. */
   readonly adapter?: SubmitAdapter;
   readonly body: ChatRequest;
+  /** How the answer is written; absent: as a chat completion. */
+  readonly answer?: AnswerKind;
 }
 
+/** An answer that is no chat completion, though a chat is computed for it. */
+export type AnswerKind =
+  | {
+      readonly kind: "response";
+      readonly echo: ResponseEcho;
+      /** True: the hub keeps the whole answer in R2 before it tells its end. */
+      readonly retain: boolean;
+    }
+  | { readonly kind: "message" };
+
 /** A completion request on its way to a node. */
-export interface HubCompletionRequest extends Omit<HubRequest, "body"> {
+export interface HubCompletionRequest extends Omit<HubRequest, "body" | "answer"> {
   readonly endpoint: "completions";
   readonly body: CompletionRequest;
 }
 
 /** An embeddings request on its way to a node. */
-export interface HubEmbeddingRequest extends Omit<HubRequest, "body"> {
+export interface HubEmbeddingRequest extends Omit<HubRequest, "body" | "answer"> {
   readonly endpoint: "embeddings";
   readonly body: EmbeddingRequest;
 }
@@ -56,6 +68,15 @@ export interface HubAttachRequest {
   readonly deadlineMs: number;
 }
 
+/** A chat whose prompt is to be counted: nothing is computed or billed. */
+export interface HubCountRequest extends Omit<HubRequest, "answer"> {
+  readonly endpoint: "count_tokens";
+}
+
+export type CountOutcome =
+  | { readonly ok: true; readonly promptTokens: number }
+  | Extract<CompleteOutcome, { readonly ok: false }>;
+
 export type EmbedOutcome =
   | { readonly ok: true; readonly list: ReturnType<typeof embeddingList> }
   | Extract<CompleteOutcome, { readonly ok: false }>;
@@ -63,7 +84,7 @@ export type EmbedOutcome =
 export type CompleteOutcome =
   | {
       readonly ok: true;
-      readonly completion: ReturnType<typeof chatCompletion> | TextCompletion;
+      readonly completion: AnswerBody;
     }
   | {
       readonly ok: false;
@@ -80,6 +101,7 @@ export type CompleteOutcome =
 export interface RegionHubRpc {
   complete(request: HubRequest | HubCompletionRequest): Promise<CompleteOutcome>;
   embed(request: HubEmbeddingRequest): Promise<EmbedOutcome>;
+  countTokens(request: HubCountRequest): Promise<CountOutcome>;
   listModels(): Promise<readonly ModelCard[]>;
   /** Which linked node has which of these adapters where; nodes that have none are absent. */
   adapterResidency(digests: readonly string[]): Promise<readonly AdapterResidency[]>;

@@ -1,6 +1,11 @@
 // Owns the frame that ends a request on the link. It informs the client; the usage frame does the accounting.
 import { z } from "zod";
-import { EMBEDDING_CHARS_MAX, EMBEDDING_INPUTS_MAX, NAME_CHARS_MAX } from "../limits.ts";
+import {
+  EMBEDDING_CHARS_MAX,
+  EMBEDDING_INPUTS_MAX,
+  NAME_CHARS_MAX,
+  STOP_CHARS_MAX,
+} from "../limits.ts";
 
 export const doneFrame = z.object({
   type: z.literal("done"),
@@ -14,6 +19,8 @@ export const doneFrame = z.object({
   }),
   /** Of an embeddings request that ended by itself: base64 of little-endian f32, in the order of the inputs. */
   embeddings: z.array(z.string().max(EMBEDDING_CHARS_MAX)).max(EMBEDDING_INPUTS_MAX).optional(),
+  /** The stop string of the request that ended it; in no text. */
+  stop_string: z.string().max(STOP_CHARS_MAX).optional(),
   error: z
     .object({ code: z.string().max(NAME_CHARS_MAX), message: z.string().max(4_096) })
     .nullable(),

@@ -33,6 +33,8 @@ export const submitRequest = z.discriminatedUnion("endpoint", [
   terms.extend({ endpoint: z.literal("chat.completions"), body: chatRequestSchema }),
   // Only to nodes whose hello names it.
   terms.extend({ endpoint: z.literal("completions"), body: completionRequestSchema }),
+  // Only to nodes whose hello names it. Accepted with the prompt's size and done at once; in no usage record.
+  terms.extend({ endpoint: z.literal("count_tokens"), body: chatRequestSchema }),
   // Only to nodes whose hello names it.
   terms.extend({ endpoint: z.literal("embeddings"), body: embeddingRequestSchema }),
 ]);

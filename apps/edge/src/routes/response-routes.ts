@@ -1,0 +1,61 @@
+// The routes of the Responses API.
+import { responseRequestSchema } from "@fairlane/protocol";
+import type { EdgeDependencies } from "../edge-context.ts";
+import { createResponseRoute } from "../http/responses.ts";
+import { inputItemsQuery, inputItemsRoute } from "../http/input-items.ts";
+import {
+  cancelResponseRoute,
+  deleteResponseRoute,
+  retrieveQuery,
+  retrieveResponseRoute,
+} from "../http/stored-responses.ts";
+import type { Route } from "./route.ts";
+
+const access = { scope: "inference" } as const;
+const tag = "Responses";
+const ONE = "/v1/responses/:response";
+
+export function responseRoutes(deps: EdgeDependencies): readonly Route[] {
+  return [
+    {
+      method: "POST",
+      path: "/v1/responses",
+      access,
+      docs: {
+        summary: "Answer a conversation, and keep it",
+        tag,
+        body: responseRequestSchema,
+        streams: true,
+      },
+      handler: createResponseRoute(deps),
+    },
+    {
+      method: "GET",
+      path: ONE,
+      access,
+      docs: { summary: "Read a stored response", tag, query: retrieveQuery },
+      handler: retrieveResponseRoute(deps),
+    },
+    {
+      method: "DELETE",
+      path: ONE,
+      access,
+      docs: { summary: "Delete a stored response", tag },
+      handler: deleteResponseRoute(deps),
+    },
+    {
+      method: "GET",
+      path: `${ONE}/input_items`,
+      access,
+      docs: { summary: "List what a stored response answered", tag, query: inputItemsQuery },
+      handler: inputItemsRoute(deps),
+    },
+    {
+      method: "POST",
+      path: `${ONE}/cancel`,
+      access,
+      docs: { summary: "Refused: no response runs in the background", tag },
+      handler: cancelResponseRoute(deps),
+    },
+  ];
+}
