@@ -23,6 +23,7 @@ import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test"
 import { env } from "cloudflare:workers";
 import { AdapterNames } from "../src/adapters/adapter-names.ts";
 import { createApp } from "../src/app.ts";
+import type { EdgeDependencies } from "../src/edge-context.ts";
 import type { ObjectNamespace, RegionHubStub } from "../src/env.ts";
 
 export const PEPPER = "scripted-edge-pepper";
@@ -162,10 +163,11 @@ function namespaceOf<Stub>(stub: Stub, names: string[]): ObjectNamespace<Stub> {
   };
 }
 
-function scriptedApp(script: Script, asked: Asked) {
+/** The edge's parts over this script. */
+export function scriptedDeps(script: Script = {}, asked: Asked = nothingAsked()): EdgeDependencies {
   const clock = { nowMs: () => NOW_MS };
   const controlDb = openControlDb(env.CONTROL_DB);
-  return createApp({
+  return {
     config: {
       region: "local",
       hubShardCount: 2,
@@ -184,12 +186,11 @@ function scriptedApp(script: Script, asked: Asked) {
     controlDb,
     adapterNames: new AdapterNames(controlDb, clock),
     ledgers: { fallback: openLedgerDb(env.LEDGER_DB), byTenant: new Map() },
-  });
+  };
 }
 
-/** The app over this script, and what it asked of account and hub. */
-export function scriptedEdge(script: Script = {}) {
-  const asked: Asked = {
+function nothingAsked(): Asked {
+  return {
     accounts: [],
     hubs: [],
     admits: [],
@@ -198,7 +199,12 @@ export function scriptedEdge(script: Script = {}) {
     embeddingRequests: [],
     countRequests: [],
   };
-  const app = scriptedApp(script, asked);
+}
+
+/** The app over this script, and what it asked of account and hub. */
+export function scriptedEdge(script: Script = {}) {
+  const asked = nothingAsked();
+  const app = createApp(scriptedDeps(script, asked));
   return {
     asked,
     /** Sends a request with a good key and waits for what runs after the answer. */

@@ -8,11 +8,12 @@ import {
 } from "@fairlane/protocol";
 import { z } from "zod";
 import { REGIONS_MAX } from "./limits.ts";
+import type { WorkOwner } from "./region-hub/revoked-work.ts";
 
 /** A shard as the hub's other objects see it. */
 export interface ShardRpc extends RegionHubRpc {
-  /** Ends what runs or waits for a revoked key; returns how many requests that were. */
-  cancelKey(key: { readonly tenantId: string; readonly keyId: string }): Promise<number>;
+  /** Ends what runs or waits for a revoked key or a suspended tenant; returns how many requests that were. */
+  cancelWork(owner: WorkOwner): Promise<number>;
 }
 
 /** Bindings and variables of the hub script. */

@@ -47,6 +47,9 @@ export const SUBMIT_WINDOW_MS = 1;
 export const SUBMIT_FRAME_CHARS_MAX = 8 * 1024 * 1024;
 /** Revoked keys a shard remembers, for requests that were admitted just before: those arrive within seconds. */
 export const REVOKED_KEYS_MAX = 1_024;
+/** Suspended tenants likewise, and for how long: they may come back. */
+export const SUSPENDED_TENANTS_MAX = 1_024;
+export const SUSPENSION_MEMORY_MS = 5_000;
 /** Retry hint when no node is there or all are full. */
 export const RETRY_AFTER_MS = 1_000;
 
@@ -124,7 +127,7 @@ export const KEYS_MAX = 1_000;
 /** Pause before uses of keys are written when nothing else is: coarse on purpose, and lost by a restart within it. */
 export const KEY_USE_WRITE_MS = 1_000;
 /** Wait for a shard to end a revoked key's work; the revocation itself is effective before. */
-export const CANCEL_KEY_TIMEOUT_MS = 2_000;
+export const CANCEL_WORK_TIMEOUT_MS = 2_000;
 /** Price versions an account remembers: a request keeps the one it was admitted under. */
 export const PRICE_VERSIONS_MAX = 256;
 /** Reservations held at once, whatever the tenant's parallel limit says. */

@@ -2,7 +2,13 @@
 
 /** What was done, as subject and past participle. */
 export type AuditAction =
-  "tenant.created" | "key.created" | "key.changed" | "key.rotated" | "key.revoked";
+  | "tenant.created"
+  | "tenant.changed"
+  | "prices.created"
+  | "key.created"
+  | "key.changed"
+  | "key.rotated"
+  | "key.revoked";
 
 /** What it was changed to: short values, no secrets. */
 export type AuditDetails = Readonly<

@@ -29,6 +29,10 @@ export class AdminClient {
     await this.#call("DELETE", `/${tenantId}/keys/${keyId}`);
   }
 
+  async changeTenant(tenantId: string, change: object): Promise<void> {
+    await this.#call("PATCH", `/${tenantId}`, change);
+  }
+
   async usage(tenantId: string): Promise<Record<string, unknown>> {
     return this.#call("GET", `/${tenantId}/usage`);
   }

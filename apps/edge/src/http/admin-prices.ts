@@ -1,10 +1,12 @@
 // Administration of prices: a new version, which never changes afterwards, and the newest one.
 import { newId } from "@fairlane/base";
-import { createPrices, currentPrices, MODEL_PRICES_MAX } from "@fairlane/db";
+import { appendAudit, createPrices, currentPrices, MODEL_PRICES_MAX } from "@fairlane/db";
 import { ledgerLimits } from "@fairlane/ledger";
 import { protocolLimits, type AccountPrices } from "@fairlane/protocol";
 import { z } from "zod";
+import { auditEntry } from "../auth/audit-entry.ts";
 import { authenticateAdmin } from "../auth/authenticate-admin.ts";
+import { OPERATOR } from "../auth/authorize.ts";
 import type { EdgeContext, EdgeDependencies } from "../edge-context.ts";
 import { parseAdminBody } from "./parse-admin-body.ts";
 
@@ -44,6 +46,10 @@ export function createPricesRoute(deps: EdgeDependencies) {
       ),
     };
     await createPrices(deps.controlDb, prices, deps.clock.nowMs());
+    const caller = { tenantId: null, actor: OPERATOR };
+    const details = { models: models.length };
+    const done = { caller, action: "prices.created", target: prices.version, details } as const;
+    await appendAudit(deps.controlDb, auditEntry(context, deps, done));
     return Response.json(pricesBody(prices), { status: 201 });
   };
 }

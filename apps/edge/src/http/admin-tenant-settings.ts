@@ -1,7 +1,14 @@
 // Administration of what a tenant may do: limits of the tenant, its projects and its keys, weight, prices, suspension.
 // The account is written first, where a change holds at once; then the register, from which the next change starts.
 import { isId } from "@fairlane/base";
-import { findApiKey, findPrices, findProject, updateTenant, type Tenant } from "@fairlane/db";
+import {
+  appendAudit,
+  findApiKey,
+  findPrices,
+  findProject,
+  updateTenant,
+  type Tenant,
+} from "@fairlane/db";
 import {
   AppError,
   protocolLimits,
@@ -10,7 +17,9 @@ import {
   type TenantAccountRpc,
 } from "@fairlane/protocol";
 import { z } from "zod";
+import { auditEntry } from "../auth/audit-entry.ts";
 import { authenticateAdmin } from "../auth/authenticate-admin.ts";
+import { OPERATOR } from "../auth/authorize.ts";
 import type { EdgeContext, EdgeDependencies } from "../edge-context.ts";
 import * as limits from "../limits.ts";
 import { accountConfig, tenantBody } from "./account-config.ts";
@@ -74,6 +83,13 @@ export function changeTenantRoute(deps: EdgeDependencies) {
     const write = (account: TenantAccountRpc) => account.configure(config);
     await writeAccount(context, deps, { tenantId: tenant.id, write });
     if (Object.keys(change).length > 0) await updateTenant(deps.controlDb, tenant.id, change);
+    const caller = { tenantId: tenant.id, actor: OPERATOR };
+    // Values as JSON: a list of limits is no short value.
+    const details = Object.fromEntries(
+      Object.entries(change).map(([name, value]) => [name, JSON.stringify(value)]),
+    );
+    const done = { caller, action: "tenant.changed", target: tenant.id, details } as const;
+    await appendAudit(deps.controlDb, auditEntry(context, deps, done));
     return Response.json(tenantBody(changed));
   };
 }

@@ -8,7 +8,6 @@ import type { LiveRequests } from "./live-requests.ts";
 import type { NodeDirectory } from "./node-directory.ts";
 import type { NodeLink } from "./node-link.ts";
 import { answeringAt } from "./placement.ts";
-import { keyRevoked } from "./request-errors.ts";
 import { StreamSink, type StreamAnswer } from "./stream-sink.ts";
 
 interface Ask {
@@ -39,7 +38,7 @@ export class Attachments {
 
   /** Looks for the request's answer; resolves with its stream or the error. Never rejects. */
   open(request: HubAttachRequest, nowMs: number): Promise<StreamAnswer> {
-    const refusal = this.#refusalOf(request);
+    const refusal = this.#refusalOf(request, nowMs);
     if (refusal) return Promise.resolve({ ok: false, error: refusal });
     const links = this.#linksOf(request.requestId);
     return new Promise((answer) => {
@@ -118,13 +117,14 @@ export class Attachments {
     return [live.placement.link];
   }
 
-  #refusalOf(request: HubAttachRequest): ErrorValue | undefined {
+  #refusalOf(request: HubAttachRequest, nowMs: number): ErrorValue | undefined {
     const { requestId } = request;
     const live = this.#live.find(requestId);
     if (live !== undefined && live.tenantId !== request.tenantId) {
       return { code: "not_found", message: "No such request runs.", param: null };
     }
-    if (this.#live.isRevoked(request)) return keyRevoked();
+    const revoked = this.#live.revoked.refusalOf(request, nowMs);
+    if (revoked) return revoked;
     const isHere = live !== undefined && live.placement.state !== "answering";
     if (isHere || this.#asks.has(requestId) || this.#asks.size >= ATTACHMENTS_MAX) {
       const message = isHere

@@ -31,13 +31,14 @@ import { doneError, mayGoElsewhere, refusalError, upstreamError } from "./node-e
 import { answeringAt, isUnheardBy, resumeAt } from "./placement.ts";
 import { placeRequest } from "./place-request.ts";
 import { countsOf, countsOfDone, lostNodeIsDue, timeoutOf } from "./request-ends.ts";
-import { deadlinePassed, keyRevoked, nodeLost, shardFull } from "./request-errors.ts";
-import { RevokedKeys, type KeyOwner } from "./revoked-keys.ts";
+import { deadlinePassed, nodeLost, shardFull } from "./request-errors.ts";
+import { endOf, RevokedWork, type WorkOwner } from "./revoked-work.ts";
 
 export class LiveRequests {
   readonly #directory: NodeDirectory;
   readonly #live = new Map<string, LiveRequest>();
-  readonly #revokedKeys = new RevokedKeys();
+  /** Keys and tenants whose work was ended lately. */
+  readonly revoked = new RevokedWork();
   #waitingBodyChars = 0;
 
   constructor(directory: NodeDirectory) {
@@ -83,19 +84,15 @@ export class LiveRequests {
     cancelAtNode(live);
   }
 
-  /** Ends what runs or waits for a revoked key; returns how many requests that were. */
-  cancelKey(key: KeyOwner): number {
-    const { tenantId, keyId } = key;
-    this.#revokedKeys.add(key);
-    const revoked = [...this.#live.values()].filter(
-      (live) => live.keyId === keyId && live.tenantId === tenantId,
+  /** Ends what runs or waits for a revoked key or a suspended tenant; returns how many requests that were. */
+  cancelWork(owner: WorkOwner, nowMs: number): number {
+    const { tenantId, keyId } = owner;
+    this.revoked.add(owner, nowMs);
+    const ended = [...this.#live.values()].filter(
+      (live) => live.tenantId === tenantId && (keyId === null || live.keyId === keyId),
     );
-    for (const live of revoked) this.#fail(live, keyRevoked());
-    return revoked.length;
-  }
-
-  isRevoked(key: KeyOwner): boolean {
-    return this.#revokedKeys.has(key);
+    for (const live of ended) this.#fail(live, endOf(owner));
+    return ended.length;
   }
 
   /** A node linked: what it answered before goes on where it is the same boot, and ends otherwise. */
@@ -254,7 +251,8 @@ export class LiveRequests {
       const message = `Request ${request.requestId} is running already.`;
       return { code: "already_exists", message, param: null };
     }
-    if (this.isRevoked(request)) return keyRevoked();
+    const revoked = this.revoked.refusalOf(request, nowMs);
+    if (revoked) return revoked;
     const isFull =
       this.#live.size >= LIVE_REQUESTS_MAX ||
       this.#waitingBodyChars + bodyChars > WAITING_BODY_CHARS_MAX;

@@ -41,6 +41,7 @@ import { NodeDirectory } from "./node-directory.ts";
 import { NodeLink, type WorkFrame } from "./node-link.ts";
 import { NODE_NAME_HEADER, SHARD_HEADER } from "./open-link.ts";
 import { UsageRelay } from "./relay-usage.ts";
+import type { WorkOwner } from "./revoked-work.ts";
 import { StreamSink } from "./stream-sink.ts";
 
 /** The shard that all nodes of the region are linked to for fairness; their usage goes there too. */
@@ -93,8 +94,8 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
     return this.#fleet.standing(this.#region(), tenantId);
   }
 
-  async cancelKey(key: { readonly tenantId: string; readonly keyId: string }): Promise<number> {
-    return this.#live.cancelKey(key);
+  async cancelWork(owner: WorkOwner): Promise<number> {
+    return this.#live.cancelWork(owner, systemClock.nowMs());
   }
 
   async #answer<Outcome>(

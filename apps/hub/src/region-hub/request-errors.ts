@@ -13,6 +13,10 @@ export function keyRevoked(): ErrorValue {
   return { code: "invalid_api_key", message: "The API key was revoked.", param: null };
 }
 
+export function tenantSuspended(): ErrorValue {
+  return { code: "tenant_suspended", message: "The account is suspended.", param: null };
+}
+
 export function deadlinePassed(): ErrorValue {
   const message = "The request's deadline passed before its answer was complete.";
   return { code: "queue_timeout", message, param: null };

@@ -32,7 +32,7 @@ import { admit, refusal, type Account } from "./admit.ts";
 import { AttemptMemory } from "./attempts.ts";
 import { authorize } from "./authorize.ts";
 import { CoverStore } from "./cover-store.ts";
-import { cancelKey } from "./cancel-key.ts";
+import { cancelWork } from "./cancel-work.ts";
 import { KeyRing } from "./keys.ts";
 import { KeyUses } from "./key-uses.ts";
 import type { BucketUnits } from "./limit-scope.ts";
@@ -79,6 +79,7 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
     if (this.#limits) this.#limits.configure(config, nowMs);
     else this.#limits = new AccountLimits(config, this.#covers, nowMs);
     this.#books.configs.write(config);
+    if (!config.active) await this.#cancelWork(null);
   }
 
   async putKey(key: AccountKey): Promise<boolean> {
@@ -96,13 +97,13 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
   async rotateKey(rotation: KeyRotation, manager: KeyManager | null = null): Promise<KeyOutcome> {
     const nowMs = systemClock.nowMs();
     const outcome = this.#keys.rotate(rotation, manager, nowMs);
-    if (outcome.ok && rotation.graceUntilMs <= nowMs) await this.#cancelKey(rotation.keyId);
+    if (outcome.ok && rotation.graceUntilMs <= nowMs) await this.#cancelWork(rotation.keyId);
     return outcome;
   }
 
   async revokeKey(keyId: string, manager: KeyManager | null = null): Promise<boolean> {
     const isKnown = this.#keys.revoke(keyId, manager, systemClock.nowMs());
-    if (isKnown) await this.#cancelKey(keyId);
+    if (isKnown) await this.#cancelWork(keyId);
     return isKnown;
   }
 
@@ -143,9 +144,10 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
     }
   }
 
-  async #cancelKey(keyId: string): Promise<void> {
+  /** @param keyId null ends all of the tenant's work */
+  async #cancelWork(keyId: string | null): Promise<void> {
     const tenantId = this.#books.configs.config?.tenantId;
-    if (tenantId !== undefined) await cancelKey(this.env, { tenantId, keyId });
+    if (tenantId !== undefined) await cancelWork(this.env, { tenantId, keyId });
   }
 
   async release(requestId: string): Promise<void> {

@@ -1,0 +1,132 @@
+// The authorisation matrix: every route of the list, tried without a credential, with the wrong one, by another tenant
+// and by its owner. A route without an entry in test/authorisation-matrix.ts fails here.
+import { scopeNames, type Scope } from "@fairlane/protocol";
+import { beforeAll, describe, expect, it } from "vitest";
+import {
+  MATRIX,
+  PUBLIC,
+  type MatrixEntry,
+  type Owner,
+  type Params,
+} from "../../test/authorisation-matrix.ts";
+import { ADMIN_TOKEN, codeOf, newKey, newTenant, send } from "../../test/live-edge.ts";
+import { scriptedDeps } from "../../test/scripted-edge.ts";
+import { allRoutes } from "./all-routes.ts";
+import type { Route } from "./route.ts";
+
+const UNKNOWN_TENANT = "ten_01jd0000000000000000000009";
+const routes = allRoutes(scriptedDeps());
+const nameOf = (route: Route) => `${route.method} ${route.path}`;
+const named = (access: (route: Route) => boolean) =>
+  routes.filter(access).map((route): [string, Route] => [nameOf(route), route]);
+const guarded = named(({ access }) => access !== "public");
+const scoped = named(({ access }) => typeof access === "object");
+const operated = named(({ access }) => access === "admin");
+
+let owner: Owner;
+let other: Owner;
+
+async function newOwner(): Promise<Owner> {
+  const tenant = await newTenant({ requests_per_minute: 100_000 });
+  const { key } = await newKey(tenant.tenantId, { scopes: scopeNames() });
+  return { ...tenant, allKey: key };
+}
+
+beforeAll(async () => {
+  [owner, other] = [await newOwner(), await newOwner()];
+});
+
+function entryOf(route: Route): MatrixEntry {
+  const entry = MATRIX[nameOf(route)];
+  if (!entry) throw new Error(`${nameOf(route)} has no entry in test/authorisation-matrix.ts`);
+  return entry;
+}
+
+function call(route: Route, credential: string | undefined, params: Params): Promise<Response> {
+  const path = route.path.replaceAll(/:(\w+)(?:\{[^}]*\})?/g, (_, name: string) => {
+    const value = params[name];
+    if (value === undefined) throw new Error(`no value of ':${name}' for ${nameOf(route)}`);
+    return value;
+  });
+  const { body, headers = {} } = entryOf(route);
+  const sent = credential === undefined ? {} : { credential };
+  return send(route.method, path, { ...sent, body, headers });
+}
+
+const paramsOf = async (route: Route): Promise<Params> =>
+  (await entryOf(route).params?.(owner)) ?? {};
+
+/** Status and code of an answer that is an error. */
+async function refusal(response: Response): Promise<readonly [number, string]> {
+  return [response.status, await codeOf(response)];
+}
+
+describe("the matrix", () => {
+  it("has an entry for every route and none for a route that is not there", () => {
+    const known = [...Object.keys(MATRIX), ...PUBLIC].toSorted();
+    expect(routes.map(nameOf).toSorted()).toEqual(known);
+    expect(named(({ access }) => access === "public").map(([name]) => name)).toEqual(PUBLIC);
+  });
+});
+
+describe("without a credential, or with one of another kind", () => {
+  it.each(guarded)("%s is a 401", async (_, route) => {
+    const params = await paramsOf(route);
+    const code = route.access === "admin" ? "invalid_admin_token" : "invalid_api_key";
+    const wrong = route.access === "admin" ? owner.allKey : ADMIN_TOKEN;
+    for (const credential of [undefined, wrong]) {
+      expect(await refusal(await call(route, credential, params))).toEqual([401, code]);
+    }
+  });
+});
+
+describe("with every scope but its own", () => {
+  const keys = new Map<Scope, string>();
+
+  async function keyWithout(scope: Scope): Promise<string> {
+    const known = keys.get(scope);
+    if (known !== undefined) return known;
+    const scopes = scopeNames().filter((name) => name !== scope);
+    const { key } = await newKey(owner.tenantId, { scopes });
+    keys.set(scope, key);
+    return key;
+  }
+
+  it.each(scoped)("%s is a 403", async (_, route) => {
+    if (typeof route.access === "string") throw new Error("filtered above");
+    const credential = await keyWithout(route.access.scope);
+    const response = await call(route, credential, await paramsOf(route));
+    expect(await refusal(response)).toEqual([403, "scope_not_allowed"]);
+  });
+});
+
+describe("to another tenant", () => {
+  const withObject = scoped.filter(
+    ([, route]) => route.path.includes("/:") && entryOf(route).isShared !== true,
+  );
+  it.each(withObject)("%s is a 404", async (_, route) => {
+    const response = await call(route, other.allKey, await paramsOf(route));
+    expect((await refusal(response))[0]).toBe(404);
+  });
+
+  const ofTenant = operated.filter(([, route]) => route.path.includes("/:tenant"));
+  it.each(ofTenant)("%s is a 404 at a tenant that is not there", async (_, route) => {
+    const params = { ...(await paramsOf(route)), tenant: UNKNOWN_TENANT };
+    expect(await refusal(await call(route, ADMIN_TOKEN, params))).toEqual([404, "not_found"]);
+  });
+
+  const inTenant = ofTenant.filter(([, route]) => /:tenant.*\/:/.test(route.path));
+  it.each(inTenant)("%s finds nothing of the owner's", async (_, route) => {
+    const params = { ...(await paramsOf(route)), tenant: other.tenantId };
+    expect(await refusal(await call(route, ADMIN_TOKEN, params))).toEqual([404, "not_found"]);
+  });
+});
+
+describe("to its owner, or the operator", () => {
+  it.each(guarded)("%s is open", async (_, route) => {
+    const credential = route.access === "admin" ? ADMIN_TOKEN : owner.allKey;
+    const response = await call(route, credential, await paramsOf(route));
+    expect(response.status).toBe(entryOf(route).ok);
+    await response.body?.cancel();
+  });
+});

@@ -1,0 +1,133 @@
+// The entries of the authorisation matrix: for every route of the edge what its owner's call looks like and answers.
+// Credentials, scopes and other tenants are tried by the test itself. A new route gets an entry here.
+import { asAdmin, newTenant, send, type TestTenant } from "./live-edge.ts";
+
+export type Params = Readonly<Record<string, string>>;
+
+export interface MatrixEntry {
+  /** What the owner, or the operator, gets. A 400 is a body refused behind the door. */
+  readonly ok: number;
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Makes the things of the owner's that the path names; one way for each call, since some end them. */
+  readonly params?: (owner: Owner) => Promise<Params>;
+  /** True when what the path names is no tenant's own. */
+  readonly isShared?: boolean;
+}
+
+/** A tenant with a key that may do everything a key can. */
+export interface Owner extends TestTenant {
+  readonly allKey: string;
+}
+
+async function idOf(response: Response): Promise<string> {
+  if (!response.ok) throw new Error(`${response.status}: ${await response.text()}`);
+  return (await response.json<{ id: string }>()).id;
+}
+
+const key = async (owner: Owner): Promise<Params> => ({
+  tenant: owner.tenantId,
+  key: await idOf(await asAdmin("POST", `/tenants/${owner.tenantId}/keys`, {})),
+});
+
+let lastName = 0;
+async function adapter(owner: Owner): Promise<Params> {
+  const body = { name: `adapter-${++lastName}`, base_model: "tiny" };
+  const options = { credential: owner.allKey, body };
+  return { adapter: await idOf(await send("POST", "/v1/fairlane/adapters", options)) };
+}
+
+async function version(owner: Owner): Promise<Params> {
+  const made = await adapter(owner);
+  const config = { peft_type: "LORA", r: 8, lora_alpha: 16, target_modules: ["q_proj"] };
+  const options = { credential: owner.allKey, body: { config, bytes: 64 } };
+  const path = `/v1/fairlane/adapters/${made["adapter"]}/versions`;
+  const response = await send("POST", path, options);
+  if (!response.ok) throw new Error(`${response.status}: ${await response.text()}`);
+  return { ...made, version: "1", part: "1" };
+}
+
+async function grantee(owner: Owner): Promise<Params> {
+  return { ...(await adapter(owner)), tenant: (await newTenant()).tenantId };
+}
+
+async function grant(owner: Owner): Promise<Params> {
+  const params = await grantee(owner);
+  const path = `/v1/fairlane/adapters/${params["adapter"]}/grants/${params["tenant"]}`;
+  await send("PUT", path, { credential: owner.allKey });
+  return params;
+}
+
+const tenant = (owner: Owner): Promise<Params> => Promise.resolve({ tenant: owner.tenantId });
+
+const KEY_BODY = { scopes: ["inference"] };
+const ADMIN = "/v1/fairlane/admin";
+const AT = `${ADMIN}/tenants/:tenant`;
+const ADAPTERS = "/v1/fairlane/adapters";
+
+/** By method and path. */
+export const MATRIX: Readonly<Record<string, MatrixEntry>> = {
+  "POST /v1/chat/completions": { ok: 400, body: {} },
+  "POST /v1/completions": { ok: 400, body: {} },
+  "POST /v1/embeddings": { ok: 400, body: {} },
+  "GET /v1/models": { ok: 200 },
+  // The region has no node here, hence no model and no answer.
+  "GET /v1/models/:model{.+}": {
+    ok: 404,
+    isShared: true,
+    params: () => Promise.resolve({ model: "tiny" }),
+  },
+  "GET /v1/fairlane/requests/:request/stream": {
+    ok: 400,
+    isShared: true,
+    headers: { "last-event-id": "none" },
+    params: () => Promise.resolve({ request: "req_01jd0000000000000000000009" }),
+  },
+  "GET /v1/fairlane/usage": { ok: 200 },
+  "GET /v1/fairlane/fair-share": { ok: 200 },
+  "GET /v1/fairlane/audit-log": { ok: 200 },
+
+  "GET /v1/fairlane/keys": { ok: 200 },
+  "POST /v1/fairlane/keys": { ok: 201, body: KEY_BODY },
+  "GET /v1/fairlane/keys/:key": { ok: 200, params: key },
+  "PATCH /v1/fairlane/keys/:key": { ok: 200, params: key, body: {} },
+  "POST /v1/fairlane/keys/:key/rotate": { ok: 201, params: key, body: {} },
+  "DELETE /v1/fairlane/keys/:key": { ok: 200, params: key },
+
+  [`POST ${ADAPTERS}`]: { ok: 201, body: { name: "matrix", base_model: "tiny" } },
+  [`GET ${ADAPTERS}`]: { ok: 200 },
+  [`GET ${ADAPTERS}/:adapter`]: { ok: 200, params: adapter },
+  [`PATCH ${ADAPTERS}/:adapter`]: { ok: 200, params: adapter, body: { pinned: true } },
+  [`DELETE ${ADAPTERS}/:adapter`]: { ok: 200, params: adapter },
+  [`POST ${ADAPTERS}/:adapter/versions`]: { ok: 400, params: adapter, body: {} },
+  [`PUT ${ADAPTERS}/:adapter/versions/:version/content`]: { ok: 400, params: version, body: {} },
+  // Nothing was sent yet.
+  [`GET ${ADAPTERS}/:adapter/versions/:version/content`]: { ok: 404, params: version },
+  [`PUT ${ADAPTERS}/:adapter/versions/:version/parts/:part`]: {
+    ok: 400,
+    params: version,
+    body: {},
+  },
+  [`POST ${ADAPTERS}/:adapter/versions/:version/complete`]: { ok: 400, params: version },
+  [`PUT ${ADAPTERS}/:adapter/grants/:tenant`]: { ok: 200, params: grantee },
+  [`DELETE ${ADAPTERS}/:adapter/grants/:tenant`]: { ok: 200, params: grant },
+
+  [`GET ${ADMIN}/fair-share`]: { ok: 200 },
+  [`GET ${ADMIN}/audit-log`]: { ok: 200 },
+  [`GET ${ADMIN}/prices`]: { ok: 200 },
+  [`POST ${ADMIN}/prices`]: { ok: 400, body: {} },
+  [`POST ${ADMIN}/tenants`]: { ok: 201, body: { name: "made" } },
+  [`GET ${AT}`]: { ok: 200, params: tenant },
+  [`PATCH ${AT}`]: { ok: 200, params: tenant, body: {} },
+  [`GET ${AT}/usage`]: { ok: 200, params: tenant },
+  [`GET ${AT}/audit-log`]: { ok: 200, params: tenant },
+  [`GET ${AT}/keys`]: { ok: 200, params: tenant },
+  [`POST ${AT}/keys`]: { ok: 201, params: tenant, body: {} },
+  [`GET ${AT}/keys/:key`]: { ok: 200, params: key },
+  [`PATCH ${AT}/keys/:key`]: { ok: 200, params: key, body: {} },
+  [`POST ${AT}/keys/:key/rotate`]: { ok: 201, params: key, body: {} },
+  [`DELETE ${AT}/keys/:key`]: { ok: 200, params: key },
+};
+
+/** What anybody may call. */
+export const PUBLIC: readonly string[] = ["GET /health", "GET /ready", "GET /openapi.json"];
