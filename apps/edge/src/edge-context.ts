@@ -1,7 +1,7 @@
 // Owns what the edge's code is handed: the dependencies of the whole app, and what travels with one request.
 import type { Clock, Random } from "@fairlane/base";
 import type { ControlDb, LedgerDb, LedgerMap } from "@fairlane/db";
-import type { RateState, TenantAccountRpc } from "@fairlane/protocol";
+import type { HubGrant, RateState, TenantAccountRpc } from "@fairlane/protocol";
 import type { Context } from "hono";
 import type { AdapterNames } from "./adapters/adapter-names.ts";
 import type { EdgeConfig, RegionHubStub } from "./env.ts";
@@ -23,6 +23,8 @@ export interface EdgeEnv {
     startedMs: number;
     /** The tenant's limits after admission; null until it is known who asks. */
     rates: RateState | null;
+    /** Of a request under a hard budget. */
+    grant: HubGrant | null;
   };
 }
 

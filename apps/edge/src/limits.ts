@@ -50,6 +50,12 @@ export const TOKENS_PER_MINUTE_DEFAULT = 1_000_000;
 export const TOKENS_PER_MINUTE_MAX = 1_000_000_000;
 /** Projects and keys with limits in one change: each is looked up once. */
 export const SCOPE_LIMITS_MAX = 100;
+/** Budgets of a tenant: each is looked at with every admission and settlement of its scope. */
+export const BUDGETS_MAX = 100;
+/** Thresholds of one budget. */
+export const ALERT_PERCENTS_MAX = 10;
+/** Characters of a webhook's address. */
+export const WEBHOOK_URL_CHARS_MAX = 2_048;
 export const PARALLEL_REQUESTS_DEFAULT = 64;
 export const PARALLEL_REQUESTS_MAX = 10_000;
 

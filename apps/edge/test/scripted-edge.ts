@@ -10,6 +10,7 @@ import type {
   CountOutcome,
   EmbedOutcome,
   FleetStanding,
+  FundsState,
   HubCompletionRequest,
   HubCountRequest,
   HubEmbeddingRequest,
@@ -55,6 +56,7 @@ export const ADMITTED = {
     retainedKey: "cd".repeat(32),
   },
   rates: RATES,
+  grantTokens: null,
 } satisfies AdmitOutcome;
 
 export const AUTHORIZED = {
@@ -89,6 +91,7 @@ export interface Script {
   readonly configure?: () => Promise<void>;
   readonly putKey?: () => Promise<boolean>;
   readonly revokeKey?: () => Promise<boolean>;
+  readonly funds?: () => Promise<FundsState>;
 }
 
 const random = { fill: (target: Uint8Array<ArrayBuffer>) => crypto.getRandomValues(target) };
@@ -125,6 +128,10 @@ function scriptedAccount(script: Script, asked: Asked): TenantAccountRpc {
     keyUses: () => Promise.resolve([]),
     authorize: () => script.authorize?.() ?? Promise.resolve(AUTHORIZED),
     revokeKey: () => script.revokeKey?.() ?? Promise.resolve(true),
+    renewGrants: () => Promise.reject(new Error("not the edge's")),
+    grantCredit: () => Promise.resolve("granted"),
+    funds: () => script.funds?.() ?? Promise.reject(new Error("no script")),
+    webhookSecret: () => Promise.resolve("whsec_scripted"),
     settleMany: () => Promise.reject(new Error("not the edge's")),
   };
 }

@@ -68,6 +68,10 @@ export const ANSWER_CHARS_MAX = 4 * 1024 * 1024;
 
 /** Wait for R2 to keep an answer, while the end of its stream waits. */
 export const KEEP_ANSWER_TIMEOUT_MS = 10_000;
+/** A grant is renewed when an answer has this many output tokens of it left: at 1,000 tokens a second, 256 ms. */
+export const GRANT_MARGIN_TOKENS = 256;
+/** Pause before a refused renewal is asked for again: other requests may have ended. */
+export const GRANT_RETRY_MS = 250;
 
 // --- usage -----------------------------------------------------------------------------------------------------
 
@@ -132,6 +136,20 @@ export const CANCEL_WORK_TIMEOUT_MS = 2_000;
 export const PRICE_VERSIONS_MAX = 256;
 /** Reservations held at once, whatever the tenant's parallel limit says. */
 export const HOLDS_MAX = 10_000;
+/** Output tokens of each answer that a request under a hard budget holds money for at first, and with each renewal. */
+export const GRANT_OUTPUT_TOKENS = 512;
+/** Days of spend that are kept for budgets: the longest window and some. */
+export const SPEND_DAYS_KEPT_MS = 40 * 24 * 3_600_000;
+/** Grants of credit that an account keeps, used up or not: a row of 100 bytes each. */
+export const CREDIT_GRANTS_MAX = 1_000;
+/** Events that wait for a tenant's webhook; more are logged and lost: an endpoint that is away for long. */
+export const WEBHOOK_EVENTS_MAX = 1_000;
+/** Sent in one run. */
+export const WEBHOOK_SENDS_MAX = 16;
+/** Wait for an endpoint's answer. */
+export const WEBHOOK_TIMEOUT_MS = 10_000;
+/** An event that its endpoint has not taken for this long is given up. */
+export const WEBHOOK_EVENT_KEPT_MS = 3 * 24 * 3_600_000;
 /** Projects and keys of a tenant that have limits of their own: about 300 bytes each, in memory. */
 export const SCOPE_LIMITS_MAX = 1_000;
 /** The durable cover of a scope counts at least this many requests as running, and twice what runs: few writes. */

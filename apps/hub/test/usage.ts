@@ -33,6 +33,9 @@ export function configOf(tenantId: string, change: Partial<AccountConfig> = {}):
     outputTokensPerMinute: null,
     parallelRequests: 8,
     scopeLimits: [],
+    prepaid: false,
+    budgets: [],
+    webhookUrl: null,
     prices: PRICES,
     ...change,
   };
@@ -60,6 +63,7 @@ export function holdOf(change: Partial<HoldInput> = {}): HoldInput {
     promptTokensMax: 90,
     outputTokensMax: 10,
     answerCount: 1,
+    isRenewable: true,
     model: "tiny",
     leaseUntilMs: Date.now() + 60_000,
     ...change,

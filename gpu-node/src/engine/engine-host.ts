@@ -128,6 +128,11 @@ export class EngineHost implements AsyncDisposable {
     if (taken.length > 0) this.#post({ type: "submit", requests: taken });
   }
 
+  /** Lets requests have more output; ids that have ended are ignored. */
+  grant(ids: readonly string[], outputTokens: number): void {
+    this.#post({ type: "grant", ids, outputTokens });
+  }
+
   /** Cancels requests; ids that have ended are ignored. */
   cancel(ids: readonly string[]): void {
     const live = ids.filter((id) => this.#live.has(id));

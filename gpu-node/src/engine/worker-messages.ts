@@ -9,6 +9,7 @@ import type { StepProfileFile } from "../fleet/step-profile.ts";
 import type { AnswerGrammar } from "../grammar/grammar-store.ts";
 import type { Vocabulary } from "../grammar/vocabulary.ts";
 import type { CacheModel } from "../scheduler/scheduler-parts.ts";
+import type { OutputGrant } from "../request/output-grant.ts";
 import type { EngineInfo, EngineOptions } from "./engine.ts";
 
 /** How rows are sampled; 0 temperature = greedy, top_p 1 and top_k 0 = off. What is absent is off. */
@@ -51,6 +52,8 @@ export interface EngineRequest {
   readonly adapter?: { readonly digest: string };
   readonly promptTokens: Int32Array;
   readonly maxOutputTokens: number;
+  /** Of a request under a hard budget; its further answers share it. Absent: nothing else bounds its output. */
+  readonly grant?: OutputGrant;
   /** Sampling one of these ends the request with "stop"; it counts as an output token and has no text. */
   readonly stopTokenIds: readonly number[];
   readonly sampling: SamplingParams;
@@ -129,6 +132,8 @@ export type ToWorker =
   | { readonly type: "add-adapter"; readonly adapter: ReadAdapter }
   /** Forget it once no request needs it. */
   | { readonly type: "remove-adapter"; readonly digest: string }
+  /** Requests may have more output; ids that are not live are ignored. */
+  | { readonly type: "grant"; readonly ids: readonly string[]; readonly outputTokens: number }
   /** What other nodes gave tenants, for whose turn it is. */
   | { readonly type: "foreign"; readonly charges: ForeignCharges }
   /** Finish what is here, take nothing new. */

@@ -133,6 +133,9 @@ export class HubLinks {
       case "attach":
         from.frames.attach(frame);
         return;
+      case "grant":
+        this.#options.streams.grant(frame.grants);
+        return;
       case "ack":
         this.#options.usage.acked(frame);
         return;

@@ -111,6 +111,9 @@ export class SubmitIntake {
         receivedAtMs,
         deadlineMs: submitted.deadline_ms,
         ...(submitted.adapter && { adapter: { digest: submitted.adapter.digest } }),
+        ...(submitted.grant_tokens === undefined
+          ? {}
+          : { grant: { tokens: submitted.grant_tokens } }),
       };
       const outcome = await this.#prepare(submitted, terms);
       if (!outcome.ok) return this.#answerRefused(from, id, outcome.error);

@@ -17,6 +17,7 @@ import type { ChatPrompt } from "../tokenize/tool-prompt.ts";
 import type { AnswerGrammars } from "./answer-grammar.ts";
 import { answersOf } from "./answers-of.ts";
 import { checkTokenIds } from "./check-token-ids.ts";
+import type { OutputGrant } from "./output-grant.ts";
 
 /** What a door needs of the model that the node serves. */
 export interface ServedModel {
@@ -62,6 +63,7 @@ export interface RequestTerms {
   readonly adapter?: { readonly digest: string };
   readonly receivedAtMs: number;
   readonly deadlineMs: number;
+  readonly grant?: OutputGrant;
 }
 
 /** Checks the name, renders, tokenises, sizes. */

@@ -17,6 +17,7 @@ import type {
 import type { AdapterIntake } from "../adapters/adapter-intake.ts";
 import type { AdapterResidency } from "../adapters/adapter-residency.ts";
 import { ADAPTER_COPY_STEP_PERCENT, STEPS_IN_FLIGHT_MAX } from "../limits.ts";
+import { raiseGrants } from "../request/output-grant.ts";
 import type { Scheduler } from "./scheduler.ts";
 import { StepCycle } from "./step.ts";
 
@@ -70,6 +71,9 @@ export class SchedulerLoop {
         break;
       case "cancel":
         this.#tell(this.#scheduler.cancel(message.ids));
+        break;
+      case "grant":
+        raiseGrants(this.#scheduler.parts.table, message.ids, message.outputTokens);
         break;
       case "foreign":
         this.#scheduler.parts.waiting.addForeign(message.charges);

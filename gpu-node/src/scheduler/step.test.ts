@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import type { RequestProgress } from "../engine/worker-messages.ts";
+import { raiseGrants } from "../request/output-grant.ts";
 import { Scheduler } from "./scheduler.ts";
 import { measureStepCost, type StepBytes } from "./step.bench.ts";
 import { StepCycle } from "./step.ts";
@@ -98,6 +99,31 @@ describe("StepCycle", () => {
     expect(step()).toMatchObject([
       { newTokens: [], counts: { outputTokens: 2 }, end: { reason: "stop", error: null } },
     ]);
+  });
+
+  it("ends with length at what is granted, and goes on when more is granted before", () => {
+    const { submit, step, runToEnd, scheduler } = setUp();
+    submit("a", { maxOutputTokens: 6, grant: { tokens: 2 } });
+    submit("b", { maxOutputTokens: 6, grant: { tokens: 2 } });
+    step();
+    raiseGrants(scheduler.parts.table, ["a", "unknown"], 4);
+    // A smaller number changes nothing.
+    raiseGrants(scheduler.parts.table, ["a"], 3);
+    const progress = runToEnd();
+    expect(say(progress).filter((line) => line.includes("length"))).toEqual([
+      "b +1 4/2 length",
+      "a +1 4/4 length",
+    ]);
+  });
+
+  it("lets all answers to a prompt have what is granted to one of them", () => {
+    const { submit, step, runToEnd, scheduler } = setUp();
+    const fork = { requestId: "a#1", seedLow: 1, seedHigh: 0 };
+    submit("a", { maxOutputTokens: 6, grant: { tokens: 2 }, forks: [fork] });
+    step();
+    raiseGrants(scheduler.parts.table, ["a#1"], 9);
+    const ends = runToEnd().filter(({ end }) => end !== null);
+    expect(ends.map(({ counts }) => counts.outputTokens)).toEqual([6, 6]);
   });
 
   it("ends with length at the context's end", () => {

@@ -56,6 +56,8 @@ export interface LiveStreamsOptions {
   readonly journal: StepJournal;
   readonly clock: Clock;
   readonly cancelAtEngine: (ids: readonly string[]) => void;
+  /** Absent on a node that serves alone. */
+  readonly grantAtEngine?: (ids: readonly string[], outputTokens: number) => void;
   readonly observer: StreamObserver;
   /** Null on a node that serves alone. */
   readonly service?: () => ServiceObserver | null;
@@ -150,6 +152,14 @@ export class LiveStreams {
     const live = ids.flatMap((id) => this.#answersOf(id)).filter((id) => this.#byId.has(id));
     for (const id of live) this.#byId.get(id)?.silence(error);
     if (live.length > 0) this.#options.cancelAtEngine(live);
+  }
+
+  /** Lets requests have more output, each of their answers as much. Ids that are not live are ignored. */
+  grant(grants: readonly { readonly id: string; readonly output_tokens: number }[]): void {
+    for (const { id, output_tokens: outputTokens } of grants) {
+      const live = this.#answersOf(id).filter((answerId) => this.#byId.has(answerId));
+      if (live.length > 0) this.#options.grantAtEngine?.(live, outputTokens);
+    }
   }
 
   /** Stops everything. */

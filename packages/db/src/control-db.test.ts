@@ -58,6 +58,9 @@ const tenant = (id: string) => ({
   inputTokensPerMinute: null,
   outputTokensPerMinute: 500,
   scopeLimits: [],
+  prepaid: false,
+  budgets: [],
+  webhookUrl: null,
   priceVersionId: FIRST_VERSION,
   createdAtMs: 1_000,
 });

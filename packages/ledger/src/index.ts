@@ -1,3 +1,8 @@
+export { windowAt } from "./budget-window.ts";
+export type { BudgetWindow } from "./budget-window.ts";
+export { creditLeft, expireCredits, useCredits } from "./credit.ts";
+export type { CreditGrant } from "./credit.ts";
+export { costBoundNanoUsd } from "./hold-cost.ts";
 export { billedTokens, ledgerEntry } from "./ledger-entry.ts";
 export type { LedgerEntry, LedgerFault } from "./ledger-entry.ts";
 export * as ledgerLimits from "./limits.ts";

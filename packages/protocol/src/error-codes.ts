@@ -59,6 +59,7 @@ export const ERROR_CODES = {
   method_not_allowed: user(405, "the route exists and does not take this method"),
   already_exists: user(409, "a resource with this id exists", false),
   key_revoked: user(409, "a revoked key cannot be changed", false),
+  too_many_credits: user(409, "the account keeps as many grants of credit as it may", false),
   too_many_keys: user(409, "the tenant has as many live keys as it may", false),
   too_many_adapters: user(
     409,
@@ -76,6 +77,18 @@ export const ERROR_CODES = {
   },
   too_many_parallel_requests: {
     ...user(429, "the tenant runs as many requests as it may", true),
+    type: "rate_limit_exceeded",
+  },
+  budget_exceeded: {
+    ...user(429, "a spending budget does not cover the request", false),
+    type: "insufficient_quota",
+  },
+  credit_exhausted: {
+    ...user(429, "the prepaid credit does not cover the request", false),
+    type: "insufficient_quota",
+  },
+  in_flight_budget_exhausted: {
+    ...user(429, "running requests hold what is left of a budget or credit", true),
     type: "rate_limit_exceeded",
   },
   client_closed_request: user(499, "the client went away; in logs and ledger only"),

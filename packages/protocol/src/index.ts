@@ -112,6 +112,7 @@ export type {
 export type {
   AccountConfig,
   AccountPrices,
+  Budget,
   ModelPrice,
   RateLimits,
   ScopeLimits,
@@ -140,6 +141,15 @@ export type {
 } from "./rpc/fleet.ts";
 export { HUB_ACCEPTED_HEADER, HUB_ATTACH_URL, HUB_STREAM_URL } from "./rpc/hub.ts";
 export type {
+  BudgetState,
+  CreditInput,
+  CreditOutcome,
+  CreditState,
+  FundsState,
+  GrantAsk,
+  TokenGrant,
+} from "./rpc/funds.ts";
+export type {
   AnswerKind,
   CommitBatch,
   CompleteOutcome,
@@ -150,6 +160,7 @@ export type {
   HubCompletionRequest,
   HubCountRequest,
   HubEmbeddingRequest,
+  HubGrant,
   HubRequest,
   RegionHubRpc,
   UsageIntakeRpc,
@@ -160,6 +171,7 @@ export type { DoneFrame } from "./wire/done.ts";
 export type { CellReport, ServiceFrame } from "./wire/fair-share.ts";
 export { parseHubFrame, parseNodeFrame } from "./wire/frame.ts";
 export type { FrameError, HubFrame, NodeFrame } from "./wire/frame.ts";
+export type { GrantFrame } from "./wire/grant.ts";
 export type { HeartbeatFrame } from "./wire/heartbeat.ts";
 export type { AttachedFrame, AttachFrame, ResumeFrame } from "./wire/resume.ts";
 export { WIRE_VERSION } from "./wire/hello.ts";

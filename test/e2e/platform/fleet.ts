@@ -25,14 +25,16 @@ export class Fleet implements AsyncDisposable {
   readonly admin: AdminClient;
   readonly nodes = new Map<string, { node: RunningNode; proxy: FrameProxy }>();
   readonly #stateDir: string;
+  readonly #model: string;
 
-  private constructor(edge: RunningEdge, stateDir: string) {
+  private constructor(edge: RunningEdge, options: { stateDir: string; model: string }) {
     this.edge = edge;
-    this.#stateDir = stateDir;
+    this.#stateDir = options.stateDir;
+    this.#model = options.model;
     this.admin = new AdminClient(edge.edgeUrl, ADMIN_TOKEN);
   }
 
-  static async start(nodeNames: readonly string[]): Promise<Fleet> {
+  static async start(nodeNames: readonly string[], model = TINY_MODEL): Promise<Fleet> {
     const stateDir = await mkdtemp(path.join(tmpdir(), "fairlane-fleet-"));
     const edge = await startEdge({
       edgePort: 0,
@@ -44,7 +46,7 @@ export class Fleet implements AsyncDisposable {
       saltSecret: "fleet-salt-0123456789abcdef",
       adminTokenHash: await adminTokenHash(ADMIN_TOKEN),
     });
-    const fleet = new Fleet(edge, stateDir);
+    const fleet = new Fleet(edge, { stateDir, model });
     for (const name of nodeNames) {
       const proxy = await startFrameProxy(edge.hubUrl);
       fleet.nodes.set(name, { proxy, node: await fleet.#startNode(name, proxy) });
@@ -110,7 +112,7 @@ export class Fleet implements AsyncDisposable {
     });
     return startNode({
       flags: [
-        ...["--port", "0", "--region", "local", "--hub-url", proxy.url, "--model", TINY_MODEL],
+        ...["--port", "0", "--region", "local", "--hub-url", proxy.url, "--model", this.#model],
         ...["--isa", "generic", "--numerics", "f32", "--threads", "1", "--max-running", "2"],
         ...["--state-dir", path.join(this.#stateDir, nodeName)],
         ...["--page-count", String(POOL_PAGES), "--admission", "strict"],

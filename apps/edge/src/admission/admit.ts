@@ -5,6 +5,8 @@ import {
   type AdmitInput,
   type AdmitOutcome,
   type ApiKeyClaim,
+  type HoldInput,
+  type HubGrant,
   type Principal,
 } from "@fairlane/protocol";
 import { hideKeyState } from "../auth/authenticate.ts";
@@ -30,13 +32,23 @@ export async function admit(
   const input = { ...ask.claim, requestId, scope, hold, wanted, clientIp };
   const outcome = await askAccount(deps, input);
   context.set("rates", outcome.rates);
-  if (outcome.ok) return outcome.principal;
+  if (outcome.ok) {
+    context.set("grant", grantOf(hold, outcome.grantTokens));
+    return outcome.principal;
+  }
   // The account may have held before its answer was lost; nothing was submitted, so the hold is given back.
   if (outcome === UNAVAILABLE && ask.hold !== null) {
     const { tenantId } = ask.claim;
     releaseHoldIf(context, deps, { tenantId, isRefused: Promise.resolve(true) });
   }
   throw AppError.of(hideKeyState(outcome.error));
+}
+
+/** What the hub is told of a grant; null for a request that runs on none. */
+function grantOf(hold: HoldInput | null, tokens: number | null): HubGrant | null {
+  if (hold === null || tokens === null || tokens === 0) return null;
+  const { outputTokensMax, answerCount, model, leaseUntilMs } = hold;
+  return { tokens, outputTokensMax, answerCount, model, leaseUntilMs };
 }
 
 async function askAccount(deps: EdgeDependencies, input: AdmitInput): Promise<AdmitOutcome> {

@@ -20,7 +20,13 @@ describe("promptTokensMax", () => {
 describe("chatHold", () => {
   it("bounds each answer by what was asked for, or 2,048, and counts those that are computed", () => {
     const messages = [user("hello")];
-    const hold = { promptTokensMax: 85, outputTokensMax: 2_048, answerCount: 1, model: null };
+    const hold = {
+      promptTokensMax: 85,
+      outputTokensMax: 2_048,
+      answerCount: 1,
+      isRenewable: true,
+      model: null,
+    };
     expect(chatHold({ messages })).toEqual(hold);
     expect(chatHold({ messages, max_tokens: null })).toEqual(hold);
     expect(chatHold({ messages, max_tokens: 10, model: "m" })).toEqual({
@@ -31,6 +37,10 @@ describe("chatHold", () => {
     const both = { messages, max_tokens: 10, max_completion_tokens: 20 };
     expect(chatHold(both).outputTokensMax).toBe(20);
     expect(chatHold({ messages, max_tokens: 10, n: 3 }).answerCount).toBe(3);
-    expect(chatHold({ messages, max_tokens: 10, n: 2, best_of: 4 }).answerCount).toBe(4);
+    // Two of them are not given: nobody sees them grow.
+    expect(chatHold({ messages, max_tokens: 10, n: 2, best_of: 4 })).toMatchObject({
+      answerCount: 4,
+      isRenewable: false,
+    });
   });
 });

@@ -48,7 +48,8 @@ function jsonTokensMax(value: unknown): number {
 /** What an embeddings request may take: of its inputs ids as they are, a text's bytes and what may be added around it. */
 export function embeddingHold(request: EmbeddingRequest): HoldBounds {
   const promptTokensMax = inputTokensMax(embeddingInputs(request));
-  return { promptTokensMax, outputTokensMax: 0, answerCount: 1, model: request.model ?? null };
+  const model = request.model ?? null;
+  return { promptTokensMax, outputTokensMax: 0, answerCount: 1, isRenewable: true, model };
 }
 
 /** What a completion request may take, over all its prompts. */
@@ -58,8 +59,15 @@ export function completionHold(request: CompletionRequest): HoldBounds {
     promptTokensMax: inputTokensMax(prompts),
     outputTokensMax: request.max_tokens ?? COMPLETION_TOKENS_DEFAULT,
     answerCount: choiceCounts(request).computed * prompts.length,
+    isRenewable: areAllGiven(request),
     model: request.model ?? null,
   };
+}
+
+/** The hub sees answers that are given grow, the others not. */
+function areAllGiven(request: Parameters<typeof choiceCounts>[0]): boolean {
+  const { given, computed } = choiceCounts(request);
+  return given === computed;
 }
 
 function inputTokensMax(inputs: readonly TextInput[]): number {
@@ -75,6 +83,7 @@ export function chatHold(request: ChatRequest): HoldBounds {
     promptTokensMax: promptTokensMax(request),
     outputTokensMax: requestedOutputTokens(request) ?? OUTPUT_TOKENS_DEFAULT,
     answerCount: choiceCounts(request).computed,
+    isRenewable: areAllGiven(request),
     model: request.model ?? null,
   };
 }

@@ -40,6 +40,9 @@ describe("isStorageFailure", () => {
       inputTokensPerMinute: null,
       outputTokensPerMinute: null,
       scopeLimits: [],
+      prepaid: false,
+      budgets: [],
+      webhookUrl: null,
       priceVersionId: "plan_unknown",
       createdAtMs: 1,
     };

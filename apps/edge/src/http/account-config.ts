@@ -14,6 +14,9 @@ export function accountConfig(tenant: Tenant, prices: AccountPrices): AccountCon
     outputTokensPerMinute: tenant.outputTokensPerMinute,
     parallelRequests: tenant.parallelRequests,
     scopeLimits: tenant.scopeLimits,
+    prepaid: tenant.prepaid,
+    budgets: tenant.budgets,
+    webhookUrl: tenant.webhookUrl,
     prices,
   };
 }
@@ -39,6 +42,15 @@ export function tenantBody(tenant: Tenant) {
       output_tokens_per_minute: scope.outputTokensPerMinute,
       parallel_requests: scope.parallelRequests,
     })),
+    prepaid: tenant.prepaid,
+    budgets: tenant.budgets.map((budget) => ({
+      scope_id: budget.scopeId,
+      window: budget.window,
+      mode: budget.mode,
+      limit_nano_usd: budget.limitNanoUsd,
+      alert_percents: budget.alertPercents,
+    })),
+    webhook_url: tenant.webhookUrl,
     price_version: tenant.priceVersionId,
     created_at_ms: tenant.createdAtMs,
   };

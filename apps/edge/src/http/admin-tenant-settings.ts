@@ -1,4 +1,5 @@
-// Administration of what a tenant may do: limits of the tenant, its projects and its keys, weight, prices, suspension.
+// Administration of what a tenant may do: limits and budgets of the tenant, its projects and its keys,
+// weight, prices, suspension.
 // The account is written first, where a change holds at once; then the register, from which the next change starts.
 import { isId } from "@fairlane/base";
 import {
@@ -9,10 +10,12 @@ import {
   updateTenant,
   type Tenant,
 } from "@fairlane/db";
+import { ledgerLimits } from "@fairlane/ledger";
 import {
   AppError,
   protocolLimits,
   type AccountPrices,
+  type Budget,
   type ScopeLimits,
   type TenantAccountRpc,
 } from "@fairlane/protocol";
@@ -32,6 +35,12 @@ const tokens = z.int().min(1).max(limits.TOKENS_PER_MINUTE_MAX);
 const parallel = z.int().min(1).max(limits.PARALLEL_REQUESTS_MAX);
 const id = z.string().min(1).max(protocolLimits.NAME_CHARS_MAX);
 
+// Plain HTTP only to the machine itself, for trying it out.
+const webhookUrl = z
+  .url({ protocol: /^https?$/ })
+  .max(limits.WEBHOOK_URL_CHARS_MAX)
+  .refine((text) => /^(https:|http:\/\/(127\.0\.0\.1|localhost)[:/])/.test(text), "expected https");
+
 const scopeLimits = z.strictObject({
   scope_id: id.describe("A project or an API key of the tenant"),
   requests_per_minute: requests.nullable().default(null),
@@ -39,6 +48,14 @@ const scopeLimits = z.strictObject({
   input_tokens_per_minute: tokens.nullable().default(null),
   output_tokens_per_minute: tokens.nullable().default(null),
   parallel_requests: parallel.nullable().default(null),
+});
+
+const budget = z.strictObject({
+  scope_id: id.describe("The tenant, or a project or an API key of it"),
+  window: z.enum(["day", "week", "month"]),
+  mode: z.enum(["hard", "soft"]),
+  limit_nano_usd: z.int().min(0).max(ledgerLimits.NANO_USD_MAX),
+  alert_percents: z.array(z.int().min(1).max(100)).max(limits.ALERT_PERCENTS_MAX).default([]),
 });
 
 /** Body of a change: what is absent stays; null takes a limit away. */
@@ -56,6 +73,13 @@ export const tenantChange = z.strictObject({
     .max(limits.SCOPE_LIMITS_MAX)
     .optional()
     .describe("Replaces the limits of all projects and keys"),
+  prepaid: z.boolean().optional(),
+  budgets: z
+    .array(budget)
+    .max(limits.BUDGETS_MAX)
+    .optional()
+    .describe("Replaces all budgets; at most one of a scope, window and mode"),
+  webhook_url: webhookUrl.nullable().optional(),
   price_version: id.optional(),
 });
 
@@ -109,6 +133,9 @@ async function changeOf(deps: EdgeDependencies, tenant: Tenant, wanted: TenantCh
     outputTokensPerMinute: wanted.output_tokens_per_minute,
     parallelRequests: wanted.parallel_requests,
     scopeLimits: scopes,
+    prepaid: wanted.prepaid,
+    budgets: wanted.budgets && (await checkedBudgets(deps, tenant.id, wanted.budgets)),
+    webhookUrl: wanted.webhook_url,
     priceVersionId: wanted.price_version,
   };
   return withoutAbsent(fields);
@@ -128,16 +155,8 @@ async function checkedScopes(
   wanted: NonNullable<TenantChange["limits"]>,
 ): Promise<readonly ScopeLimits[]> {
   const ids = wanted.map((scope) => scope.scope_id);
-  const twice = ids.findIndex((scopeId, index) => ids.indexOf(scopeId) !== index);
-  if (twice !== -1) {
-    const message = `Invalid 'limits[${twice}].scope_id': it is named twice.`;
-    throw new AppError("invalid_value", message, { param: `limits[${twice}].scope_id` });
-  }
-  for (const [index, scopeId] of ids.entries()) {
-    if (await isScopeOf(deps, tenantId, scopeId)) continue;
-    const message = "This tenant has no such project or API key.";
-    throw new AppError("not_found", message, { param: `limits[${index}].scope_id` });
-  }
+  checkOnce("limits", ids);
+  await checkScopes(deps, tenantId, { field: "limits", ids });
   return wanted.map((scope) => ({
     scopeId: scope.scope_id,
     requestsPerMinute: scope.requests_per_minute,
@@ -148,8 +167,47 @@ async function checkedScopes(
   }));
 }
 
-/** True for a project or a key of this tenant. */
-export async function isScopeOf(
+async function checkedBudgets(
+  deps: EdgeDependencies,
+  tenantId: string,
+  wanted: NonNullable<TenantChange["budgets"]>,
+): Promise<readonly Budget[]> {
+  const kinds = wanted.map((one) => `${one.scope_id} ${one.window} ${one.mode}`);
+  checkOnce("budgets", kinds);
+  const ids = wanted.map((one) => one.scope_id);
+  await checkScopes(deps, tenantId, { field: "budgets", ids });
+  return wanted.map((one) => ({
+    scopeId: one.scope_id,
+    window: one.window,
+    mode: one.mode,
+    limitNanoUsd: one.limit_nano_usd,
+    alertPercents: [...new Set(one.alert_percents)],
+  }));
+}
+
+function checkOnce(field: string, names: readonly string[]): void {
+  const twice = names.findIndex((name, index) => names.indexOf(name) !== index);
+  if (twice === -1) return;
+  const param = `${field}[${twice}]`;
+  throw new AppError("invalid_value", `Invalid '${param}': it is named twice.`, { param });
+}
+
+/** Throws for what is neither the tenant itself nor a project or a key of it. */
+async function checkScopes(
+  deps: EdgeDependencies,
+  tenantId: string,
+  named: { readonly field: string; readonly ids: readonly string[] },
+): Promise<void> {
+  for (const [index, scopeId] of named.ids.entries()) {
+    const isTenant = named.field === "budgets" && scopeId === tenantId;
+    if (isTenant || (await isScopeOf(deps, tenantId, scopeId))) continue;
+    const message = "This tenant has no such project or API key.";
+    const param = `${named.field}[${index}].scope_id`;
+    throw new AppError("not_found", message, { param });
+  }
+}
+
+async function isScopeOf(
   deps: EdgeDependencies,
   tenantId: string,
   scopeId: string,

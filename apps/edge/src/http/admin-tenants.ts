@@ -26,6 +26,7 @@ export const newTenant = z.strictObject({
     .max(limits.REQUESTS_PER_MINUTE_MAX)
     .default(limits.REQUESTS_PER_MINUTE_DEFAULT),
   tokens_per_minute: tokenLimit.default(limits.TOKENS_PER_MINUTE_DEFAULT),
+  prepaid: z.boolean().default(false).describe("It may spend its credit and no more"),
   input_tokens_per_minute: tokenLimit.nullable().default(null),
   output_tokens_per_minute: tokenLimit.nullable().default(null),
   parallel_requests: z
@@ -53,6 +54,9 @@ export function createTenantRoute(deps: EdgeDependencies) {
       outputTokensPerMinute: wanted.output_tokens_per_minute,
       parallelRequests: wanted.parallel_requests,
       scopeLimits: [],
+      prepaid: wanted.prepaid,
+      budgets: [],
+      webhookUrl: null,
       priceVersionId: prices.version,
       createdAtMs,
     };

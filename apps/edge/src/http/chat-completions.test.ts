@@ -82,6 +82,7 @@ describe("POST /v1/chat/completions", () => {
           promptTokensMax: 87,
           outputTokensMax: 10,
           answerCount: 1,
+          isRenewable: true,
           model: null,
           leaseUntilMs: NOW_MS + 630_000,
         },

@@ -22,6 +22,7 @@ export function responseHead(deps: EdgeDependencies) {
     context.set("startedMs", startedMs);
     context.set("requestId", requestId);
     context.set("rates", null);
+    context.set("grant", null);
 
     await next();
 

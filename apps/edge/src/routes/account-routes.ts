@@ -2,6 +2,7 @@
 import type { EdgeDependencies } from "../edge-context.ts";
 import { fairShareQuery, ownFairShareRoute } from "../http/fair-share.ts";
 import { ownUsageRoute, usageQuery } from "../http/usage.ts";
+import { ownFundsRoute } from "../http/funds.ts";
 import type { Route } from "./route.ts";
 
 const access = { scope: "usage:read" } as const;
@@ -25,6 +26,20 @@ export function accountRoutes(deps: EdgeDependencies): readonly Route[] {
         query: fairShareQuery,
       },
       handler: ownFairShareRoute(deps),
+    },
+    {
+      method: "GET",
+      path: "/v1/fairlane/budgets",
+      access,
+      docs: { summary: "The tenant's budgets as they stand", tag: "Account" },
+      handler: ownFundsRoute(deps, "budgets"),
+    },
+    {
+      method: "GET",
+      path: "/v1/fairlane/credits",
+      access,
+      docs: { summary: "The tenant's credit and what it owes", tag: "Account" },
+      handler: ownFundsRoute(deps, "credits"),
     },
   ];
 }

@@ -2,6 +2,7 @@
 import type { EdgeDependencies } from "../edge-context.ts";
 import { createPricesRoute, currentPricesRoute, newPrices } from "../http/admin-prices.ts";
 import { changeTenantRoute, readTenantRoute, tenantChange } from "../http/admin-tenant-settings.ts";
+import { giveCreditRoute, newCredit, tenantFundsRoute, tenantWebhookRoute } from "../http/funds.ts";
 import type { Route } from "./route.ts";
 
 const TENANT = "/v1/fairlane/admin/tenants/:tenant";
@@ -28,6 +29,34 @@ export function tenantRoutes(deps: EdgeDependencies): readonly Route[] {
         body: tenantChange,
       },
       handler: changeTenantRoute(deps),
+    },
+    {
+      method: "GET",
+      path: `${TENANT}/budgets`,
+      access,
+      docs: { summary: "A tenant's budgets as they stand", tag },
+      handler: tenantFundsRoute(deps, "budgets"),
+    },
+    {
+      method: "GET",
+      path: `${TENANT}/credits`,
+      access,
+      docs: { summary: "A tenant's credit and what it owes", tag },
+      handler: tenantFundsRoute(deps, "credits"),
+    },
+    {
+      method: "POST",
+      path: `${TENANT}/credits`,
+      access,
+      docs: { summary: "Give a tenant credit", tag, body: newCredit, status: 201 },
+      handler: giveCreditRoute(deps),
+    },
+    {
+      method: "GET",
+      path: `${TENANT}/webhook`,
+      access,
+      docs: { summary: "Where a tenant's alerts go, and their secret", tag },
+      handler: tenantWebhookRoute(deps),
     },
     {
       method: "POST",

@@ -76,7 +76,7 @@ export class Attachments {
     const { createdMs, choiceCount } = form;
     this.#live.adopt({
       ...{ id: requestId, tenantId, keyId, sink, createdMs, deadlineMs },
-      ...{ work: undefined, refusedBy: new Set(), attempt: 1, unheardAt: undefined },
+      ...{ work: undefined, refusedBy: new Set(), attempt: 1, grant: null, unheardAt: undefined },
       isAccepted: true,
       placement: answeringAt(link, { promptTokens, choiceCount }),
     });

@@ -4,12 +4,27 @@ import {
   type HubCompletionRequest,
   type HubCountRequest,
   type HubEmbeddingRequest,
+  type HubGrant,
   type HubRequest,
   type SubmitRequest,
 } from "@fairlane/protocol";
 import { answerForm, formText } from "./answer-form.ts";
 import type { AnswerSink } from "./answer-sink.ts";
 import type { Placement, UnheardAt } from "./placement.ts";
+
+export interface LiveGrant extends Omit<HubGrant, "tokens"> {
+  /** Output tokens of each answer that its node may compute. */
+  tokens: number;
+  readonly projectId: string;
+  readonly priceVersion: string;
+  /** The account is not asked before. */
+  nextAskMs: number;
+}
+
+/** The grant that a request came with. */
+export function liveGrantOf({ grant, projectId, priceVersion }: HubWork): LiveGrant | null {
+  return grant === undefined ? null : { ...grant, projectId, priceVersion, nextAskMs: 0 };
+}
 
 /** What the edge asks for. */
 export type HubWork = HubRequest | HubCompletionRequest | HubCountRequest | HubEmbeddingRequest;
@@ -23,6 +38,8 @@ export interface LiveRequest {
   readonly deadlineMs: number;
   /** What a node needs; dropped with the first token, since there is no failover after that. */
   work: { readonly request: HubWork; readonly bodyChars: number } | undefined;
+  /** Of a request under a hard budget; what is renewed. */
+  readonly grant: LiveGrant | null;
   /** Nodes that turned it away. */
   readonly refusedBy: Set<string>;
   /** Submissions so far. */
@@ -43,6 +60,7 @@ export function newLive(
   const { requestId, tenantId, keyId, createdMs, deadlineMs } = work.request;
   return {
     ...{ id: requestId, tenantId, keyId, sink, createdMs, deadlineMs, work },
+    grant: liveGrantOf(work.request),
     refusedBy: new Set(),
     attempt: 0,
     unheardAt: undefined,
@@ -71,6 +89,7 @@ export function submitText(request: HubWork, attempt: number): string {
     tier: request.tier,
     deadline_ms: request.deadlineMs,
     price_version: request.priceVersion,
+    ...(request.grant === undefined ? {} : { grant_tokens: request.grant.tokens }),
     ...(request.adapter === undefined ? {} : { adapter: request.adapter }),
     ...formOf(request),
   };

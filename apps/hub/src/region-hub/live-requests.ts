@@ -54,6 +54,16 @@ export class LiveRequests {
     return this.#live.get(requestId);
   }
 
+  /** Every request that is here now. */
+  values(): Iterable<LiveRequest> {
+    return this.#live.values();
+  }
+
+  /** Those of a frame that are still here. */
+  named(deltas: readonly { readonly id: string }[]): readonly LiveRequest[] {
+    return deltas.flatMap(({ id }) => this.#live.get(id) ?? []);
+  }
+
   /** Takes a request; its sink hears everything else, a refusal included. */
   open(request: HubWork, sink: AnswerSink, nowMs: number): void {
     const bodyChars = JSON.stringify(request.body).length;

@@ -42,6 +42,7 @@ import { NodeLink, type WorkFrame } from "./node-link.ts";
 import { NODE_NAME_HEADER, SHARD_HEADER } from "./open-link.ts";
 import { UsageRelay } from "./relay-usage.ts";
 import type { WorkOwner } from "./revoked-work.ts";
+import { GrantRenewals } from "./renew-grants.ts";
 import { StreamSink } from "./stream-sink.ts";
 
 /** The shard that all nodes of the region are linked to for fairness; their usage goes there too. */
@@ -52,6 +53,7 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
   readonly #live = new LiveRequests(this.#directory);
   readonly #attachments = new Attachments(this.#live, this.#directory, systemClock.nowMs());
   readonly #boot = crypto.randomUUID();
+  readonly #grants = new GrantRenewals((tenantId) => this.env.TENANT_ACCOUNT.getByName(tenantId));
   /** Every open link, greeted or not, with its way for usage. At most LINKS_MAX. */
   readonly #links = new Map<NodeLink, UsageRelay>();
   /** Fairness over the region: the links of shard 0 carry it, other shards know nothing of it. */
@@ -214,7 +216,8 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
       case "attached":
         return this.#attachments.attached(link, frame, nowMs);
       case "step":
-        return this.#live.stepped(link, frame, nowMs);
+        this.#live.stepped(link, frame, nowMs);
+        return this.#grants.renew(this.#live.named(frame.deltas), nowMs);
       case "done":
         return this.#live.done(link, frame);
       case "heartbeat":
@@ -250,6 +253,7 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
     for (const link of this.#links.keys()) link.check(nowMs);
     this.#live.tick(nowMs);
     this.#attachments.tick(nowMs);
+    this.#grants.renew(this.#live.values(), nowMs);
     this.#fleet.tick(nowMs);
     const isWatched = this.#links.size + this.#live.count + this.#attachments.count > 0;
     if (isWatched || this.#ticker === null) return;

@@ -16,7 +16,14 @@ CREATE TABLE IF NOT EXISTS price_versions (
 `;
 
 /** Fields that a configuration written by an earlier version lacks. */
-const ADDED_LATER = { inputTokensPerMinute: null, outputTokensPerMinute: null, scopeLimits: [] };
+const ADDED_LATER = {
+  inputTokensPerMinute: null,
+  outputTokensPerMinute: null,
+  scopeLimits: [],
+  prepaid: false,
+  budgets: [],
+  webhookUrl: null,
+};
 
 export class ConfigStore {
   readonly #storage: DurableObjectStorage;

@@ -7,6 +7,7 @@ import { ReservationBook, type Reservation } from "@fairlane/ledger";
 import type { AccountConfig, RateLimits, RateState } from "@fairlane/protocol";
 import { HOLDS_MAX, SCOPE_LIMITS_MAX } from "../limits.ts";
 import type { CoverStore } from "./cover-store.ts";
+import type { Funds } from "./funds.ts";
 import { LimitScope, type BucketUnits } from "./limit-scope.ts";
 
 /** Whose limits count for a request. */
@@ -17,20 +18,37 @@ export interface Caller {
 
 export interface AccountHold extends Reservation {
   readonly caller: Caller;
-  /** Taken of every bucket, but for the caps of small ones. */
-  readonly units: BucketUnits;
+  /** Taken of every bucket, but for the caps of small ones; null when they were before a restart, and stay so. */
+  readonly units: BucketUnits | null;
+  readonly nanoUsd: number;
+  /** Output tokens of each answer that the money is for; null when nobody minds. */
+  readonly grantTokens: number | null;
 }
+
+const NO_LIMITS: RateLimits = {
+  requestsPerMinute: null,
+  tokensPerMinute: null,
+  inputTokensPerMinute: null,
+  outputTokensPerMinute: null,
+  parallelRequests: null,
+};
 
 export class AccountLimits {
   readonly holds = new ReservationBook<AccountHold>(HOLDS_MAX);
   readonly #covers: CoverStore;
+  readonly #funds: Funds;
   readonly #tenantId: string;
   /** Those that have limits: the tenant, and at most SCOPE_LIMITS_MAX below it. */
   readonly #scopes = new Map<string, LimitScope>();
 
-  constructor(config: AccountConfig, covers: CoverStore, nowMs: number) {
+  constructor(
+    config: AccountConfig,
+    books: { readonly covers: CoverStore; readonly funds: Funds },
+    nowMs: number,
+  ) {
     this.#tenantId = config.tenantId;
-    this.#covers = covers;
+    this.#covers = books.covers;
+    this.#funds = books.funds;
     this.configure(config, nowMs);
   }
 
@@ -41,18 +59,28 @@ export class AccountLimits {
       [config.tenantId, config],
       ...config.scopeLimits.map((limits) => [limits.scopeId, limits] as const),
     ]);
-    for (const limits of wanted.values()) new LimitScope("", undefined).configure(limits, nowMs);
+    for (const limits of wanted.values()) {
+      new LimitScope("", undefined, 0).configure(limits, false, nowMs);
+    }
+    this.#funds.configure(config);
+    const funded = this.#funds.scopeIds;
+    for (const scopeId of funded) if (!wanted.has(scopeId)) wanted.set(scopeId, NO_LIMITS);
     for (const scopeId of this.#scopes.keys()) {
       if (wanted.has(scopeId)) continue;
       this.#scopes.delete(scopeId);
       this.#covers.delete(scopeId);
     }
     for (const [scopeId, limits] of wanted) {
-      const scope = this.#scopes.get(scopeId) ?? this.#newScope(scopeId);
-      scope.configure(limits, nowMs);
+      const scope = this.#scopes.get(scopeId) ?? this.#newScope(scopeId, nowMs);
+      scope.configure(limits, funded.has(scopeId), nowMs);
       this.#scopes.set(scopeId, scope);
     }
     this.cover([...this.#scopes.values()], nowMs);
+  }
+
+  /** What running requests of a scope hold; 0 for one without budgets and limits. */
+  heldNanoUsd(scopeId: string, nowMs: number): number {
+    return this.#scopes.get(scopeId)?.heldNanoUsd(nowMs) ?? 0;
   }
 
   /** The scopes with limits that a caller belongs to, its tenant first. */
@@ -66,9 +94,26 @@ export class AccountLimits {
     assert(held.ok, `hold of ${hold.requestId} failed after its guards`);
     const scopes = this.scopesOf(hold.caller);
     for (const scope of scopes) {
-      scope.take(hold.units, nowMs);
-      scope.hold(hold.leaseUntilMs);
+      if (hold.units) scope.take(hold.units, nowMs);
+      scope.hold(hold.nanoUsd, hold.leaseUntilMs);
     }
+    this.cover(scopes, nowMs);
+  }
+
+  /** Holds what an earlier account of the tenant held. */
+  adopt(hold: AccountHold, nowMs: number): AccountHold {
+    for (const scope of this.scopesOf(hold.caller)) scope.orphanEnded(hold.nanoUsd);
+    this.hold(hold, nowMs);
+    return hold;
+  }
+
+  /** Changes what a hold is for. */
+  rehold(changed: AccountHold, nowMs: number): void {
+    const before = this.holds.get(changed.requestId);
+    assert(before !== undefined, `${changed.requestId} holds nothing`);
+    this.holds.replace(changed);
+    const scopes = this.scopesOf(changed.caller);
+    for (const scope of scopes) scope.rehold(changed.nanoUsd - before.nanoUsd);
     this.cover(scopes, nowMs);
   }
 
@@ -86,6 +131,7 @@ export class AccountLimits {
       readonly requestId: string;
       readonly caller: Caller;
       readonly units: BucketUnits;
+      readonly nanoUsd: number;
       /** It may have been admitted before the account's last restart. */
       readonly mayBeOrphan: boolean;
     },
@@ -95,9 +141,9 @@ export class AccountLimits {
     const scopes = this.scopesOf(hold?.caller ?? used.caller);
     for (const scope of scopes) {
       if (hold) {
-        scope.unhold();
-        scope.correct(hold.units, used.units, nowMs);
-      } else if (used.mayBeOrphan) scope.orphanEnded();
+        scope.unhold(hold.nanoUsd);
+        if (hold.units) scope.correct(hold.units, used.units, nowMs);
+      } else if (used.mayBeOrphan) scope.orphanEnded(used.nanoUsd);
     }
     this.cover(scopes, nowMs);
   }
@@ -108,15 +154,17 @@ export class AccountLimits {
     if (!hold) return;
     const nothing = { requests: 1, tokens: 0, inputTokens: 0, outputTokens: 0 };
     for (const scope of this.scopesOf(hold.caller)) {
-      scope.unhold();
-      scope.correct(hold.units, nothing, nowMs);
+      scope.unhold(hold.nanoUsd);
+      if (hold.units) scope.correct(hold.units, nothing, nowMs);
     }
   }
 
   /** Ends holds whose lease is over; their tokens stay taken, since they may have been used. */
   expire(nowMs: number): readonly AccountHold[] {
     const expired = this.holds.expire(nowMs);
-    for (const { caller } of expired) for (const scope of this.scopesOf(caller)) scope.unhold();
+    for (const { caller, nanoUsd } of expired) {
+      for (const scope of this.scopesOf(caller)) scope.unhold(nanoUsd);
+    }
     return expired;
   }
 
@@ -152,10 +200,13 @@ export class AccountLimits {
   }
 
   /** A scope that has limits from now on, with what runs of it already. */
-  #newScope(scopeId: string): LimitScope {
-    const scope = new LimitScope(scopeId, this.#covers.read(scopeId));
-    for (const { caller, leaseUntilMs } of this.holds.values()) {
-      if (caller.projectId === scopeId || caller.keyId === scopeId) scope.hold(leaseUntilMs);
+  #newScope(scopeId: string, nowMs: number): LimitScope {
+    const cover = this.#covers.read(scopeId);
+    const scope = new LimitScope(scopeId, cover, this.#funds.roomNanoUsd(scopeId, nowMs));
+    for (const { caller, nanoUsd, leaseUntilMs } of this.holds.values()) {
+      if (caller.projectId === scopeId || caller.keyId === scopeId) {
+        scope.hold(nanoUsd, leaseUntilMs);
+      }
     }
     return scope;
   }

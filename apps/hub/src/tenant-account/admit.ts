@@ -1,5 +1,6 @@
 // E2, admit, at its authority: the key, then the tenant, then the limits; guards first, and nothing is taken before
-// the last one. Writes storage only when the limits' covers need it. The order of guards is what a caller may learn: a wrong key learns nothing.
+// the last one. Writes storage only when the limits' covers need it. The order of guards is what a caller may learn: a
+// wrong key learns nothing.
 import type {
   AccountConfig,
   AccountKey,
@@ -9,8 +10,9 @@ import type {
   ErrorValue,
   HoldInput,
 } from "@fairlane/protocol";
-import { RETRY_AFTER_MS } from "../limits.ts";
+import { GRANT_OUTPUT_TOKENS, RETRY_AFTER_MS } from "../limits.ts";
 import type { AccountLimits } from "./account-limits.ts";
+import { neededNanoUsd, type Funds } from "./funds.ts";
 import { keyRefusal } from "./key-refusal.ts";
 import type { KeyRing } from "./keys.ts";
 import { parallelError, rateError } from "./limit-error.ts";
@@ -21,6 +23,7 @@ export interface Account {
   readonly config: AccountConfig;
   readonly keys: KeyRing;
   readonly limits: AccountLimits;
+  readonly funds: Funds;
   readonly tenantSalt: string;
   readonly retainedKey: string;
 }
@@ -40,19 +43,29 @@ export function admit(account: Account, input: AdmitInput, nowMs: number): Admit
   // 3. The limits. The same request asked again (its answer was lost) takes nothing again.
   reapHolds(limits, config.tenantId, nowMs);
   const isRepeated = limits.holds.has(input.requestId);
-  const error = isRepeated ? null : limitError(limits, { key, hold: input.hold }, nowMs);
+  const wanted = { key, hold: input.hold, nanoUsd: firstNanoUsd(config, input.hold) };
+  const error = isRepeated ? null : limitError(account, wanted, nowMs);
   if (error) return { ok: false, error, rates: limits.rates(key, nowMs) };
   // 4. Taken.
-  if (!isRepeated) take(limits, { key, input }, nowMs);
-  return { ok: true, principal: principalOf(account, key), rates: limits.rates(key, nowMs) };
+  if (!isRepeated) take(account, { ...wanted, requestId: input.requestId }, nowMs);
+  return {
+    ok: true,
+    principal: principalOf(account, key),
+    rates: limits.rates(key, nowMs),
+    grantTokens: limits.holds.get(input.requestId)?.grantTokens ?? null,
+  };
 }
 
-function limitError(
-  limits: AccountLimits,
-  wanted: { readonly key: AccountKey; readonly hold: HoldInput | null },
-  nowMs: number,
-): ErrorValue | null {
-  const { key, hold } = wanted;
+interface WantedHold {
+  readonly key: AccountKey;
+  readonly hold: HoldInput | null;
+  /** Bound of the cost of the prompt and of the first grant of every answer. */
+  readonly nanoUsd: number;
+}
+
+function limitError(account: Account, wanted: WantedHold, nowMs: number): ErrorValue | null {
+  const { limits, funds } = account;
+  const { key, hold, nanoUsd } = wanted;
   const scopes = limits.scopesOf(key);
   if (hold !== null) {
     if (limits.holds.count >= limits.holds.capacity) {
@@ -64,24 +77,54 @@ function limitError(
         retryAfterMs: RETRY_AFTER_MS,
       };
     }
-    const error = parallelError(scopes, nowMs);
+    const scopeIds = scopeIdsOf(account, key);
+    const heldOf = (scopeId: string): number => limits.heldNanoUsd(scopeId, nowMs);
+    const error =
+      funds.refusal({ scopeIds, nanoUsd, heldOf }, nowMs) ?? parallelError(scopes, nowMs);
     if (error) return error;
   }
   return rateError(scopes, unitsOf(hold), nowMs);
 }
 
 function take(
-  limits: AccountLimits,
-  admitted: { readonly key: AccountKey; readonly input: AdmitInput },
+  account: Account,
+  admitted: WantedHold & { readonly requestId: string },
   nowMs: number,
 ): void {
-  const { key, input } = admitted;
-  const { requestId, hold } = input;
+  const { limits, funds } = account;
+  const { key, hold, nanoUsd, requestId } = admitted;
   const caller = { projectId: key.projectId, keyId: key.keyId };
   if (hold === null) return limits.takeRequest(caller, nowMs);
   const units = unitsOf(hold);
-  const { leaseUntilMs } = hold;
-  limits.hold({ requestId, tokensEstimate: units.tokens, leaseUntilMs, caller, units }, nowMs);
+  const isCapped = funds.isHard(scopeIdsOf(account, key));
+  limits.hold(
+    {
+      requestId,
+      tokensEstimate: units.tokens,
+      leaseUntilMs: hold.leaseUntilMs,
+      caller,
+      units,
+      nanoUsd,
+      grantTokens: isCapped ? firstGrantTokens(hold) : null,
+    },
+    nowMs,
+  );
+}
+
+function scopeIdsOf({ config }: Account, { projectId, keyId }: AccountKey): readonly string[] {
+  return [config.tenantId, projectId, keyId];
+}
+
+/** Answers that the hub cannot see grow hold all of their tokens at once. */
+function firstGrantTokens({ outputTokensMax, isRenewable }: HoldInput): number {
+  return isRenewable ? Math.min(outputTokensMax, GRANT_OUTPUT_TOKENS) : outputTokensMax;
+}
+
+function firstNanoUsd(config: AccountConfig, hold: HoldInput | null): number {
+  if (hold === null) return 0;
+  const { model, promptTokensMax: promptTokens, answerCount } = hold;
+  const outputTokens = firstGrantTokens(hold) * answerCount;
+  return neededNanoUsd(config.prices, { model, promptTokens, outputTokens });
 }
 
 /** What a request takes of each limit per minute. */

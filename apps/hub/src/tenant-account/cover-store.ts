@@ -8,6 +8,9 @@ CREATE TABLE IF NOT EXISTS limit_covers (
 ) STRICT, WITHOUT ROWID;
 `;
 
+/** For fields that a cover written by an earlier version lacks. */
+const NOTHING: ScopeCover = { heldRequests: 0, heldNanoUsd: 0, leaseUntilMs: 0, floors: {} };
+
 export class CoverStore {
   readonly #sql: SqlStorage;
 
@@ -22,7 +25,9 @@ export class CoverStore {
       .exec<{ cover: string }>("SELECT cover FROM limit_covers WHERE scope_id = ?", scopeId)
       .toArray();
     // Written by `write` below.
-    return row && (JSON.parse(row.cover) as ScopeCover);
+    if (!row) return undefined;
+    const cover = JSON.parse(row.cover) as Partial<ScopeCover>;
+    return { ...NOTHING, ...cover };
   }
 
   write(scopeId: string, cover: ScopeCover): void {

@@ -1,6 +1,6 @@
 // Owns the live limits of one scope, a tenant, a project or a key: its buckets per minute and how many requests it
-// runs. In memory, under a durable cover: a few more held requests and lower buckets than there are, so that most
-// admissions write nothing. After a restart the whole cover counts as taken until its leases end.
+// runs and how much money they hold. In memory, under a durable cover: more held requests and money and lower buckets
+// than there are, so that most admissions write nothing. After a restart the whole cover counts as taken until its leases end.
 // Invariant: while `uncovered` answers nothing, what the cover says is never less than what is taken.
 import type { RateLimits } from "@fairlane/protocol";
 import { COVER_LEASE_AHEAD_MS, COVER_REQUESTS_MIN, COVER_SLACK_PERCENT } from "../limits.ts";
@@ -14,6 +14,7 @@ export type BucketUnits = Readonly<Record<BucketName, number>>;
 /** What is durable of a scope. */
 export interface ScopeCover {
   readonly heldRequests: number;
+  readonly heldNanoUsd: number;
   readonly leaseUntilMs: number;
   readonly floors: Readonly<Partial<Record<BucketName, BucketFloor>>>;
 }
@@ -22,23 +23,32 @@ export class LimitScope {
   readonly scopeId: string;
   readonly #buckets = new Map<BucketName, RateBucket>();
   #parallelRequests: number | null = null;
+  /** What is held bounds what more may be: it is covered. */
+  #isFunded = false;
   #heldRequests = 0;
+  #heldNanoUsd = 0;
   #leaseUntilMs = 0;
   /** Held before the last restart, by the cover; nobody knows which requests they were. */
   #orphanRequests: number;
+  #orphanNanoUsd: number;
   readonly #orphansUntilMs: number;
   #cover: ScopeCover | undefined;
 
-  /** @param cover what an earlier account of the tenant left, if one did */
-  constructor(scopeId: string, cover: ScopeCover | undefined) {
+  /**
+   * @param cover what an earlier account of the tenant left, if one did
+   * @param roomNanoUsd the most that can have been held, since limits were kept
+   */
+  constructor(scopeId: string, cover: ScopeCover | undefined, roomNanoUsd: number) {
     this.scopeId = scopeId;
     this.#cover = cover;
     this.#orphanRequests = cover?.heldRequests ?? 0;
+    this.#orphanNanoUsd = Math.min(cover?.heldNanoUsd ?? 0, roomNanoUsd);
     this.#orphansUntilMs = cover?.leaseUntilMs ?? 0;
   }
 
   /** Takes over changed limits; what is taken and held stays. */
-  configure(limits: RateLimits, nowMs: number): void {
+  configure(limits: RateLimits, isFunded: boolean, nowMs: number): void {
+    this.#isFunded = isFunded;
     this.#parallelRequests = limits.parallelRequests;
     const perMinute = {
       requests: limits.requestsPerMinute,
@@ -66,24 +76,38 @@ export class LimitScope {
 
   /** Requests that run, or may run since before a restart. */
   runningRequests(nowMs: number): number {
-    if (nowMs >= this.#orphansUntilMs) this.#orphanRequests = 0;
+    this.#forgetOrphans(nowMs);
     return this.#heldRequests + this.#orphanRequests;
   }
 
+  /** Money that they hold. */
+  heldNanoUsd(nowMs: number): number {
+    this.#forgetOrphans(nowMs);
+    return this.#heldNanoUsd + this.#orphanNanoUsd;
+  }
+
   /** Counts a request that runs from now on. */
-  hold(leaseUntilMs: number): void {
+  hold(nanoUsd: number, leaseUntilMs: number): void {
     this.#heldRequests += 1;
+    this.#heldNanoUsd += nanoUsd;
     this.#leaseUntilMs = Math.max(this.#leaseUntilMs, leaseUntilMs);
   }
 
   /** Counts the end of a request that was held here. */
-  unhold(): void {
+  unhold(nanoUsd: number): void {
     this.#heldRequests -= 1;
+    this.#heldNanoUsd -= nanoUsd;
   }
 
-  /** A request that was held before the restart has ended. */
-  orphanEnded(): void {
+  /** A request that is held here holds another amount from now on. */
+  rehold(moreNanoUsd: number): void {
+    this.#heldNanoUsd += moreNanoUsd;
+  }
+
+  /** A request that was held before the restart has ended, or is known again; it held at least this much. */
+  orphanEnded(nanoUsd: number): void {
     this.#orphanRequests = Math.max(0, this.#orphanRequests - 1);
+    this.#orphanNanoUsd = Math.max(0, this.#orphanNanoUsd - nanoUsd);
   }
 
   /** Takes units of every bucket that there is, of each at most a whole minute's; negative numbers give back. */
@@ -101,11 +125,13 @@ export class LimitScope {
   /** The cover to write, when the durable one does not cover what is taken; undefined when it does. */
   uncovered(nowMs: number): ScopeCover | undefined {
     const heldRequests = this.#parallelRequests === null ? 0 : this.runningRequests(nowMs);
+    const heldNanoUsd = this.#isFunded ? this.heldNanoUsd(nowMs) : 0;
     const cover = this.#cover;
     const isCovered =
       cover !== undefined &&
       heldRequests <= cover.heldRequests &&
-      (heldRequests === 0 || this.#leaseUntilMs <= cover.leaseUntilMs) &&
+      heldNanoUsd <= cover.heldNanoUsd &&
+      ((heldRequests === 0 && heldNanoUsd === 0) || this.#leaseUntilMs <= cover.leaseUntilMs) &&
       [...this.#buckets].every(([name, bucket]) => {
         const floor = cover.floors[name];
         return floor !== undefined && !bucket.isBelow(floor, nowMs);
@@ -117,9 +143,16 @@ export class LimitScope {
     });
     return {
       heldRequests: heldRequests === 0 ? 0 : Math.max(COVER_REQUESTS_MIN, 2 * heldRequests),
+      heldNanoUsd: Math.min(Number.MAX_SAFE_INTEGER, 2 * heldNanoUsd),
       leaseUntilMs: Math.max(this.#orphansUntilMs, this.#leaseUntilMs) + COVER_LEASE_AHEAD_MS,
       floors: Object.fromEntries(floors),
     };
+  }
+
+  #forgetOrphans(nowMs: number): void {
+    if (nowMs < this.#orphansUntilMs) return;
+    this.#orphanRequests = 0;
+    this.#orphanNanoUsd = 0;
   }
 
   /** Notes that a cover is written. */

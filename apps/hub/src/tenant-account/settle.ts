@@ -1,14 +1,17 @@
 // E6, bill, second half: applies usage records past the watermark of their (node, epoch), in one transaction:
-// attempts, spend, the ledger outbox and the watermark itself together or not at all. Invariant: a record is
+// attempts, spend, credits, alerts, the ledger outbox and the watermark itself together or not at all. Invariant: a record is
 // applied at most once however often and in whatever order batches come; a gap stops the batch.
 import { applyRecord, ledgerEntry, type LedgerEntry, type UsageAttempt } from "@fairlane/ledger";
 import type { SettleBatch, UsageRecord } from "@fairlane/protocol";
 import { logEvent } from "../log.ts";
 import type { Watermarks } from "../watermarks.ts";
+import { alertPassed, spentBefore } from "./budget-alerts.ts";
 import type { ConfigStore } from "./account-config.ts";
 import type { AttemptMemory } from "./attempts.ts";
+import type { CreditStore } from "./credit-store.ts";
 import type { Outbox } from "./outbox.ts";
 import type { SpendStore } from "./spend.ts";
+import type { WebhookOutbox } from "./webhook-outbox.ts";
 
 /** The parts of an account that a settlement writes. */
 export interface Books {
@@ -17,7 +20,9 @@ export interface Books {
   readonly watermarks: Watermarks;
   readonly attempts: AttemptMemory;
   readonly spend: SpendStore;
+  readonly credits: CreditStore;
   readonly outbox: Outbox;
+  readonly webhooks: WebhookOutbox;
 }
 
 export interface Settlement {
@@ -27,8 +32,9 @@ export interface Settlement {
 }
 
 /** Settles a batch of one tenant's records. */
-export function settle(books: Books, tenantId: string, batch: SettleBatch): Settlement {
+export function settle(books: Books, batch: SettleBatch, nowMs: number): Settlement {
   const { nodeId, epoch } = batch;
+  const tenantId = batch.records[0]?.tenant_id ?? "";
   const source = { tenantId, nodeId, epoch };
   // 1. Guards: a full outbox takes nothing, so that the chain behind it keeps the records.
   if (books.outbox.isFull) {
@@ -44,15 +50,22 @@ export function settle(books: Books, tenantId: string, batch: SettleBatch): Sett
     // 3. Apply.
     const entries = records.flatMap((record) => applyOne(books, batch, record));
     books.attempts.prune();
-    if (entries.length > 0) {
-      books.spend.add(entries);
-      books.outbox.insert(entries);
-    }
+    if (entries.length > 0) charge(books, entries, nowMs);
     books.watermarks.raise(source, last.seq);
     return { watermark: last.seq, entries };
   });
   if (settlement.entries.length > 0) books.outbox.added();
   return settlement;
+}
+
+/** Spends what the entries bill: credits first, alerts for what is passed; then it waits for the ledger. */
+function charge(books: Books, entries: readonly LedgerEntry[], nowMs: number): void {
+  const { config } = books.configs;
+  const before = config && spentBefore(config, books.spend, nowMs);
+  books.spend.add(entries, nowMs);
+  books.credits.use(entries.reduce((sum, entry) => sum + entry.billedNanoUsd, 0));
+  if (config && before) alertPassed(books, { config, before }, nowMs);
+  books.outbox.insert(entries);
 }
 
 function continuing(records: readonly UsageRecord[], known: number): readonly UsageRecord[] {

@@ -1,5 +1,5 @@
 // One tenant's account: the only writer of its keys, limits, holds and money. Wires admission, settlement and the
-// ledger outbox to storage and alarm. Invariant: an admission writes only covers of limits; while the outbox has entries an
+// outboxes to storage and alarm. Invariant: an admission writes only covers of limits; while an outbox has anything an
 // alarm is set or running; no call rejects for an operating error.
 import { DurableObject } from "cloudflare:workers";
 import { macFields, toHex } from "@fairlane/base";
@@ -12,6 +12,10 @@ import type {
   AdmitOutcome,
   AuthorizeInput,
   AuthorizeOutcome,
+  CreditInput,
+  CreditOutcome,
+  FundsState,
+  GrantAsk,
   KeyManager,
   KeyOutcome,
   KeyRotation,
@@ -19,11 +23,12 @@ import type {
   KeyUse,
   SettleBatch,
   TenantAccountRpc,
+  TokenGrant,
 } from "@fairlane/protocol";
 import { hubConfig, type HubEnv } from "../env.ts";
 import { LEDGER_TIMEOUT_MS, OUTBOX_DELAY_MS } from "../limits.ts";
 import { logEvent, reasonOf } from "../log.ts";
-import { retryPauseMs, withTimeout } from "../retry.ts";
+import { withTimeout } from "../retry.ts";
 import { systemClock } from "../system-clock.ts";
 import { Watermarks } from "../watermarks.ts";
 import { ConfigStore } from "./account-config.ts";
@@ -33,12 +38,18 @@ import { AttemptMemory } from "./attempts.ts";
 import { authorize } from "./authorize.ts";
 import { CoverStore } from "./cover-store.ts";
 import { cancelWork } from "./cancel-work.ts";
+import { CreditStore } from "./credit-store.ts";
+import { Deliveries } from "./deliveries.ts";
+import { Funds } from "./funds.ts";
+import { renewGrant } from "./grant.ts";
 import { KeyRing } from "./keys.ts";
 import { KeyUses } from "./key-uses.ts";
 import type { BucketUnits } from "./limit-scope.ts";
 import { Outbox } from "./outbox.ts";
+import { sendWebhook, webhookSecret } from "./send-webhook.ts";
 import { settle, type Books } from "./settle.ts";
 import { SpendStore } from "./spend.ts";
+import { WebhookOutbox } from "./webhook-outbox.ts";
 
 const SALT_DOMAIN = "fairlane-tenant-salt-v1";
 
@@ -50,8 +61,9 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
   readonly #keyUses: KeyUses;
   #limits: AccountLimits | undefined;
   #derived: { readonly tenantSalt: string; readonly retainedKey: string } | undefined;
-  #hasAlarm = false;
-  #failureCount = 0;
+  readonly #funds: Funds;
+  readonly #deliveries: Deliveries;
+  #alarmMs: number | undefined;
 
   constructor(ctx: DurableObjectState, env: HubEnv) {
     super(ctx, env);
@@ -62,24 +74,36 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
       watermarks: new Watermarks(storage.sql),
       attempts: new AttemptMemory(storage.sql),
       spend: new SpendStore(storage.sql),
+      credits: new CreditStore(storage.sql),
       outbox: new Outbox(storage.sql),
+      webhooks: new WebhookOutbox(storage.sql),
     };
     this.#keys = new KeyRing(storage);
     this.#keyUses = new KeyUses(storage.sql, (keyId) => this.#keys.has(keyId));
     const { config } = this.#books.configs;
     this.#covers = new CoverStore(storage.sql);
     this.#bootMs = systemClock.nowMs();
-    if (config) this.#limits = new AccountLimits(config, this.#covers, this.#bootMs);
-    this.#armAlarm(0);
+    this.#funds = new Funds(this.#books.spend, this.#books.credits);
+    if (config) this.#limits = this.#newLimits(config, this.#bootMs);
+    const ledger = openLedgerDb(env.LEDGER_DB);
+    this.#deliveries = new Deliveries({
+      outbox: this.#books.outbox,
+      webhooks: this.#books.webhooks,
+      append: (entries) => withTimeout(appendLedgerEntries(ledger, entries), LEDGER_TIMEOUT_MS),
+      send: (event) => this.#sendWebhook(event),
+      clock: systemClock,
+    });
+    this.#armAlarm();
   }
 
   async configure(config: AccountConfig): Promise<void> {
     const nowMs = systemClock.nowMs();
     // The limits check the numbers, so a wrong configuration is not written.
     if (this.#limits) this.#limits.configure(config, nowMs);
-    else this.#limits = new AccountLimits(config, this.#covers, nowMs);
+    else this.#limits = this.#newLimits(config, nowMs);
     this.#books.configs.write(config);
     if (!config.active) await this.#cancelWork(null);
+    if (config.webhookUrl === null) this.#books.webhooks.clear();
   }
 
   async putKey(key: AccountKey): Promise<boolean> {
@@ -133,7 +157,7 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
       if (!config || !limits) return refusal("invalid_api_key", "The API key is not valid.");
       // Of the account's own tenant, not of whom the caller claims to be.
       this.#derived ??= await this.#derivedOf(config.tenantId);
-      const account = { config, keys: this.#keys, limits, ...this.#derived };
+      const account = { config, keys: this.#keys, limits, funds: this.#funds, ...this.#derived };
       return decide(account, systemClock.nowMs());
     } catch (error) {
       logEvent("error", "admission_failed", {
@@ -160,12 +184,13 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
     const tenantId = first.tenant_id;
     const { nodeId, epoch } = batch;
     try {
-      const { watermark, entries } = settle(this.#books, tenantId, batch);
       const nowMs = systemClock.nowMs();
+      const { watermark, entries } = settle(this.#books, batch, nowMs);
       for (const entry of entries) {
         this.#limits?.settle(this.#usedBy(entry), nowMs);
       }
-      this.#armAlarm(OUTBOX_DELAY_MS);
+      if (entries.length > 0) this.#deliveries.entriesAdded(OUTBOX_DELAY_MS);
+      this.#armAlarm();
       return { watermark };
     } catch (error) {
       logEvent("error", "settlement_failed", { tenantId, nodeId, epoch, reason: reasonOf(error) });
@@ -173,29 +198,70 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
     }
   }
 
-  /** Writes the outbox to the ledger. Never throws: the platform gives up on alarms that fail again and again. */
-  override async alarm(): Promise<void> {
-    this.#hasAlarm = false;
-    const ledger = openLedgerDb(this.env.LEDGER_DB);
-    try {
-      await this.#books.outbox.flush((entries) =>
-        withTimeout(appendLedgerEntries(ledger, entries), LEDGER_TIMEOUT_MS),
-      );
-      this.#failureCount = 0;
-      this.#keyUses.write();
-    } catch (error) {
-      this.#failureCount += 1;
-      const failureCount = this.#failureCount;
-      logEvent("warn", "ledger_write_failed", { failureCount, reason: reasonOf(error) });
-    }
-    this.#armAlarm(this.#failureCount === 0 ? 0 : retryPauseMs(this.#failureCount));
+  async renewGrants(asks: readonly GrantAsk[]): Promise<readonly TokenGrant[]> {
+    const { config } = this.#books.configs;
+    const limits = this.#limits;
+    if (!config || !limits) return [];
+    const pricesOf = (version: string) => this.#books.configs.prices(version);
+    const books = { config, limits, funds: this.#funds, pricesOf };
+    return asks.map((ask) => renewGrant(books, ask, systemClock.nowMs()));
   }
 
-  /** Sets the alarm when entries wait and none is set. */
-  #armAlarm(pauseMs: number): void {
-    if (this.#books.outbox.isEmpty || this.#hasAlarm) return;
-    this.#hasAlarm = true;
-    void this.ctx.storage.setAlarm(systemClock.nowMs() + pauseMs);
+  async grantCredit(credit: CreditInput): Promise<CreditOutcome> {
+    const grantedAtMs = systemClock.nowMs();
+    const unused = { usedNanoUsd: 0, expiredNanoUsd: 0 };
+    return this.#books.credits.grant({ ...credit, ...unused, grantedAtMs });
+  }
+
+  async funds(): Promise<FundsState> {
+    const nowMs = systemClock.nowMs();
+    const { config } = this.#books.configs;
+    const { credits, spend } = this.#books;
+    const heldOf = (scopeId: string) => this.#limits?.heldNanoUsd(scopeId, nowMs) ?? 0;
+    const heldNanoUsd = config ? heldOf(config.tenantId) : 0;
+    const creditNanoUsd = credits.leftNanoUsd(heldNanoUsd, nowMs);
+    const { spentNanoUsd } = spend.read();
+    return {
+      prepaid: config?.prepaid ?? false,
+      spentNanoUsd,
+      heldNanoUsd,
+      creditNanoUsd,
+      owedNanoUsd: spentNanoUsd - credits.usedNanoUsd,
+      budgets: this.#funds.states(heldOf, nowMs),
+      credits: credits.grants,
+    };
+  }
+
+  async webhookSecret(): Promise<string> {
+    const tenantId = this.#books.configs.config?.tenantId ?? "";
+    return webhookSecret(hubConfig(this.env).saltSecret, tenantId);
+  }
+
+  /** Empties the outboxes. Never throws: the platform gives up on alarms that fail again and again. */
+  override async alarm(): Promise<void> {
+    this.#alarmMs = undefined;
+    this.#keyUses.write();
+    await this.#deliveries.run();
+    this.#armAlarm();
+  }
+
+  /** Sets the alarm for what is due next, unless it is set for then or earlier. */
+  #armAlarm(): void {
+    const dueMs = this.#deliveries.nextDueMs();
+    if (dueMs === undefined || (this.#alarmMs !== undefined && this.#alarmMs <= dueMs)) return;
+    this.#alarmMs = dueMs;
+    void this.ctx.storage.setAlarm(dueMs);
+  }
+
+  #newLimits(config: AccountConfig, nowMs: number): AccountLimits {
+    return new AccountLimits(config, { covers: this.#covers, funds: this.#funds }, nowMs);
+  }
+
+  async #sendWebhook(event: { readonly id: string; readonly body: string }): Promise<void> {
+    const { webhookUrl: url, tenantId } = this.#books.configs.config ?? {};
+    if (tenantId === undefined || typeof url !== "string") return;
+    const { saltSecret } = hubConfig(this.env);
+    await sendWebhook({ url, saltSecret, tenantId }, { ...event, atMs: systemClock.nowMs() });
   }
 
   #usedBy(entry: LedgerEntry) {
@@ -204,6 +270,7 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
       requestId,
       caller: { projectId, keyId },
       units: unitsUsed(entry),
+      nanoUsd: entry.billedNanoUsd,
       mayBeOrphan: entry.attempt === 1 && entry.receivedAtMs <= this.#bootMs,
     };
   }

@@ -37,6 +37,8 @@ export class LinkedNode implements AsyncDisposable {
   readonly fleet: FleetShare;
   /** What the scheduler was told of other nodes' service. */
   readonly foreign: ForeignCharges[] = [];
+  /** What the engine was told of grants. */
+  readonly granted: { readonly ids: readonly string[]; readonly outputTokens: number }[] = [];
   readonly links: HubLinks;
   refusal: ErrorValue | null = null;
   readonly #ownsFolder: boolean;
@@ -59,6 +61,7 @@ export class LinkedNode implements AsyncDisposable {
       journal: this.journal,
       clock,
       cancelAtEngine: (ids) => this.engine.cancel(ids),
+      grantAtEngine: (ids, outputTokens) => this.granted.push({ ids, outputTokens }),
       observer: {
         streamEnded: () => {},
         stepDelivered: (stepId) => {

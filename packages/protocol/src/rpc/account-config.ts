@@ -1,5 +1,5 @@
-// Owns the types of a tenant's configuration as its account keeps it: limits per minute and in parallel of the tenant,
-// of its projects and of its keys, and its prices. Plain data only: it crosses isolates.
+// Owns the types of a tenant's configuration as its account keeps it: limits per minute and in parallel, and budgets, of
+// the tenant, of its projects and of its keys, and its prices. Plain data only: it crosses isolates.
 
 /** Prices in integer nano-USD per million tokens, by model id; `*` is any other model. */
 export interface AccountPrices {
@@ -29,6 +29,18 @@ export interface ScopeLimits extends RateLimits {
   readonly scopeId: string;
 }
 
+/** Money that may be spent in a window of UTC time. */
+export interface Budget {
+  /** Id of the tenant, of a project or of a key. */
+  readonly scopeId: string;
+  readonly window: "day" | "week" | "month";
+  readonly limitNanoUsd: number;
+  /** Hard: never passed. Soft: may be passed by what runs when it is reached. */
+  readonly mode: "hard" | "soft";
+  /** Parts of the limit whose passing is told. */
+  readonly alertPercents: readonly number[];
+}
+
 /** A tenant as its account object keeps it. */
 export interface AccountConfig extends RateLimits {
   readonly tenantId: string;
@@ -38,5 +50,11 @@ export interface AccountConfig extends RateLimits {
   readonly tokensPerMinute: number;
   readonly parallelRequests: number;
   readonly scopeLimits: readonly ScopeLimits[];
+  /** It may spend its credit and no more. */
+  readonly prepaid: boolean;
+  /** At most one of a scope, window and mode. */
+  readonly budgets: readonly Budget[];
+  /** Where alerts go. */
+  readonly webhookUrl: string | null;
   readonly prices: AccountPrices;
 }

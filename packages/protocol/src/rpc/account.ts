@@ -5,6 +5,7 @@ import type { ErrorValue } from "../app-error.ts";
 import type { UsageRecord } from "../wire/usage.ts";
 import type { AccountAccessRpc } from "./account-access.ts";
 import type { AccountConfig } from "./account-config.ts";
+import type { CreditInput, CreditOutcome, FundsState, GrantAsk, TokenGrant } from "./funds.ts";
 
 /** What the edge knows when it asks: the key's claim by its MAC, and bounds of what the request may take. */
 export interface AdmitInput {
@@ -29,6 +30,8 @@ export interface HoldInput {
   readonly outputTokensMax: number;
   /** Answers that are computed, those that are not given included. */
   readonly answerCount: number;
+  /** False when the hub cannot see answers grow: then all of their tokens are held at once. */
+  readonly isRenewable: boolean;
   /** As the client named it; null for the default one. */
   readonly model: string | null;
   readonly leaseUntilMs: number;
@@ -66,7 +69,13 @@ export interface RateState {
 }
 
 export type AdmitOutcome =
-  | { readonly ok: true; readonly principal: Principal; readonly rates: RateState }
+  | {
+      readonly ok: true;
+      readonly principal: Principal;
+      readonly rates: RateState;
+      /** Output tokens of each answer that money is held for; null when none is bounded. */
+      readonly grantTokens: number | null;
+    }
   | { readonly ok: false; readonly error: ErrorValue; readonly rates: RateState | null };
 
 /** The RPC surface of TenantAccount. */
@@ -76,6 +85,13 @@ export interface TenantAccountRpc extends AccountAccessRpc {
   admit(input: AdmitInput): Promise<AdmitOutcome>;
   /** Gives a hold back for a request that no node accepted. Idempotent; unknown ids are ignored. */
   release(requestId: string): Promise<void>;
+  /** Holds money for more output of running requests; what was granted before comes back where there is none. */
+  renewGrants(asks: readonly GrantAsk[]): Promise<readonly TokenGrant[]>;
+  /** Gives credit, once for each id. */
+  grantCredit(credit: CreditInput): Promise<CreditOutcome>;
+  funds(): Promise<FundsState>;
+  /** The secret that events to the tenant's webhook are signed with. */
+  webhookSecret(): Promise<string>;
   /** Applies records past the watermark of (node, epoch), in one transaction; returns the new watermark. */
   settleMany(batch: SettleBatch): Promise<{ readonly watermark: number }>;
 }

@@ -10,6 +10,18 @@ import type { ResponseEcho } from "../openai/responses/response-body.ts";
 import type { UsageRecord } from "../wire/usage.ts";
 import type { FleetChange, FleetHead, FleetNews, FleetPage, FleetStanding } from "./fleet.ts";
 
+/** What a request under a hard budget may compute until its grant is renewed. */
+export interface HubGrant {
+  /** Output tokens of each answer. */
+  readonly tokens: number;
+  /** The most that renewals come to. */
+  readonly outputTokensMax: number;
+  readonly answerCount: number;
+  /** As the client named it; null for the default one. */
+  readonly model: string | null;
+  readonly leaseUntilMs: number;
+}
+
 /** One admitted request on its way to a node. */
 export interface HubRequest {
   readonly requestId: string;
@@ -22,6 +34,8 @@ export interface HubRequest {
   readonly priceVersion: string;
   readonly createdMs: number;
   readonly deadlineMs: number;
+  /** Absent: nothing bounds its output but itself. */
+  readonly grant?: HubGrant;
   /** What the model runs with; absent = nothing. */
   readonly adapter?: SubmitAdapter;
   readonly body: ChatRequest;

@@ -204,6 +204,10 @@ const hubFrames = {
     type: fc.constant("submit" as const),
     requests: fc.array(submitted, { minLength: 1, maxLength: 4 }),
   }),
+  grant: fc.record({
+    type: fc.constant("grant" as const),
+    grants: fc.array(fc.record({ id, output_tokens: positive }), { minLength: 1, maxLength: 4 }),
+  }),
   cancel: fc.record({
     type: fc.constant("cancel" as const),
     ids: fc.array(id, { minLength: 1, maxLength: 8 }),

@@ -7,6 +7,7 @@ import { acceptFrame, refuseFrame } from "./accept.ts";
 import { doneFrame } from "./done.ts";
 import { isPlainFrame } from "./plain-frame.ts";
 import { serviceFrame } from "./fair-share.ts";
+import { grantFrame } from "./grant.ts";
 import { heartbeatFrame } from "./heartbeat.ts";
 import { helloFrame, welcomeFrame } from "./hello.ts";
 import { attachedFrame, attachFrame, resumeFrame } from "./resume.ts";
@@ -29,6 +30,7 @@ const hubFrame = z.discriminatedUnion("type", [
   welcomeFrame,
   submitFrame,
   cancelFrame,
+  grantFrame,
   ackFrame,
   serviceFrame,
   resumeFrame,
@@ -88,7 +90,7 @@ const NODE: Direction<NodeFrame> = {
 };
 const HUB: Direction<HubFrame> = {
   schema: hubFrame,
-  types: new Set(["welcome", "submit", "cancel", "ack", "service", "resume", "attach"]),
+  types: new Set(["welcome", "submit", "cancel", "grant", "ack", "service", "resume", "attach"]),
   isPlain: (_frame): _frame is never => false,
 };
 

@@ -25,6 +25,8 @@ const terms = z.object({
   price_version: id,
   /** The hub's note of how the answer is shown; with one, a client that comes back may attach to it. */
   form: z.string().max(ANSWER_FORM_CHARS_MAX).optional(),
+  /** Output tokens of each answer that may be computed until a `grant` frame says more; absent: no such bound. */
+  grant_tokens: z.int().positive().optional(),
   /** What the model runs with; absent = nothing. */
   adapter: submitAdapter.optional(),
 });

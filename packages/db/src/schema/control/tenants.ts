@@ -1,6 +1,6 @@
 // Owns the table of tenants: who they are and the limits that are copied into their TenantAccount, which is
 // authoritative while requests run. Times are milliseconds since 1970 UTC.
-import type { ScopeLimits } from "@fairlane/protocol";
+import type { Budget, ScopeLimits } from "@fairlane/protocol";
 import { integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import { priceVersions } from "./price-versions.ts";
 
@@ -21,6 +21,10 @@ export const tenants = sqliteTable("tenants", {
     .$type<readonly ScopeLimits[]>()
     .notNull()
     .default([]),
+  prepaid: integer("prepaid", { mode: "boolean" }).notNull().default(false),
+  budgets: text("budgets", { mode: "json" }).$type<readonly Budget[]>().notNull().default([]),
+  /** Where alerts go. */
+  webhookUrl: text("webhook_url"),
   priceVersionId: text("price_version_id")
     .notNull()
     .references(() => priceVersions.id),

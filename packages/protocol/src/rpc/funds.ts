@@ -1,0 +1,67 @@
+// Owns the types of the RPC about a tenant's money: edge -> account (credits, budgets as they stand) and
+// RegionHub -> account (grants of output tokens under a hard budget). Plain data only: it crosses isolates.
+import type { Budget } from "./account-config.ts";
+
+/** A budget as it stands. */
+export interface BudgetState extends Budget {
+  readonly windowStartMs: number;
+  readonly windowEndMs: number;
+  readonly spentNanoUsd: number;
+  /** By running requests. */
+  readonly heldNanoUsd: number;
+}
+
+/** Credit given to a tenant; the id makes it count once. */
+export interface CreditInput {
+  readonly grantId: string;
+  readonly grantedNanoUsd: number;
+  /** Null: never. */
+  readonly expiresAtMs: number | null;
+}
+
+/** A grant of credit as it stands: granted = left + used + expired. */
+export interface CreditState extends CreditInput {
+  readonly usedNanoUsd: number;
+  readonly expiredNanoUsd: number;
+  readonly grantedAtMs: number;
+}
+
+/** "known": given before; "full": the account keeps no more grants. */
+export type CreditOutcome = "granted" | "known" | "full";
+
+/** A tenant's money as it stands. */
+export interface FundsState {
+  readonly prepaid: boolean;
+  /** Billed since the account was made. */
+  readonly spentNanoUsd: number;
+  readonly heldNanoUsd: number;
+  readonly creditNanoUsd: number;
+  /** Billed and not covered by credit. */
+  readonly owedNanoUsd: number;
+  readonly budgets: readonly BudgetState[];
+  readonly credits: readonly CreditState[];
+}
+
+/** A running request that will reach the end of its grant. */
+export interface GrantAsk {
+  readonly requestId: string;
+  readonly projectId: string;
+  readonly keyId: string;
+  readonly priceVersion: string;
+  /** As the client named it; null for the default one. */
+  readonly model: string | null;
+  /** Of all its prompts, as the node counted them. */
+  readonly promptTokens: number;
+  readonly answerCount: number;
+  /** Output tokens of each answer that it may compute now. */
+  readonly grantTokens: number;
+  /** And at most. */
+  readonly outputTokensMax: number;
+  readonly leaseUntilMs: number;
+}
+
+/** Output tokens of each answer that a request may compute in all. */
+export interface TokenGrant {
+  readonly requestId: string;
+  readonly grantTokens: number;
+}
