@@ -13,7 +13,6 @@ import { drainRequests } from "./fleet/drain.ts";
 import { FleetShare } from "./fleet/fleet-share.ts";
 import { workerOptions, type Machine } from "./fleet/engine-options.ts";
 import { heartbeatFrame } from "./fleet/heartbeat.ts";
-import { helloFrame } from "./fleet/hello.ts";
 import type { ModelOnDisk } from "./fleet/model-on-disk.ts";
 import type { OpenedModel } from "./model/open-model.ts";
 import { Readiness } from "./fleet/readiness.ts";
@@ -21,8 +20,9 @@ import { readStepProfile } from "./fleet/step-profile.ts";
 import { NodeMetrics } from "./http/metrics.ts";
 import { nodeRoutes } from "./http/routes.ts";
 import { HttpServer } from "./http/server.ts";
-import { HubLinks } from "./link/hub-links.ts";
-import { SubmitIntake } from "./link/submit-intake.ts";
+import { dialHub } from "./link/dial-hub.ts";
+import type { HubLinks } from "./link/hub-links.ts";
+import type { PulledAdapters } from "./link/pulled-adapters.ts";
 import type { Log } from "./log.ts";
 import type { ServedModel } from "./request/prepare-request.ts";
 import { serveModel, type ServedModelHandle } from "./request/serve-model.ts";
@@ -75,6 +75,7 @@ class NodeRuntime {
   #usage: UsageReport | undefined;
   #fleet: FleetShare | undefined;
   #links: HubLinks | undefined;
+  #pulled: PulledAdapters | undefined;
   #server: HttpServer | undefined;
   #model: ServedModel | null = null;
   #adapters: AdapterLibrary | null = null;
@@ -196,37 +197,24 @@ class NodeRuntime {
     readonly journal: UsageJournal;
   }): void {
     const { config, clock, random, log } = this.#parts;
-    const { model, info, journal } = opened;
-    const [hub, usage, fleet] = [config.hub, this.#usage, this.#fleet];
-    if (!hub || !usage || !fleet) return;
-    const intake = new SubmitIntake({
-      model,
+    const [hub, usage, fleet, library] = [config.hub, this.#usage, this.#fleet, this.#adapters];
+    if (!hub || !usage || !fleet || !library) return;
+    const refusal = () => this.#readiness.refusal({ isBilled: true });
+    const dialled = dialHub({
+      ...opened,
+      ...{ hub, usage, fleet, library, refusal, clock, random, log },
+      region: config.region,
       streams: this.#streams,
-      journal,
       submitToEngine: (requests) => this.#engine.submit(requests),
-      refusal: () => this.#readiness.refusal({ isBilled: true }),
-      clock,
-      random,
-      log,
+      heartbeat: () =>
+        heartbeatFrame({
+          load: this.#load,
+          takesWork: refusal() === null,
+          nowMs: clock.nowMs(),
+        }),
     });
-    const { region } = config;
-    this.#links = new HubLinks({
-      hubUrl: hub.url,
-      token: hub.token,
-      hello: helloFrame({ nodeId: hub.nodeName, epoch: journal.epoch, region, model, info }),
-      intake,
-      streams: this.#streams,
-      usage,
-      fleet,
-      heartbeat: () => {
-        const takesWork = this.#readiness.refusal({ isBilled: true }) === null;
-        return heartbeatFrame({ load: this.#load, takesWork, nowMs: clock.nowMs() });
-      },
-      clock,
-      random,
-      log,
-    });
-    this.#links.start();
+    this.#links = dialled.links;
+    this.#pulled = dialled.pulled;
   }
 
   #heard(message: FromWorker): void {
@@ -289,6 +277,7 @@ class NodeRuntime {
   /** Stops everything at once, newest first. */
   async stop(): Promise<void> {
     await this.#links?.close("the node is going down");
+    await this.#pulled?.close();
     await this.#engine.close();
     await this.#served?.close();
     await this.#server?.close();

@@ -74,7 +74,7 @@ class PoolLife {
     const { adapters, scheduler } = this.#rig;
     const pageCount = adapters.pagesOf(digest);
     const canHave = this.#pinned.includes(digest) || scheduler.parts.room.pagesWithin >= pageCount;
-    adapters.want(digest);
+    adapters.want({ digest });
     adapters.prepare(digest);
     adapters.copy(digest, null);
     // It comes in at once whenever its pages are there in number, wherever they are.

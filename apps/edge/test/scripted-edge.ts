@@ -50,6 +50,7 @@ export const ADMITTED = {
     projectId: "prj_01jd0000000000000000000003",
     keyId: KEY_ID,
     allowedModels: null,
+    allowedAdapters: null,
     weight: 3,
     priceVersion: "plan_01kb0000000000000000000001",
     tenantSalt: "ab".repeat(32),

@@ -18,7 +18,7 @@ async function copyingRig(pageCount: number) {
     },
   });
   const digest = await rig.add(1, pageCount);
-  rig.adapters.want(digest);
+  rig.adapters.want({ digest });
   rig.adapters.prepare(digest);
   return { rig, copied, digest };
 }
@@ -51,7 +51,7 @@ describe("AdapterLoads", () => {
     await using _ = rig;
     rig.adapters.copy(digest, 0);
     const urgent = await rig.add(2, 4);
-    rig.adapters.want(urgent);
+    rig.adapters.want({ digest: urgent });
     rig.adapters.prepare(urgent);
     rig.adapters.copy(urgent, 10_000);
     expect(rig.moves.filter((move) => move.endsWith("resident"))).toEqual([
@@ -71,7 +71,7 @@ describe("AdapterLoads", () => {
     }
     const { pool } = rig.scheduler.parts;
     const taken = Array.from({ length: 8 }, () => pool.allocate("kv"));
-    rig.adapters.want(digestOf(2));
+    rig.adapters.want({ digest: digestOf(2) });
     rig.adapters.prepare(undefined);
     expect(rig.adapters.readinessOf(digestOf(1))).toBe("ready");
     expect(rig.adapters.readinessOf(digestOf(2))).toBe("coming");

@@ -60,6 +60,25 @@ describe("AdapterResidency", () => {
     expect([rig.ends.get("a2"), rig.ends.get("wide")]).toEqual(["length", "length"]);
   });
 
+  it.each([
+    [false, "1 evicting"],
+    [true, "2 evicting"],
+  ])("evicts others before a pinned adapter (pinned: %s)", async (isPinned, evicted) => {
+    await using rig = await AdapterRig.make({ pageCount: 12, slotCount: 4 });
+    await rig.add(1, 3);
+    await rig.add(2, 3);
+    rig.submit("a", 1, { maxOutputTokens: 2, adapter: { digest: digestOf(1), isPinned } });
+    await rig.runToEnd();
+    // Used more often and later, so worth more by itself.
+    for (const id of ["b", "c", "d"]) {
+      rig.submit(id, 2, { maxOutputTokens: 2 });
+      await rig.runToEnd();
+    }
+    rig.submit("wide", null, { promptLength: 28, maxOutputTokens: 3 });
+    await rig.runToEnd();
+    expect(rig.moves.filter((move) => move.endsWith("evicting"))).toEqual([evicted]);
+  });
+
   it("brings adapters in by turns where the pool holds one at a time", async () => {
     await using rig = await AdapterRig.make({ pageCount: 9, slotCount: 4 });
     for (const index of [1, 2, 3]) await rig.add(index, 5);

@@ -1,11 +1,10 @@
-// Owns which adapters the engine worker knows and where each one is: pages and slots of the engine, the requests that run
-// with them or wait for them, and their eviction. How they come in is adapter-loads.ts's. Invariants: an adapter that a
-// running request uses is never evicted; its slot is another's only once no submitted step names it; idle adapters stay
-// until others need the pages.
+// Owns which adapters the engine worker knows and where each one is: pages and slots of the engine, the requests that
+// need them, and their eviction. How they come in is adapter-loads.ts's. Invariants: an adapter that a running request
+// uses is never evicted; its slot is another's only once no submitted step names it; idle ones stay until pressure.
 import { assert } from "@fairlane/base";
 import type { PagePool } from "../memory/page-pool.ts";
 import type { PoolRoom } from "../memory/pool-room.ts";
-import { Adapter, type AdapterReadiness } from "./adapter.ts";
+import { Adapter, type AdapterReadiness, type WantedAdapter } from "./adapter.ts";
 import type { AdapterState } from "./adapter-library.ts";
 import { AdapterHolds } from "./adapter-holds.ts";
 import { AdapterLoads, type AdapterEngine } from "./adapter-loads.ts";
@@ -129,8 +128,9 @@ export class AdapterResidency {
   }
 
   /** A request waits for its turn. */
-  want(digest: string): void {
+  want({ digest, isPinned }: WantedAdapter): void {
     const adapter = this.#get(digest);
+    adapter.isPinned = isPinned ?? adapter.isPinned;
     adapter.waitingCount += 1;
     if (adapter.waitingCount === 1) this.#holds.refresh(adapter);
   }

@@ -5,6 +5,7 @@
 import type { EvictionEntry } from "../memory/eviction.ts";
 import type { Kept } from "../memory/pool-room.ts";
 import type { AdapterState } from "./adapter-library.ts";
+import { ADAPTER_PINNED_COST_RATIO } from "./limits.ts";
 
 /** One owner for all: together they have one floor and one cap in the pool. */
 const OWNER = "adapters";
@@ -17,6 +18,13 @@ const NO_PAGES = new Int32Array(0);
  * distinct adapters.
  */
 export type AdapterReadiness = "ready" | "coming" | "blocked";
+
+/** What a request says of its adapter. */
+export interface WantedAdapter {
+  readonly digest: string;
+  /** Absent: as it was. */
+  readonly isPinned?: boolean;
+}
 
 export interface AdapterShape {
   readonly digest: string;
@@ -40,6 +48,8 @@ export class Adapter implements Kept {
   waitingCount = 0;
   /** Kept for requests that wait, until somebody more urgent needs the pages. */
   isHeld = false;
+  /** Its owner wants it near: others make room first. */
+  isPinned = false;
   /** Its last name is gone; it goes with its last request. */
   isRemoved = false;
   /** The last step that may name its slot. */
@@ -60,7 +70,7 @@ export class Adapter implements Kept {
   }
 
   get costToBringBackMs(): number {
-    return this.loadMs;
+    return this.isPinned ? this.loadMs * ADAPTER_PINNED_COST_RATIO : this.loadMs;
   }
 
   /** Nobody runs with it, waits for it or brings it in. */

@@ -34,3 +34,5 @@ export const ADAPTER_READS_MAX = 8;
 export const ADAPTER_IDLE_COPY_PAGES = 64;
 /** Percent of the pool that one adapter may take: what is left holds a request. */
 export const ADAPTER_POOL_PERCENT_MAX = 75;
+/** How many times as dear to bring back a pinned adapter counts as it is: the evictor takes any other first. */
+export const ADAPTER_PINNED_COST_RATIO = 2 ** 20;

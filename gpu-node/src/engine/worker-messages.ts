@@ -2,6 +2,7 @@
 // (scheduler, pool, engine). One message per step in each direction at most; never one per token.
 import type { ErrorValue } from "@fairlane/protocol";
 import type { ForeignCharges } from "@fairlane/vtc";
+import type { WantedAdapter } from "../adapters/adapter.ts";
 import type { AdapterState } from "../adapters/adapter-library.ts";
 import type { AdapterUse } from "../adapters/adapter-totals.ts";
 import type { ReadAdapter } from "../adapters/read-adapter.ts";
@@ -11,32 +12,9 @@ import type { Vocabulary } from "../grammar/vocabulary.ts";
 import type { CacheModel } from "../scheduler/scheduler-parts.ts";
 import type { OutputGrant } from "../request/output-grant.ts";
 import type { EngineInfo, EngineOptions } from "./engine.ts";
+import type { SamplingParams } from "./sampling-spec.ts";
 
-/** How rows are sampled; 0 temperature = greedy, top_p 1 and top_k 0 = off. What is absent is off. */
-export interface SamplingParams {
-  readonly temperature: number;
-  readonly topP: number;
-  readonly topK: number;
-  /** 64 bits of seed as two unsigned 32-bit halves. */
-  readonly seedLow: number;
-  readonly seedHigh: number;
-  readonly minP?: number;
-  readonly typicalP?: number;
-  readonly repetitionPenalty?: number;
-  readonly presencePenalty?: number;
-  readonly frequencyPenalty?: number;
-  readonly logitBias?: readonly TokenBias[];
-  /** Output tokens before which no stop token can be sampled. */
-  readonly minTokens?: number;
-  /** Likeliest tokens to report with each sample; absent = no log-probabilities at all. */
-  readonly topLogprobs?: number;
-}
-
-export interface TokenBias {
-  readonly token: number;
-  /** Added to the logit. */
-  readonly value: number;
-}
+export type { SamplingParams, TokenBias } from "./sampling-spec.ts";
 
 /** A validated, tokenised request: all that the scheduler needs to know. */
 export interface EngineRequest {
@@ -49,7 +27,7 @@ export interface EngineRequest {
   readonly weight: number;
   readonly tier: "interactive" | "batch";
   /** What the model runs with, by its content; absent: nothing. */
-  readonly adapter?: { readonly digest: string };
+  readonly adapter?: WantedAdapter;
   readonly promptTokens: Int32Array;
   readonly maxOutputTokens: number;
   /** Of a request under a hard budget; its further answers share it. Absent: nothing else bounds its output. */

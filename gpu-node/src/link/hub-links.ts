@@ -7,6 +7,7 @@ import type { FleetShare } from "../fleet/fleet-share.ts";
 import type { Log } from "../log.ts";
 import type { LiveStreams } from "../stream/live-streams.ts";
 import type { UsageReport } from "../usage/usage-report.ts";
+import { ToldAdapters } from "./adapter-tiers.ts";
 import { HubLink } from "./hub-link.ts";
 import { SWEEP_MS } from "./limits.ts";
 import type { WorkFrame } from "./link-session.ts";
@@ -22,11 +23,20 @@ export interface HubLinksOptions {
   readonly streams: LiveStreams;
   readonly usage: UsageReport;
   readonly fleet: FleetShare;
+  /** Where the node has adapters now. */
+  readonly adapters: () => Told;
   /** The node's load now. */
   readonly heartbeat: () => HeartbeatFrame;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+}
+
+type Told = Parameters<ToldAdapters["news"]>[0];
+
+interface OpenLink extends IntakeLink {
+  isOpen: boolean;
+  readonly told: ToldAdapters;
 }
 
 /** The shard whose link carries usage and service. */
@@ -36,7 +46,7 @@ export class HubLinks {
   readonly #options: HubLinksOptions;
   /** By shard; at most HUB_SHARDS_MAX, which bounds the welcome's shard_count. */
   readonly #links = new Map<number, HubLink>();
-  readonly #intakeLinks = new Map<HubLink, IntakeLink & { isOpen: boolean }>();
+  readonly #intakeLinks = new Map<HubLink, OpenLink>();
   /** By shard, over its sessions. */
   readonly #frames = new Map<number, StepFrames>();
   readonly #ring = new ResumeRing();
@@ -99,7 +109,8 @@ export class HubLinks {
   #opened(link: HubLink, welcome: WelcomeFrame): void {
     if (this.#isClosed) return;
     const frames = this.#framesOf(link.shard);
-    const intakeLink = { link, frames, isOpen: true, isLost: () => !intakeLink.isOpen };
+    const told = new ToldAdapters();
+    const intakeLink = { link, frames, told, isOpen: true, isLost: () => !intakeLink.isOpen };
     this.#intakeLinks.set(link, intakeLink);
     const orphans = frames.linkOpened((frame) => link.send(frame), welcome.hub_boot);
     this.#options.streams.cancel(orphans);
@@ -112,9 +123,11 @@ export class HubLinks {
   }
 
   #sendHeartbeat(link: HubLink): void {
-    const { heartbeat, fleet } = this.#options;
-    if (link.shard !== USAGE_SHARD) link.send(heartbeat());
-    else link.send({ ...heartbeat(), service: fleet.report() });
+    const { heartbeat, fleet, adapters } = this.#options;
+    const news = this.#intakeLinks.get(link)?.told.news(adapters());
+    const frame = { ...heartbeat(), ...news };
+    if (link.shard !== USAGE_SHARD) link.send(frame);
+    else link.send({ ...frame, service: fleet.report() });
   }
 
   #frame(link: HubLink, frame: WorkFrame): void {

@@ -34,3 +34,17 @@ export const SWEEP_MS = 1_000;
 export const CLOSE_TIMEOUT_MS = 1_000;
 /** Ignored frame types that get a log line each: a newer hub adds a handful. */
 export const UNKNOWN_TYPES_MAX = 32;
+/** How long a request waits for its adapter: the hub gives a node 15 s to say whether it takes a request. */
+export const ADAPTER_WAIT_MS = 10_000;
+/** Pulls that run at once: two fill a link of 10 Gbit/s, and a slow one does not hold all others up. */
+export const ADAPTER_PULLS_MAX = 4;
+/** Adapters that are pulled or wait for their turn; also failures that are remembered. */
+export const ADAPTER_PULLS_WAITING_MAX = 512;
+/** How long the refusal of a broken or deleted adapter is repeated instead of pulling it again. */
+export const ADAPTER_FAILURE_MS = 60_000;
+/** The same after a pull that failed for a passing reason. */
+export const ADAPTER_RETRY_MS = 2_000;
+/** Read of an adapter's configuration, which has at most a megabyte. */
+export const ADAPTER_CONFIG_TIMEOUT_MS = 10_000;
+/** Age at which what is left of an unfinished pull is removed. */
+export const PULLED_FOLDER_MS_MAX = 24 * 3_600_000;

@@ -2,7 +2,8 @@
 // the error that the client gets. Invariant: every id of a frame is answered once with `accept` or `refuse` (unless
 // its link is lost first), and a request is in the journal before `accept` is sent and before the engine has it.
 import { assert, ok, type Clock, type Random, type Result } from "@fairlane/base";
-import { type ErrorValue, type SubmitFrame, type SubmitRequest } from "@fairlane/protocol";
+import type { ErrorValue, SubmitAdapter, SubmitFrame, SubmitRequest } from "@fairlane/protocol";
+import type { WantedAdapter } from "../adapters/adapter.ts";
 import type { EngineRequest } from "../engine/worker-messages.ts";
 import { faultFields, type Log } from "../log.ts";
 import { prepareCompletions } from "../request/prepare-completions.ts";
@@ -17,8 +18,10 @@ import { answerStreams, completionStreams } from "../stream/answer-streams.ts";
 import { embeddingStreams } from "../stream/embedding-streams.ts";
 import type { LiveStreams } from "../stream/live-streams.ts";
 import type { BilledRequest } from "../usage/usage-record-row.ts";
+import { billedRequest, promptTokensOf } from "./billed-request.ts";
 import type { HubLink } from "./hub-link.ts";
 import { INTAKE_SLICE_MS, PREPARING_REQUESTS_MAX } from "./limits.ts";
+import type { PulledAdapters } from "./pulled-adapters.ts";
 import { refuseFrame } from "./refuse-frame.ts";
 import type { StepFrames } from "./step-frames.ts";
 
@@ -31,6 +34,8 @@ export interface IntakeLink {
 
 export interface SubmitIntakeOptions {
   readonly model: ServedModel;
+  /** Brings the adapters here that requests name. */
+  readonly adapters: Pick<PulledAdapters, "ready">;
   readonly streams: LiveStreams;
   readonly journal: { accept(requests: readonly BilledRequest[]): readonly number[] };
   readonly submitToEngine: (requests: readonly EngineRequest[]) => void;
@@ -100,7 +105,11 @@ export class SubmitIntake {
     this.#preparing.set(id, true);
     if (submitted.endpoint === "count_tokens") return this.#count(submitted, from);
     try {
-      // 2. template, tokens, context
+      // 2. the adapter: the request waits for it here, others go on
+      const { adapter } = submitted;
+      const lacking = adapter === undefined ? null : await this.#options.adapters.ready(adapter);
+      if (lacking) return this.#answerRefused(from, id, lacking);
+      // 3. template, tokens, context
       const terms = {
         requestId: id,
         tenantId: submitted.tenant_id,
@@ -108,16 +117,16 @@ export class SubmitIntake {
         tenantSalt: submitted.tenant_salt,
         weight: submitted.weight,
         tier: submitted.tier,
+        ...(adapter === undefined ? {} : { adapter: wantedAdapter(adapter) }),
         receivedAtMs,
         deadlineMs: submitted.deadline_ms,
-        ...(submitted.adapter && { adapter: { digest: submitted.adapter.digest } }),
         ...(submitted.grant_tokens === undefined
           ? {}
           : { grant: { tokens: submitted.grant_tokens } }),
       };
       const outcome = await this.#prepare(submitted, terms);
       if (!outcome.ok) return this.#answerRefused(from, id, outcome.error);
-      // 3. wait for the others of this turn: they share one transaction and one message to the engine
+      // 4. wait for the others of this turn: they share one transaction and one message to the engine
       this.#prepared.push({ submitted, requests: outcome.value, from });
       if (this.#isFlushDue) return;
       this.#isFlushDue = true;
@@ -191,14 +200,17 @@ export class SubmitIntake {
     const accepted = prepared.filter((one) => this.#admit(one));
     if (accepted.length === 0) return;
     const { journal, model, streams, submitToEngine } = this.#options;
-    const keys = journal.accept(accepted.map((one) => billedRequest(one, model.id)));
+    const keys = journal.accept(
+      accepted.map((one) => billedRequest(one.submitted, one.requests, model.id)),
+    );
     for (const [index, { submitted, requests, from }] of accepted.entries()) {
       const { id } = submitted;
       const key = keys[index];
       assert(key !== undefined, `no journal key for ${id}`);
       streams.bill(id, key);
       const promptTokens = promptTokensOf(requests);
-      from.link.send({ type: "accept", id, model: model.id, prompt_tokens: promptTokens });
+      const answers = answeringModel(submitted, model.id);
+      from.link.send({ type: "accept", id, model: answers, prompt_tokens: promptTokens });
     }
     submitToEngine(accepted.flatMap((one) => one.requests));
   }
@@ -232,7 +244,7 @@ export class SubmitIntake {
     }
     from.frames.accepted(id, {
       tenantId,
-      model: model.id,
+      model: answeringModel(submitted, model.id),
       promptTokens: promptTokensOf(requests),
       form: submitted.form,
     });
@@ -245,6 +257,10 @@ export class SubmitIntake {
   }
 }
 
+function wantedAdapter({ digest, pinned = false }: SubmitAdapter): WantedAdapter {
+  return { digest, isPinned: pinned };
+}
+
 function errorOf(code: ErrorValue["code"], message: string): ErrorValue {
   return { code, message, param: null };
 }
@@ -253,20 +269,7 @@ function refuse(from: IntakeLink, id: string, error: ErrorValue): void {
   from.link.send(refuseFrame(id, error));
 }
 
-function promptTokensOf(requests: readonly EngineRequest[]): number {
-  return requests.reduce((sum, { promptTokens }) => sum + promptTokens.length, 0);
-}
-
-function billedRequest({ submitted, requests }: Prepared, model: string): BilledRequest {
-  return {
-    requestId: submitted.id,
-    attempt: submitted.attempt,
-    tenantId: submitted.tenant_id,
-    projectId: submitted.project_id,
-    keyId: submitted.key_id,
-    model,
-    priceVersion: submitted.price_version,
-    promptTokens: promptTokensOf(requests),
-    receivedAtMs: requests[0]?.receivedAtMs ?? 0,
-  };
+/** The model that the client is told: the base, with the adapter that was asked for. */
+function answeringModel({ adapter }: SubmitRequest, base: string): string {
+  return adapter === undefined ? base : `${base}:${adapter.name}`;
 }

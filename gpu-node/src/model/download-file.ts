@@ -20,6 +20,8 @@ export interface HubFile {
   readonly revision: string;
   readonly path: string;
   readonly bytes: number;
+  /** Where it is when not where Hugging Face's hub has files. */
+  readonly url?: string;
   /** Undefined when the hub states none: then only the size is checked. */
   readonly checksum?: Checksum | undefined;
 }
@@ -149,7 +151,7 @@ async function request(
 ): Promise<Response> {
   const { startBytes, signal } = options;
   const base = `${access.hubUrl}/${file.repo}/resolve/${encodeURIComponent(file.revision)}`;
-  const url = `${base}/${file.path.split("/").map(encodeURIComponent).join("/")}`;
+  const url = file.url ?? `${base}/${file.path.split("/").map(encodeURIComponent).join("/")}`;
   const headers: Record<string, string> = { "accept-encoding": "identity" };
   if (startBytes > 0) headers["range"] = `bytes=${startBytes}-`;
   if (access.accessToken) headers["authorization"] = `Bearer ${access.accessToken}`;

@@ -10,6 +10,7 @@ import {
   type ChatRequest,
   type ErrorValue,
 } from "@fairlane/protocol";
+import type { WantedAdapter } from "../adapters/adapter.ts";
 import type { EngineRequest, PoolingMode } from "../engine/worker-messages.ts";
 import type { AnswerParser } from "../stream/answer-parser.ts";
 import type { Detokenizer, DetokenizerOptions } from "../stream/token-stream.ts";
@@ -60,7 +61,7 @@ export interface RequestTerms {
   readonly weight: number;
   readonly tier: "interactive" | "batch";
   /** What the model runs with; the door has resolved the name of the model to it. Absent: nothing. */
-  readonly adapter?: { readonly digest: string };
+  readonly adapter?: WantedAdapter;
   readonly receivedAtMs: number;
   readonly deadlineMs: number;
   readonly grant?: OutputGrant;

@@ -116,7 +116,7 @@ export class Scheduler {
     const full = waiting.add(queued, timing.nowMs);
     if (full !== null) return full;
     table.addQueued(queued);
-    if (request.adapter !== undefined) this.parts.adapters?.want(request.adapter.digest);
+    if (request.adapter !== undefined) this.parts.adapters?.want(request.adapter);
     return null;
   }
 
@@ -247,7 +247,7 @@ export class Scheduler {
   #leaveAdapter({ spec: { adapter } }: RunningRequest, next: "waits" | "ends"): void {
     const { adapters } = this.parts;
     if (adapter === undefined || adapters === null) return;
-    if (next === "waits") adapters.want(adapter.digest);
+    if (next === "waits") adapters.want(adapter);
     adapters.unpin(adapter.digest);
   }
 

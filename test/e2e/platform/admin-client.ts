@@ -20,8 +20,12 @@ export class AdminClient {
     return { tenantId: String(body["id"]) };
   }
 
-  async createKey(tenantId: string): Promise<{ readonly keyId: string; readonly apiKey: string }> {
-    const body = await this.#call("POST", `/${tenantId}/keys`, {});
+  /** @param terms fields of the new key; absent: those of any key */
+  async createKey(
+    tenantId: string,
+    terms: object = {},
+  ): Promise<{ readonly keyId: string; readonly apiKey: string }> {
+    const body = await this.#call("POST", `/${tenantId}/keys`, terms);
     return { keyId: String(body["id"]), apiKey: String(body["key"]) };
   }
 

@@ -1,5 +1,5 @@
 // Owns a WebSocket proxy between node and hub, the network that an end-to-end test controls: it records every frame
-// with its direction and can hold frames back. Neither end knows of it.
+// with its direction and can hold frames back, and hands on what nodes fetch. Neither end knows of it.
 import { createServer, type IncomingMessage } from "node:http";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
@@ -94,7 +94,18 @@ function joinLinks(recorder: Recorder, node: WebSocket, hub: WebSocket): void {
 /** Starts a proxy in front of the hub at `hubUrl` (http://...). */
 export async function startFrameProxy(hubUrl: string): Promise<FrameProxy> {
   const recorder = new Recorder();
-  const server = createServer();
+  // What nodes fetch goes to the hub as it is.
+  const server = createServer((request, response) => {
+    const { authorization = "", range } = request.headers;
+    const headers = { authorization, ...(range === undefined ? {} : { range }) };
+    fetch(`${hubUrl}${request.url ?? ""}`, { headers }).then(
+      async (answer) => {
+        response.writeHead(answer.status);
+        response.end(new Uint8Array(await answer.arrayBuffer()));
+      },
+      () => response.destroy(),
+    );
+  });
   const sockets = new WebSocketServer({ server, perMessageDeflate: false });
   sockets.on("connection", (node: WebSocket, request: IncomingMessage) => {
     const authorization = request.headers.authorization ?? "";

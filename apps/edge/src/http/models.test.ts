@@ -1,5 +1,14 @@
+import {
+  createAdapter,
+  createAdapterVersion,
+  finishAdapterVersion,
+  grantAdapter,
+  openControlDb,
+} from "@fairlane/db";
 import type { ModelCard } from "@fairlane/protocol";
+import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { newTenant } from "../../test/live-edge.ts";
 import { ADMITTED, scriptedEdge } from "../../test/scripted-edge.ts";
 
 const CARD: ModelCard = {
@@ -83,4 +92,72 @@ describe("GET /v1/models/{id}", () => {
       });
     },
   );
+});
+
+describe("adapters among the models", () => {
+  const named = async (edge: ReturnType<typeof scriptedEdge>, id: string) =>
+    (await edge.send(`/v1/models/${encodeURIComponent(id)}`)).status;
+
+  async function adapterOn(baseModel: string, owner: string, name: string): Promise<string> {
+    const db = openControlDb(env.CONTROL_DB);
+    const id = `adp_${name}`;
+    const createdAtMs = 1_700_000_001_999;
+    await createAdapter(
+      db,
+      { id, tenantId: owner, name, baseModel, isPinned: false, createdAtMs },
+      10,
+    );
+    const upload = { partBytes: null, uploadId: null, config: "{}", weightsBytes: 1 };
+    await createAdapterVersion(
+      db,
+      { ...upload, id: `adv_${name}`, adapterId: id, createdAtMs },
+      10,
+    );
+    await finishAdapterVersion(db, `adv_${name}`, "a".repeat(64));
+    return id;
+  }
+
+  it("are those that tenant and key may use, on bases that are served", async () => {
+    const [{ tenantId: own }, { tenantId: other }] = [await newTenant(), await newTenant()];
+    const mine = await adapterOn(CARD.id, own, "mine");
+    const granted = await adapterOn(CARD.id, other, "granted");
+    const createdAtMs = 1;
+    const db = openControlDb(env.CONTROL_DB);
+    await grantAdapter(db, { adapterId: granted, tenantId: own, createdAtMs }, 10);
+    await adapterOn(CARD.id, other, "secret");
+    await adapterOn("unserved", own, "nowhere");
+    const edgeFor = (allowedAdapters: readonly string[] | null) => {
+      const principal = { ...ADMITTED.principal, tenantId: own, allowedAdapters };
+      return scriptedEdge({
+        ...lists,
+        admit: () => Promise.resolve({ ...ADMITTED, principal }),
+      });
+    };
+    const edge = edgeFor(null);
+    const list = await (await edge.send("/v1/models")).json<{ data: { id: string }[] }>();
+    const [ownId, grantedId] = [`${CARD.id}:${own}/mine`, `${CARD.id}:${other}/granted`];
+    expect(list.data.map(({ id }) => id).toSorted()).toEqual(
+      [CARD.id, ownId, grantedId].toSorted(),
+    );
+    expect(list.data.find(({ id }) => id === ownId)).toEqual({
+      ...BODY,
+      id: ownId,
+      created: 1_700_000_001,
+      owned_by: own,
+      parent: CARD.id,
+    });
+    for (const [id, status] of [
+      [ownId, 200],
+      [`${CARD.id}:mine@1`, 200],
+      [grantedId, 200],
+      [`${CARD.id}:mine@2`, 404],
+      [`${CARD.id}:${other}/secret`, 404],
+      [`unserved:${own}/nowhere`, 404],
+    ] as const) {
+      expect(await named(edge, id), id).toBe(status);
+    }
+    const limited = edgeFor([mine]);
+    expect(await named(limited, ownId)).toBe(200);
+    expect(await named(limited, grantedId)).toBe(404);
+  });
 });

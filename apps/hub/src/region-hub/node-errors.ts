@@ -21,7 +21,7 @@ export function mayGoElsewhere(code: string): boolean {
 /** The error of a refused request. */
 export function refusalError(frame: RefuseFrame): ErrorValue {
   const value = { code: codeOf(frame.code), message: frame.message, param: frame.param };
-  const isBusy = value.code === "draining" || value.code === "overloaded";
+  const isBusy = ["draining", "overloaded", "adapter_not_ready"].includes(value.code);
   return isBusy ? { ...value, retryAfterMs: RETRY_AFTER_MS } : value;
 }
 

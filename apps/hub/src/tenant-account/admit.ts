@@ -141,6 +141,7 @@ function principalOf({ config, tenantSalt, retainedKey }: Account, key: AccountK
     projectId: key.projectId,
     keyId: key.keyId,
     allowedModels: key.allowedModels,
+    allowedAdapters: key.allowedAdapters,
     weight: config.weight,
     priceVersion: config.prices.version,
     tenantSalt,

@@ -3,7 +3,13 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { ChatRequest, ErrorValue, HelloFrame, SubmitRequest } from "@fairlane/protocol";
+import type {
+  ChatRequest,
+  ErrorValue,
+  HeartbeatFrame,
+  HelloFrame,
+  SubmitRequest,
+} from "@fairlane/protocol";
 import { linearCost, type ForeignCharges } from "@fairlane/vtc";
 import { FleetShare } from "../../fleet/fleet-share.ts";
 import { heartbeatFrame } from "../../fleet/heartbeat.ts";
@@ -15,7 +21,7 @@ import { ScriptedEngine } from "../../stream/testing/scripted-engine.ts";
 import { UsageJournal } from "../../usage/usage-journal.ts";
 import { UsageReport } from "../../usage/usage-report.ts";
 import { HubLinks } from "../hub-links.ts";
-import { SubmitIntake } from "../submit-intake.ts";
+import { SubmitIntake, type SubmitIntakeOptions } from "../submit-intake.ts";
 
 export interface LinkedNodeOptions {
   readonly hubUrl: string;
@@ -23,6 +29,8 @@ export interface LinkedNodeOptions {
   readonly model?: ServedModel;
   /** State folder of an earlier node; kept by whoever gives it. */
   readonly folder?: string;
+  /** Whether an adapter is here; all are when absent. */
+  readonly adapters?: SubmitIntakeOptions["adapters"];
 }
 
 const clock = { nowMs: () => Date.now() };
@@ -41,6 +49,8 @@ export class LinkedNode implements AsyncDisposable {
   readonly granted: { readonly ids: readonly string[]; readonly outputTokens: number }[] = [];
   readonly links: HubLinks;
   refusal: ErrorValue | null = null;
+  /** What heartbeats say of adapters. */
+  tiers: NonNullable<HeartbeatFrame["adapters"]> = [];
   readonly #ownsFolder: boolean;
 
   constructor(options: LinkedNodeOptions) {
@@ -75,6 +85,7 @@ export class LinkedNode implements AsyncDisposable {
     });
     const intake = new SubmitIntake({
       model,
+      adapters: options.adapters ?? { ready: () => Promise.resolve(null) },
       streams,
       journal: this.journal,
       submitToEngine: this.engine.submit,
@@ -91,6 +102,7 @@ export class LinkedNode implements AsyncDisposable {
       streams,
       usage,
       fleet: this.fleet,
+      adapters: () => this.tiers,
       heartbeat: () =>
         heartbeatFrame({ load: LOAD, takesWork: this.refusal === null, nowMs: clock.nowMs() }),
       clock,

@@ -8,6 +8,8 @@ export interface ModelCard {
   readonly outputTokensDefault: number;
   /** Of an adapter: the base model's id. */
   readonly parent?: string;
+  /** Of an adapter: its tenant. */
+  readonly owner?: string;
 }
 
 /** OpenAI's list, with the two facts that a client needs to size its requests. */
@@ -21,7 +23,7 @@ export function modelBody(card: ModelCard) {
     id: card.id,
     object: "model",
     created: card.createdSeconds,
-    owned_by: "fairlane",
+    owned_by: card.owner ?? "fairlane",
     context_length: card.contextTokens,
     default_max_output_tokens: card.outputTokensDefault,
     ...(card.parent !== undefined && { parent: card.parent }),

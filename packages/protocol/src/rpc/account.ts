@@ -50,6 +50,8 @@ export interface Principal {
   readonly keyId: string;
   /** Base models that the key may use; null: all. */
   readonly allowedModels: readonly string[] | null;
+  /** Adapters that the key may use, by id; null: all. */
+  readonly allowedAdapters: readonly string[] | null;
   readonly weight: number;
   readonly priceVersion: string;
   /** 64 hex digits, derived from a server secret. */
