@@ -13,6 +13,8 @@ export interface MatrixEntry {
   readonly params?: (owner: Owner) => Promise<Params>;
   /** True when what the path names is no tenant's own. */
   readonly isShared?: boolean;
+  /** True of routes whose errors are told in Anthropic's shape. */
+  readonly isAnthropic?: boolean;
 }
 
 /** A tenant with a key that may do everything a key can. */
@@ -58,6 +60,9 @@ async function grant(owner: Owner): Promise<Params> {
   return params;
 }
 
+const response = (): Promise<Params> =>
+  Promise.resolve({ response: "resp_01jd0000000000000000000009" });
+
 const tenant = (owner: Owner): Promise<Params> => Promise.resolve({ tenant: owner.tenantId });
 
 const KEY_BODY = { scopes: ["inference"] };
@@ -70,6 +75,14 @@ export const MATRIX: Readonly<Record<string, MatrixEntry>> = {
   "POST /v1/chat/completions": { ok: 400, body: {} },
   "POST /v1/completions": { ok: 400, body: {} },
   "POST /v1/embeddings": { ok: 400, body: {} },
+  "POST /v1/messages": { ok: 400, body: {}, isAnthropic: true },
+  "POST /v1/messages/count_tokens": { ok: 400, body: {}, isAnthropic: true },
+  "POST /v1/responses": { ok: 400, body: {} },
+  // Without a node there is no response of anybody's; that one tenant does not read another's has tests of its own.
+  "GET /v1/responses/:response": { ok: 404, params: response },
+  "DELETE /v1/responses/:response": { ok: 404, params: response },
+  "GET /v1/responses/:response/input_items": { ok: 404, params: response },
+  "POST /v1/responses/:response/cancel": { ok: 404, params: response },
   "GET /v1/models": { ok: 200 },
   // The region has no node here, hence no model and no answer.
   "GET /v1/models/:model{.+}": {
@@ -85,6 +98,8 @@ export const MATRIX: Readonly<Record<string, MatrixEntry>> = {
   },
   "GET /v1/fairlane/usage": { ok: 200 },
   "GET /v1/fairlane/fair-share": { ok: 200 },
+  "GET /v1/fairlane/budgets": { ok: 200 },
+  "GET /v1/fairlane/credits": { ok: 200 },
   "GET /v1/fairlane/audit-log": { ok: 200 },
 
   "GET /v1/fairlane/keys": { ok: 200 },
@@ -119,6 +134,10 @@ export const MATRIX: Readonly<Record<string, MatrixEntry>> = {
   [`POST ${ADMIN}/tenants`]: { ok: 201, body: { name: "made" } },
   [`GET ${AT}`]: { ok: 200, params: tenant },
   [`PATCH ${AT}`]: { ok: 200, params: tenant, body: {} },
+  [`GET ${AT}/budgets`]: { ok: 200, params: tenant },
+  [`GET ${AT}/credits`]: { ok: 200, params: tenant },
+  [`POST ${AT}/credits`]: { ok: 400, params: tenant, body: {} },
+  [`GET ${AT}/webhook`]: { ok: 200, params: tenant },
   [`GET ${AT}/usage`]: { ok: 200, params: tenant },
   [`GET ${AT}/audit-log`]: { ok: 200, params: tenant },
   [`GET ${AT}/keys`]: { ok: 200, params: tenant },

@@ -56,9 +56,27 @@ function call(route: Route, credential: string | undefined, params: Params): Pro
 const paramsOf = async (route: Route): Promise<Params> =>
   (await entryOf(route).params?.(owner)) ?? {};
 
+const ANTHROPIC_TYPES: Readonly<Record<string, string>> = {
+  invalid_api_key: "authentication_error",
+  scope_not_allowed: "permission_error",
+};
+
 /** Status and code of an answer that is an error. */
 async function refusal(response: Response): Promise<readonly [number, string]> {
   return [response.status, await codeOf(response)];
+}
+
+/** Holds an answer to the error that it must be, in the words of its route. */
+async function expectRefusal(route: Route, response: Response, [status, code]: [number, string]) {
+  if (entryOf(route).isAnthropic !== true) {
+    expect(await refusal(response)).toEqual([status, code]);
+    return;
+  }
+  expect(response.status).toBe(status);
+  expect(await response.json()).toMatchObject({
+    type: "error",
+    error: { type: ANTHROPIC_TYPES[code] },
+  });
 }
 
 describe("the matrix", () => {
@@ -75,7 +93,7 @@ describe("without a credential, or with one of another kind", () => {
     const code = route.access === "admin" ? "invalid_admin_token" : "invalid_api_key";
     const wrong = route.access === "admin" ? owner.allKey : ADMIN_TOKEN;
     for (const credential of [undefined, wrong]) {
-      expect(await refusal(await call(route, credential, params))).toEqual([401, code]);
+      await expectRefusal(route, await call(route, credential, params), [401, code]);
     }
   });
 });
@@ -96,7 +114,7 @@ describe("with every scope but its own", () => {
     if (typeof route.access === "string") throw new Error("filtered above");
     const credential = await keyWithout(route.access.scope);
     const response = await call(route, credential, await paramsOf(route));
-    expect(await refusal(response)).toEqual([403, "scope_not_allowed"]);
+    await expectRefusal(route, response, [403, "scope_not_allowed"]);
   });
 });
 
