@@ -9,12 +9,14 @@ import type { RunningRequest } from "./request.ts";
 export function stopReason(request: RunningRequest, token: number): "stop" | "length" | null {
   if (request.spec.stopTokenIds.includes(token)) return "stop";
   // The maximum was cut to the context when the request was queued, so this is the context's end as well.
-  return request.outputTokens >= outputCapOf(request) ? "length" : null;
+  if (request.outputTokens >= request.outputTokensMax) return "length";
+  const { grant } = request.spec;
+  return grant !== undefined && request.outputTokens >= grant.tokens ? "length" : null;
 }
 
-/** Output tokens that the request may have now: its maximum, or what is granted of it so far. */
-export function outputCapOf({ outputTokensMax, spec }: RunningRequest): number {
-  return spec.grant === undefined ? outputTokensMax : Math.min(outputTokensMax, spec.grant.tokens);
+/** Whether the request may have more than so many output tokens now: by its maximum and by what it is granted so far. */
+export function hasOutputLeft({ outputTokensMax, spec }: RunningRequest, tokens: number): boolean {
+  return tokens < outputTokensMax && (spec.grant === undefined || tokens < spec.grant.tokens);
 }
 
 /** The output maximum that a context leaves after a prompt; 0 or less when it leaves nothing. */

@@ -3,7 +3,7 @@
 // are never left out; at most one chunk is truncated, and it is the last row.
 import { assert } from "@fairlane/base";
 import type { RunningRequest } from "../request/request.ts";
-import { outputCapOf } from "../request/stop-condition.ts";
+import { hasOutputLeft } from "../request/stop-condition.ts";
 import type { Batch } from "./batch.ts";
 import type { StepBudget } from "./step-budget.ts";
 import type { Tier } from "./tier-turns.ts";
@@ -89,7 +89,7 @@ function addChunk(batch: Batch, request: RunningRequest, budget: StepBudget): bo
 export function isDecodable(request: RunningRequest): boolean {
   return (
     request.plannedPrefillTokens === request.prefillTokens.length &&
-    request.plannedOutputTokens < outputCapOf(request) &&
+    hasOutputLeft(request, request.plannedOutputTokens) &&
     hasItsMask(request) &&
     !request.isCancelRequested
   );
