@@ -8,14 +8,12 @@
 namespace fairlane::bench {
 namespace {
 
-constexpr int32_t kUnnamed = -1;
-
 struct Profile {
   const Backend* real = nullptr;
   Backend timed = {};
   std::unordered_map<const void*, Op> matrices;
   const float* head_norm = nullptr;
-  std::atomic<int32_t> run_op{kUnnamed};
+  std::array<std::atomic<int64_t>, kOpCount> run_nanoseconds = {};  // of all threads
   OpSeconds seconds = {};
 };
 
@@ -24,57 +22,85 @@ Profile& TheProfile() {
   return profile;
 }
 
-// The first op of a run names it.
-void Name(Op op) {
-  std::atomic<int32_t>& run_op = TheProfile().run_op;
-  if (run_op.load(std::memory_order_relaxed) == kUnnamed)
-    run_op.store(op, std::memory_order_relaxed);
-}
+// Times one call of an op.
+class Call {
+ public:
+  explicit Call(Op op) : op_(op) {}
+  ~Call() {
+    const auto spent = std::chrono::steady_clock::now() - start_;
+    TheProfile().run_nanoseconds[op_].fetch_add(
+        std::chrono::duration_cast<std::chrono::nanoseconds>(spent).count(),
+        std::memory_order_relaxed);
+  }
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+
+ private:
+  Op op_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
 
 void TimedRun(Pool* pool, int32_t items, ParallelItemFn run, void* context) {
   Profile& profile = TheProfile();
-  profile.run_op.store(kUnnamed, std::memory_order_relaxed);
   const auto start = std::chrono::steady_clock::now();
   profile.real->run_parallel(pool, items, run, context);
-  const auto wall = std::chrono::steady_clock::now() - start;
-  const int32_t op = profile.run_op.load(std::memory_order_relaxed);
-  profile.seconds[static_cast<size_t>(op == kUnnamed ? kOpOther : op)] +=
-      std::chrono::duration<double>(wall).count();
+  const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;
+  OpSeconds spent = {};
+  double all = 0;
+  for (size_t op = 0; op < kOpCount; ++op) {
+    spent[op] = static_cast<double>(profile.run_nanoseconds[op].exchange(0));
+    all += spent[op];
+  }
+  if (all == 0) spent[kOpOther] = all = 1;
+  for (size_t op = 0; op < kOpCount; ++op) profile.seconds[op] += wall.count() * spent[op] / all;
 }
 
-void NamedGemm(const GemmWeights* weights, const GemmInput* input, const GemmOutput* output,
+void TimedGemm(const GemmWeights* weights, const GemmInput* input, const GemmOutput* output,
                int32_t panel_begin, int32_t panel_end) {
-  Profile& profile = TheProfile();
-  if (profile.run_op.load(std::memory_order_relaxed) == kUnnamed) {
-    const auto found = profile.matrices.find(weights->data);
-    Name(found == profile.matrices.end() ? kOpOther : found->second);
-  }
+  const Profile& profile = TheProfile();
+  const auto found = profile.matrices.find(weights->data);
+  const Call call(found == profile.matrices.end() ? kOpOther : found->second);
   profile.real->gemm(weights, input, output, panel_begin, panel_end);
 }
 
-void NamedNorm(const NormQuantizeArgs* args, int32_t token_begin, int32_t token_end) {
+void TimedNorm(const NormQuantizeArgs* args, int32_t token_begin, int32_t token_end) {
   const Profile& profile = TheProfile();
-  Name(args->weight == profile.head_norm ? kOpHeadNorm : kOpNorm);
+  const Call call(args->weight == profile.head_norm ? kOpHeadNorm : kOpNorm);
   profile.real->norm_quantize(args, token_begin, token_end);
 }
 
-void NamedRope(const RopeArgs* args, int32_t token_begin, int32_t token_end) {
-  Name(kOpPlace);
+void TimedQuantize(const QuantizeArgs* args, int32_t token_begin, int32_t token_end) {
+  const Call call(kOpQuantize);
+  TheProfile().real->quantize_rows(args, token_begin, token_end);
+}
+
+void TimedGated(const SiluQuantizeArgs* args, int32_t token_begin, int32_t token_end) {
+  const Call call(kOpGated);
+  TheProfile().real->silu_quantize(args, token_begin, token_end);
+}
+
+void TimedRope(const RopeArgs* args, int32_t token_begin, int32_t token_end) {
+  const Call call(kOpPlace);
   TheProfile().real->rope(args, token_begin, token_end);
 }
 
-void NamedAttention(const AttentionArgs* args, int32_t item_begin, int32_t item_end) {
-  Name(kOpAttention);
+void TimedAppend(const AppendKvArgs* args, int32_t token_begin, int32_t token_end) {
+  const Call call(kOpPlace);
+  TheProfile().real->append_kv(args, token_begin, token_end);
+}
+
+void TimedAttention(const AttentionArgs* args, int32_t item_begin, int32_t item_end) {
+  const Call call(kOpAttention);
   TheProfile().real->paged_attention(args, item_begin, item_end);
 }
 
-void NamedAttentionBf16(const AttentionArgs* args, int32_t item_begin, int32_t item_end) {
-  Name(kOpAttention);
+void TimedAttentionBf16(const AttentionArgs* args, int32_t item_begin, int32_t item_end) {
+  const Call call(kOpAttention);
   TheProfile().real->paged_attention_bf16(args, item_begin, item_end);
 }
 
-void NamedSample(SampleTokenArgs* args) {
-  Name(kOpSample);
+void TimedSample(SampleTokenArgs* args) {
+  const Call call(kOpSample);
   TheProfile().real->sample_token(args);
 }
 
@@ -89,12 +115,15 @@ const Backend* TimedBackend(const Backend& real) {
   profile.real = &real;
   profile.timed = real;
   profile.timed.run_parallel = TimedRun;
-  profile.timed.gemm = NamedGemm;
-  profile.timed.norm_quantize = NamedNorm;
-  profile.timed.rope = NamedRope;
-  profile.timed.paged_attention = NamedAttention;
-  if (real.paged_attention_bf16 != nullptr) profile.timed.paged_attention_bf16 = NamedAttentionBf16;
-  profile.timed.sample_token = NamedSample;
+  profile.timed.gemm = TimedGemm;
+  profile.timed.norm_quantize = TimedNorm;
+  profile.timed.quantize_rows = TimedQuantize;
+  profile.timed.silu_quantize = TimedGated;
+  profile.timed.rope = TimedRope;
+  profile.timed.append_kv = TimedAppend;
+  profile.timed.paged_attention = TimedAttention;
+  if (real.paged_attention_bf16 != nullptr) profile.timed.paged_attention_bf16 = TimedAttentionBf16;
+  profile.timed.sample_token = TimedSample;
   return &profile.timed;
 }
 

@@ -1,7 +1,8 @@
-// Owns the timing of a forward pass op by op: a backend's table of ops whose parallel runs are
-// timed, so that a StepRunner over it computes as always, with the same shapes, fusions and
-// threads. A run is named after the first op that its items call. One profile a process, because
-// ops are plain functions. Invariant: what is not an op of the table counts as "other".
+// Owns the timing of a forward pass op by op: a backend's table of ops whose calls and parallel
+// runs are timed, so that a StepRunner over it computes as always, with the same shapes, fusions
+// and threads. The wall time of a run, waiting included, is shared among its ops by the time that
+// its threads spent in each. One profile a process, because ops are plain functions. Invariant:
+// what is in no named op counts as "other".
 #pragma once
 
 #include <array>
@@ -15,21 +16,23 @@ namespace fairlane::bench {
 enum Op : int32_t {
   kOpQkv,
   kOpO,
-  kOpGateUp,  // with the gated activation and its quantisation
+  kOpGateUp,
   kOpDown,
   kOpHead,
   kOpNorm,  // with quantisation, before the layers' matrices
   kOpHeadNorm,
-  kOpPlace,      // rotary embedding, and K and V into their pages
-  kOpAttention,  // with quantisation
+  kOpPlace,  // rotary embedding, and K and V into their pages
+  kOpAttention,
+  kOpQuantize,  // of what attention gives
+  kOpGated,     // the gated activation with its quantisation
   kOpSample,
   kOpOther,
   kOpCount
 };
 
 inline constexpr std::array<const char*, kOpCount> kOpNames = {
-    "qkv",       "o",     "gate_up_silu", "down",   "head", "norm_quantize",
-    "head_norm", "place", "attention",    "sample", "other"};
+    "qkv",   "o",         "gate_up",  "down",          "head",   "norm_quantize", "head_norm",
+    "place", "attention", "quantize", "silu_quantize", "sample", "other"};
 
 using OpSeconds = std::array<double, kOpCount>;
 

@@ -24,17 +24,17 @@ bool Activations::Open(const ActivationsOptions& options, std::string* error) {
   const int64_t tokens = options.tokens;
   const int64_t attention = int64_t{p.heads} * p.head_dim;
   const int64_t qkv = (int64_t{p.heads} + 2 * int64_t{p.kv_heads}) * p.head_dim;
-  const int64_t widest = std::max({int64_t{p.hidden}, attention, int64_t{p.ffn}});
-  const bool ok = Allocate(&hidden_, tokens, p.hidden, 4) &&
-                  Allocate(&normed_, tokens, widest, 4) && Allocate(&qkv_, tokens, qkv, 4) &&
-                  Allocate(&gate_up_, tokens, 2 * int64_t{p.ffn}, 4) &&
-                  Allocate(&groups_, tokens, std::max(int64_t{p.hidden}, attention) / kGroup,
-                           sizeof(ActivationGroup)) &&
-                  Allocate(&gated_groups_, tokens, p.ffn / kGroup, sizeof(ActivationGroup)) &&
-                  Allocate(&cosine_, tokens, p.head_dim / 2, 4) &&
-                  Allocate(&sine_, tokens, p.head_dim / 2, 4) &&
-                  Allocate(&gathered_, options.logit_rows, p.hidden, 4) &&
-                  Allocate(&logits_, options.logit_rows, p.vocab, 4);
+  normed_stride_ = std::max({int64_t{p.hidden}, attention, int64_t{p.ffn}});
+  group_stride_ = std::max(int64_t{p.hidden}, attention) / kGroup;
+  const bool ok =
+      Allocate(&hidden_, tokens, p.hidden, 4) && Allocate(&normed_, tokens, normed_stride_, 4) &&
+      Allocate(&qkv_, tokens, qkv, 4) && Allocate(&gate_up_, tokens, 2 * int64_t{p.ffn}, 4) &&
+      Allocate(&groups_, tokens, group_stride_, sizeof(ActivationGroup)) &&
+      Allocate(&gated_groups_, tokens, p.ffn / kGroup, sizeof(ActivationGroup)) &&
+      Allocate(&cosine_, tokens, p.head_dim / 2, 4) &&
+      Allocate(&sine_, tokens, p.head_dim / 2, 4) &&
+      Allocate(&gathered_, options.logit_rows, p.hidden, 4) &&
+      Allocate(&logits_, options.logit_rows, p.vocab, 4);
   if (!ok)
     *error = "no memory for the activations of a step of " + std::to_string(tokens) + " tokens";
   return ok;

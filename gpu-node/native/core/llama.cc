@@ -18,22 +18,32 @@ constexpr int32_t kTokensPerPiece = 4;
 constexpr int32_t kTokensPerBlock = 126;
 constexpr int32_t kTileTokens = 6;
 
-// The split of a layer's tokens in blocks of nearly equal size.
+// The split of a share's tokens in blocks of nearly equal size.
 struct TokenBlocks {
   int32_t count;
+  int32_t begin;
+  int32_t end;
   int32_t tokens;  // of every block but the last
 
-  explicit TokenBlocks(int32_t all) {
+  explicit TokenBlocks(const TokenShare& share) : begin(share.token_begin), end(share.token_end) {
+    const int32_t all = end - begin;
     const int32_t least = (all + kTokensPerBlock - 1) / kTokensPerBlock;
     const int32_t tiles = (all + kTileTokens - 1) / kTileTokens;
     tokens = (tiles + least - 1) / least * kTileTokens;
     count = (all + tokens - 1) / tokens;
   }
-  GemmInput Input(const GemmInput& all, int32_t token, int32_t k) const {
-    return {std::min(tokens, all.tokens - token), all.x + int64_t{token} * k,
+  int32_t TokenOf(int32_t block) const { return begin + block * tokens; }
+  GemmInput Input(const LayerInput& all, int32_t token, int32_t k) const {
+    return {std::min(tokens, end - token), all.x + int64_t{token} * k,
             all.groups + int64_t{token} * (k / kGroup)};
   }
 };
+
+// From so many tokens for each thread on, threads compute shares of a step's tokens by themselves:
+// all they write stays in their caches and they meet once a layer. Below, a share would be too few
+// tokens for what reading all weights costs.
+constexpr int32_t kShareTokensMin = 32;
+constexpr int32_t kShareTokens = 64;
 
 // From so many rows of one token for each thread on, a row is one piece of attention.
 constexpr int32_t kRowsPerThread = 4;
@@ -42,8 +52,12 @@ constexpr int32_t kRowsPerThread = 4;
 // longer stretches keep the memory busy; with many, single panels balance threads better.
 constexpr int32_t kFewTokens = 64;
 constexpr int32_t kPanelsPerRun = 3;
+constexpr int32_t kAllPanels = 1 << 20;  // more than any matrix has
 
-int32_t PanelsPerRun(int32_t tokens) { return tokens <= kFewTokens ? kPanelsPerRun : 1; }
+int32_t PanelsPerRun(const TokenShare& share) {
+  const bool is_few = share.token_end - share.token_begin <= kFewTokens;
+  return is_few && !share.is_alone() ? kPanelsPerRun : 1;
+}
 int32_t RunCount(int32_t rows, int32_t run) { return (PanelCount(rows) + run - 1) / run; }
 
 // Linear scaling, or Llama 3's: fast angles stay, slow ones are divided, those between are blended
@@ -70,9 +84,9 @@ Llama::Llama(const Parts& parts) : parts_(parts) {
   }
 }
 
-void Llama::Rotations(const StepBatch& batch) const {
+void Llama::Rotations(const TokenShare& share, const StepBatch& batch) const {
   const auto half = static_cast<int32_t>(inverse_frequency_.size());
-  parts_.workers->ForPieces(batch.token_count, kTokensPerPiece, [&](int32_t begin, int32_t end) {
+  share.ForTokens(kTokensPerPiece, [&](int32_t begin, int32_t end) {
     for (int32_t token = begin; token < end; ++token) {
       const int64_t row = int64_t{token} * half;
       for (int32_t i = 0; i < half; ++i) {
@@ -85,53 +99,61 @@ void Llama::Rotations(const StepBatch& batch) const {
   });
 }
 
-GemmInput Llama::NormInput(const float* x, const std::vector<float>& weight, int32_t tokens,
-                           const LoraTargets* targets) const {
-  const ModelParams& p = parts_.model->params();
+LayerInput Llama::InputOf(const TokenShare& share, int32_t k) const {
   const Activations& a = *parts_.activations;
+  const int64_t spare_floats = a.normed_stride() - k;
+  const int64_t spare_groups = a.group_stride() - k / kGroup;
+  return {a.normed() + share.token_begin * spare_floats,
+          a.groups() + share.token_begin * spare_groups};
+}
+
+LayerInput Llama::NormInput(const TokenShare& share, const float* x,
+                            const std::vector<float>& weight, const LoraTargets* targets) const {
+  const ModelParams& p = parts_.model->params();
   const auto eps = static_cast<float>(p.rms_eps);
-  const RmsNormArgs norm = {x, weight.data(), a.normed(), p.hidden, eps};
-  const NormQuantizeArgs quantized = {x, weight.data(), p.hidden, eps, a.groups()};
+  const LayerInput input = InputOf(share, p.hidden);
+  const RmsNormArgs norm = {x, weight.data(), input.x, p.hidden, eps};
+  const NormQuantizeArgs quantized = {x, weight.data(), p.hidden, eps, input.groups};
   const bool is_f32 = parts_.model->is_f32();
-  const GemmInput input = {tokens, a.normed(), a.groups()};
-  parts_.workers->ForPieces(tokens, kTokensPerPiece, [&](int32_t begin, int32_t end) {
+  share.ForTokens(kTokensPerPiece, [&](int32_t begin, int32_t end) {
     if (is_f32) {
       parts_.backend->rms_norm(&norm, begin, end);
     } else {
       parts_.backend->norm_quantize(&quantized, begin, end);
     }
     if (targets != nullptr)
-      parts_.lora->Shrink(*targets, {a.groups(), a.normed(), p.hidden}, begin, end);
+      parts_.lora->Shrink(*targets, {input.groups, input.x, p.hidden}, begin, end);
   });
   return input;
 }
 
-void Llama::Shrink(const LoraTargets& targets, const GemmInput& input, int32_t k) const {
+void Llama::Shrink(const TokenShare& share, const LoraTargets& targets, const LayerInput& input,
+                   int32_t k) const {
   if (!parts_.lora->Touches(targets)) return;
-  parts_.workers->ForPieces(input.tokens, kTokensPerPiece, [&](int32_t begin, int32_t end) {
-    parts_.lora->Shrink(targets, {input.groups, parts_.activations->normed(), k}, begin, end);
+  share.ForTokens(kTokensPerPiece, [&](int32_t begin, int32_t end) {
+    parts_.lora->Shrink(targets, {input.groups, InputOf(share, k).x, k}, begin, end);
   });
 }
 
-GemmInput Llama::Input(int32_t tokens, int32_t k) const {
-  const Activations& a = *parts_.activations;
+LayerInput Llama::Input(const TokenShare& share, int32_t k) const {
+  const LayerInput input = InputOf(share, k);
   if (!parts_.model->is_f32()) {
-    const QuantizeArgs args = {a.normed(), k, k, a.groups(), k / kGroup};
-    parts_.workers->ForPieces(tokens, kTokensPerPiece, [&](int32_t begin, int32_t end) {
+    const QuantizeArgs args = {input.x, k, k, input.groups, k / kGroup};
+    share.ForTokens(kTokensPerPiece, [&](int32_t begin, int32_t end) {
       parts_.backend->quantize_rows(&args, begin, end);
     });
   }
-  return {tokens, a.normed(), a.groups()};
+  return input;
 }
 
-void Llama::Multiply(const Linear& linear, const GemmInput& input, const GemmOutput& output,
-                     const LoraStage& stage) const {
-  const TokenBlocks blocks(input.tokens);
-  const int32_t run = PanelsPerRun(input.tokens);
+void Llama::Multiply(const TokenShare& share, const Linear& linear, const LayerInput& input,
+                     const GemmOutput& output, const LoraStage& stage) const {
+  const TokenBlocks blocks(share);
+  const int32_t run = share.is_alone() ? kAllPanels : PanelsPerRun(share);
   int32_t runs = 0;
   for (const GemmWeights& part : linear.parts) runs += RunCount(part.rows, run);
-  parts_.workers->For(blocks.count * runs, [&](int32_t item) {
-    const int32_t token = item / runs * blocks.tokens;
+  share.workers->For(blocks.count * runs, [&](int32_t item) {
+    const int32_t token = blocks.TokenOf(item / runs);
     const GemmInput block = blocks.Input(input, token, linear.k);
     float* y = output.y;
     int32_t index = item % runs;
@@ -158,7 +180,8 @@ void Llama::Multiply(const Linear& linear, const GemmInput& input, const GemmOut
   });
 }
 
-void Llama::PlaceHeads(const StepBatch& batch, int32_t layer_number) const {
+void Llama::PlaceHeads(const TokenShare& share, const StepBatch& batch,
+                       int32_t layer_number) const {
   const ModelParams& p = parts_.model->params();
   const LayerWeights& layer = parts_.model->layers()[static_cast<size_t>(layer_number)];
   const Backend& backend = *parts_.backend;
@@ -182,7 +205,7 @@ void Llama::PlaceHeads(const StepBatch& batch, int32_t layer_number) const {
                                width,
                                places.page.data(),
                                places.page_offset.data()};
-  parts_.workers->ForPieces(batch.token_count, kTokensPerPiece, [&](int32_t begin, int32_t end) {
+  share.ForTokens(kTokensPerPiece, [&](int32_t begin, int32_t end) {
     if (!layer.qkv_bias.empty()) backend.add_bias(&bias, begin, end);
     if (!layer.q_norm.empty()) {
       backend.head_norm(&q_norm, begin, end);
@@ -193,50 +216,53 @@ void Llama::PlaceHeads(const StepBatch& batch, int32_t layer_number) const {
   });
 }
 
-GemmInput Llama::Attention(const StepBatch& batch, int32_t layer) const {
+LayerInput Llama::Attention(const TokenShare& share, const StepBatch& batch, int32_t layer) const {
   const ModelParams& p = parts_.model->params();
   const Backend& backend = *parts_.backend;
   const Activations& a = *parts_.activations;
   const auto [group_index, layer_index] = parts_.kv_groups->layer(layer);
   const KvGroup& group = parts_.kv_groups->group(group_index);
   const GroupBatch& places = batch.groups[group_index];
+  const int32_t width = p.heads * p.head_dim;
+  const LayerInput input = InputOf(share, width);
   const AttentionArgs args = {group.shape,
                               layer_index,
                               group.window,
                               p.heads,
                               a.qkv(),
                               (int64_t{p.heads} + 2 * int64_t{p.kv_heads}) * p.head_dim,
-                              a.normed(),
+                              input.x,
                               batch.position.data(),
                               places.rows.data(),
                               batch.blocks(),
                               batch.runs(),
                               batch.items()};
-  const int32_t width = p.heads * p.head_dim;
   const int32_t item_width = width / p.kv_heads;  // of the query heads that share a KV head
   const bool quantizes = !parts_.model->is_f32() && item_width % kGroup == 0;
   // The heads of a row's one token lie side by side in its pages: read as one stretch, unless that
   // leaves threads without work.
   const bool decodes = batch.row_count == batch.token_count &&
-                       batch.row_count >= kRowsPerThread * parts_.workers->thread_count();
+                       batch.row_count >= kRowsPerThread * share.workers->thread_count();
   const int32_t piece = decodes ? p.kv_heads : 1;
-  parts_.workers->ForPieces(batch.item_count, piece, [&](int32_t begin, int32_t end) {
+  const int32_t items = share.item_end - share.item_begin;
+  share.workers->ForPieces(items, piece, [&](int32_t piece_begin, int32_t piece_end) {
+    const int32_t begin = share.item_begin + piece_begin;
+    const int32_t end = share.item_begin + piece_end;
     parts_.attention(&args, begin, end);
     for (int32_t index = begin; quantizes && index < end; ++index) {
       const AttentionItem& item = batch.items()[index];
       const int32_t column = item.kv_head * item_width;
-      const QuantizeArgs quantize = {a.normed() + column, width, item_width,
-                                     a.groups() + column / kGroup, width / kGroup};
+      const QuantizeArgs quantize = {input.x + column, width, item_width,
+                                     input.groups + column / kGroup, width / kGroup};
       const int32_t token =
           places.rows[static_cast<size_t>(item.row)].token_begin + item.token_begin;
       backend.quantize_rows(&quantize, token, token + item.token_count);
     }
   });
-  if (quantizes) return {batch.token_count, a.normed(), a.groups()};
-  return Input(batch.token_count, width);
+  return quantizes ? input : Input(share, width);
 }
 
-GemmInput Llama::GateUp(int32_t layer_number, int32_t tokens) const {
+LayerInput Llama::GateUp(const TokenShare& share, int32_t layer_number) const {
   const ModelParams& p = parts_.model->params();
   const LayerWeights& layer = parts_.model->layers()[static_cast<size_t>(layer_number)];
   const Activations& a = *parts_.activations;
@@ -244,82 +270,139 @@ GemmInput Llama::GateUp(int32_t layer_number, int32_t tokens) const {
   const int64_t stride = 2 * int64_t{p.ffn};
   const LoraTargets targets = {layer_number, kLoraGate, 2};
   const LoraStage stage = {targets, {layer_number, kLoraDown, 1}};
-  const GemmInput input = NormInput(a.hidden(), layer.ffn_norm, tokens, &targets);
+  const LayerInput input = NormInput(share, a.hidden(), layer.ffn_norm, &targets);
   if (parts_.model->is_f32()) {
-    Multiply(layer.gate_up, input, {a.gate_up(), stride, false}, stage);
+    Multiply(share, layer.gate_up, input, {a.gate_up(), stride, false}, stage);
     const SiluMulArgs silu = {a.gate_up(), a.normed(), p.ffn};
-    parts_.workers->ForPieces(input.tokens, kTokensPerPiece, [&](int32_t begin, int32_t end) {
-      backend.silu_mul(&silu, begin, end);
-    });
-    return {input.tokens, a.normed(), a.groups()};
+    share.ForTokens(kTokensPerPiece,
+                    [&](int32_t begin, int32_t end) { backend.silu_mul(&silu, begin, end); });
+    return {a.normed(), a.groups()};
   }
   // The same panel of gate and of up gives one group of every token, which is quantised while its
   // values are at hand. The input's groups are still read meanwhile, so it goes elsewhere.
-  const TokenBlocks blocks(input.tokens);
+  const TokenBlocks blocks(share);
   const int32_t groups = p.ffn / kGroup;  // a group is what one panel gives of a token
-  const int32_t run = PanelsPerRun(input.tokens);
+  const int32_t run = PanelsPerRun(share);
   const int32_t runs = RunCount(p.ffn, run);
-  parts_.workers->For(blocks.count * runs, [&](int32_t item) {
-    const int32_t token = item / runs * blocks.tokens;
+  share.workers->For(blocks.count * runs, [&](int32_t item) {
+    const int32_t token = blocks.TokenOf(item / runs);
     const int32_t begin = item % runs * run;
     const int32_t end = std::min(begin + run, groups);
+    const int32_t columns = (end - begin) * kPanelRows;
     const GemmInput block = blocks.Input(input, token, p.hidden);
+    // [tokens, columns] of gate, then of up, close together so that they stay in a cache.
+    float* const gate =
+        a.gate_up() + token * stride + 2 * int64_t{block.tokens} * begin * kPanelRows;
+    float* const up = gate + int64_t{block.tokens} * columns;
     for (int32_t part = 0; part < 2; ++part) {
+      float* const from = (part == 0 ? gate : up) - begin * kPanelRows;
       parts_.lora->Multiply(stage, {&layer.gate_up.parts[static_cast<size_t>(part)],
                                     part,
                                     block,
-                                    a.gate_up() + part * p.ffn,
-                                    stride,
+                                    from - int64_t{token} * columns,
+                                    columns,
                                     false,
                                     {token, token + block.tokens, begin, end},
                                     2 * item + part,
                                     2 * blocks.count * runs});
     }
-    const float* const gate = a.gate_up() + token * stride;
-    const SiluQuantizeArgs silu = {gate + begin * kPanelRows,
-                                   gate + p.ffn + begin * kPanelRows,
-                                   stride,
-                                   (end - begin) * kGroup,
-                                   a.gated_groups() + int64_t{token} * groups + begin,
-                                   groups};
+    const SiluQuantizeArgs silu = {
+        gate, up, columns, columns, a.gated_groups() + int64_t{token} * groups + begin, groups};
     backend.silu_quantize(&silu, 0, block.tokens);
   });
-  return {input.tokens, a.normed(), a.gated_groups()};
+  return {nullptr, a.gated_groups()};
 }
 
-void Llama::FeedForward(int32_t layer_number, int32_t tokens) const {
+void Llama::Embed(const TokenShare& share, const StepBatch& batch) const {
+  const EmbedTokensArgs embed = {&parts_.model->embedding(), batch.token.data(),
+                                 parts_.activations->hidden()};
+  share.ForTokens(kTokensPerPiece, [&](int32_t begin, int32_t end) {
+    parts_.backend->embed_tokens(&embed, begin, end);
+  });
+  Rotations(share, batch);
+}
+
+void Llama::EnterLayer(const TokenShare& share, const StepBatch& batch,
+                       int32_t layer_number) const {
   const ModelParams& p = parts_.model->params();
   const Activations& a = *parts_.activations;
-  const LoraTargets targets = {layer_number, kLoraDown, 1};
+  const LayerWeights& layer = parts_.model->layers()[static_cast<size_t>(layer_number)];
+  const int64_t stride = (int64_t{p.heads} + 2 * int64_t{p.kv_heads}) * p.head_dim;
+  const LoraTargets targets = {layer_number, kLoraQ, 3};
+  const LayerInput input = NormInput(share, a.hidden(), layer.attention_norm, &targets);
+  const LoraStage stage = {targets, {layer_number, kLoraO, 1}};
+  Multiply(share, layer.qkv, input, {a.qkv(), stride, false}, stage);
+  PlaceHeads(share, batch, layer_number);
+}
+
+void Llama::LeaveLayer(const TokenShare& share, const StepBatch& batch,
+                       int32_t layer_number) const {
+  const ModelParams& p = parts_.model->params();
+  const Activations& a = *parts_.activations;
+  const LayerWeights& layer = parts_.model->layers()[static_cast<size_t>(layer_number)];
+  const GemmOutput onto_hidden = {a.hidden(), p.hidden, true};
+  const LoraTargets o = {layer_number, kLoraO, 1};
+  const LayerInput attended = Attention(share, batch, layer_number);
+  Shrink(share, o, attended, p.heads * p.head_dim);
+  Multiply(share, layer.o, attended, onto_hidden, {o, {layer_number, kLoraGate, 2}});
+  const LoraTargets down = {layer_number, kLoraDown, 1};
   const LoraTargets next = {layer_number + 1, kLoraQ, layer_number + 1 < p.layers ? 3 : 0};
-  const GemmInput gated = GateUp(layer_number, tokens);
-  Shrink(targets, gated, p.ffn);
-  Multiply(parts_.model->layers()[static_cast<size_t>(layer_number)].down, gated,
-           {a.hidden(), p.hidden, true}, {targets, next});
+  const LayerInput gated = GateUp(share, layer_number);
+  Shrink(share, down, gated, p.ffn);
+  Multiply(share, layer.down, gated, onto_hidden, {down, next});
+}
+
+int32_t Llama::ShareOut(const StepBatch& batch, TokenShare* shares) const {
+  const int32_t threads = parts_.workers->thread_count();
+  const int32_t tokens = batch.token_count;
+  if (parts_.model->is_f32() || tokens < kShareTokensMin * threads) return 0;
+  // As many as give every thread the same number, but no more than there are places.
+  const int32_t rounds =
+      std::max(1, std::min(tokens / (kShareTokens * threads), kSharesMax / threads));
+  const int32_t least = (tokens + rounds * threads - 1) / (rounds * threads);
+  const AttentionRow* rows = batch.groups[0].rows.data();
+  int32_t count = 0;
+  TokenShare share = {0, 0, 0, 0, &alone_};
+  for (int32_t i = 0; i < batch.item_count; ++i) {
+    const AttentionItem& item = batch.items()[i];
+    share.token_end = rows[item.row].token_begin + item.token_begin + item.token_count;
+    share.item_end = i + 1;
+    const bool is_last_head = item.kv_head + 1 == parts_.model->params().kv_heads;
+    const bool is_full = is_last_head && share.token_end - share.token_begin >= least;
+    if (!is_full && share.token_end < tokens) continue;
+    if (!is_last_head) continue;
+    shares[count++] = share;
+    share = {share.token_end, share.token_end, share.item_end, share.item_end, &alone_};
+  }
+  return count;
 }
 
 void Llama::Forward(const StepBatch& batch) const {
-  const ModelParams& p = parts_.model->params();
-  const Activations& a = *parts_.activations;
-  const int32_t tokens = batch.token_count;
-  const int64_t qkv_stride = (int64_t{p.heads} + 2 * int64_t{p.kv_heads}) * p.head_dim;
-  const EmbedTokensArgs embed = {&parts_.model->embedding(), batch.token.data(), a.hidden()};
-  parts_.workers->ForPieces(tokens, kTokensPerPiece, [&](int32_t begin, int32_t end) {
-    parts_.backend->embed_tokens(&embed, begin, end);
-  });
-  Rotations(batch);
+  const int32_t layers = parts_.model->params().layers;
   parts_.lora->Begin(&batch);
-  for (int32_t i = 0; i < p.layers; ++i) {
-    const LayerWeights& layer = parts_.model->layers()[static_cast<size_t>(i)];
-    const LoraTargets qkv = {i, kLoraQ, 3};
-    const LoraTargets o = {i, kLoraO, 1};
-    const GemmInput input = NormInput(a.hidden(), layer.attention_norm, tokens, &qkv);
-    Multiply(layer.qkv, input, {a.qkv(), qkv_stride, false}, {qkv, o});
-    PlaceHeads(batch, i);
-    const GemmInput attended = Attention(batch, i);
-    Shrink(o, attended, p.heads * p.head_dim);
-    Multiply(layer.o, attended, {a.hidden(), p.hidden, true}, {o, {i, kLoraGate, 2}});
-    FeedForward(i, tokens);
+  TokenShare shares[kSharesMax + 1];
+  const int32_t count = ShareOut(batch, shares);
+  if (count == 0) {
+    const TokenShare all = {0, batch.token_count, 0, batch.item_count, parts_.workers};
+    Embed(all, batch);
+    for (int32_t layer = 0; layer < layers; ++layer) {
+      EnterLayer(all, batch, layer);
+      LeaveLayer(all, batch, layer);
+    }
+    return;
+  }
+  // A share needs what earlier ones append of the same layer, so threads meet before each layer's
+  // attention, and nowhere else. The last share has seen the most positions and takes longest.
+  for (int32_t layer = -1; layer < layers; ++layer) {
+    parts_.workers->For(count, [&](int32_t index) {
+      const TokenShare& share = shares[count - 1 - index];
+      if (layer < 0) {
+        Embed(share, batch);
+      } else {
+        LeaveLayer(share, batch, layer);
+      }
+      if (layer + 1 < layers) EnterLayer(share, batch, layer + 1);
+    });
   }
 }
 
@@ -343,8 +426,9 @@ void Llama::Logits(const int32_t* tokens, int32_t count) const {
     std::memcpy(a.gathered() + int64_t{i} * p.hidden, a.hidden() + int64_t{tokens[i]} * p.hidden,
                 static_cast<size_t>(p.hidden) * sizeof(float));
   }
-  const GemmInput input = NormInput(a.gathered(), parts_.model->output_norm(), count, nullptr);
-  Multiply(parts_.model->output(), input, {a.logits(), p.vocab, false}, {});
+  const TokenShare all = {0, count, 0, 0, parts_.workers};
+  const LayerInput input = NormInput(all, a.gathered(), parts_.model->output_norm(), nullptr);
+  Multiply(all, parts_.model->output(), input, {a.logits(), p.vocab, false}, {});
 }
 
 }  // namespace fairlane

@@ -12,6 +12,7 @@
 #include "core/model.h"
 #include "core/parallel_for.h"
 #include "core/step_batch.h"
+#include "core/token_share.h"
 
 namespace fairlane {
 
@@ -40,26 +41,39 @@ class Llama {
   void Logits(const int32_t* tokens, int32_t count) const;
 
  private:
-  void Rotations(const StepBatch& batch) const;
-  // The norm of x as the input of a linear layer, quantised with int8, and shrunk by the adapters
-  // of these modules; null where none can have one.
-  GemmInput NormInput(const float* x, const std::vector<float>& weight, int32_t tokens,
-                      const LoraTargets* targets) const;
+  static constexpr int32_t kSharesMax = 64;  // of a step; more only cost more claims
+
+  void Rotations(const TokenShare& share, const StepBatch& batch) const;
+  void Embed(const TokenShare& share, const StepBatch& batch) const;
+  // Where inputs of linear layers of `k` values lie. Shares do not overlap,
+  // whatever the widths of what each holds at the time.
+  LayerInput InputOf(const TokenShare& share, int32_t k) const;
+  // The norm of x, [tokens, hidden], as the input of a linear layer, quantised with int8, and
+  // shrunk by the adapters of these modules; null where none can have one.
+  LayerInput NormInput(const TokenShare& share, const float* x, const std::vector<float>& weight,
+                       const LoraTargets* targets) const;
   // Shrinks an input that is complete.
-  void Shrink(const LoraTargets& targets, const GemmInput& input, int32_t k) const;
+  void Shrink(const TokenShare& share, const LoraTargets& targets, const LayerInput& input,
+              int32_t k) const;
   // What activations.normed() holds as such an input.
-  GemmInput Input(int32_t tokens, int32_t k) const;
-  void Multiply(const Linear& linear, const GemmInput& input, const GemmOutput& output,
-                const LoraStage& stage) const;
+  LayerInput Input(const TokenShare& share, int32_t k) const;
+  // `output` is the first token's of the step, as all pointers here.
+  void Multiply(const TokenShare& share, const Linear& linear, const LayerInput& input,
+                const GemmOutput& output, const LoraStage& stage) const;
   // Bias and norms of heads (Qwen2, Qwen3), rotary turn and appending of K and V.
-  void PlaceHeads(const StepBatch& batch, int32_t layer) const;
+  void PlaceHeads(const TokenShare& share, const StepBatch& batch, int32_t layer) const;
   // Leaves its result in activations, as the input of the layer's `o`.
-  GemmInput Attention(const StepBatch& batch, int32_t layer) const;
-  // The gated activation of gate and up, as the input of the layer's `down`.
-  GemmInput GateUp(int32_t layer_number, int32_t tokens) const;
-  void FeedForward(int32_t layer_number, int32_t tokens) const;
+  LayerInput Attention(const TokenShare& share, const StepBatch& batch, int32_t layer) const;
+  // The gated activation of gate and up of the normed hidden states, as the input of `down`.
+  LayerInput GateUp(const TokenShare& share, int32_t layer) const;
+  // A layer up to the appending of its K and V, and from its attention on.
+  void EnterLayer(const TokenShare& share, const StepBatch& batch, int32_t layer) const;
+  void LeaveLayer(const TokenShare& share, const StepBatch& batch, int32_t layer) const;
+  // Splits a step into shares of whole attention items; 0: all threads should work on all tokens.
+  int32_t ShareOut(const StepBatch& batch, TokenShare* shares) const;
 
   Parts parts_;
+  Workers alone_;                          // never opened: runs on the calling thread
   std::vector<double> inverse_frequency_;  // [head_dim / 2]
 };
 

@@ -121,13 +121,15 @@ void Lora::AheadOfExpand(const LoraTargets& targets, const LoraProduct& product,
   }
 }
 
-// The product's share of what Shrink of all tokens will read.
+// The product's share of what Shrink of its tokens will read.
 void Lora::AheadOfShrink(const LoraTargets& targets, const LoraProduct& product,
                          LoraAhead* ahead) const {
   const auto segments = static_cast<int64_t>(batch_->segments.size());
   const int64_t end = segments * (product.index + 1) / product.count;
   for (int64_t i = segments * product.index / product.count; i < end; ++i) {
     const LoraSegment& segment = batch_->segments[static_cast<size_t>(i)];
+    const LoraPiece& piece = product.piece;
+    if (segment.token_end <= piece.token_begin || segment.token_begin >= piece.token_end) continue;
     for (int32_t part = 0; part < targets.count; ++part) {
       const AdapterModule* module = ModuleOf(segment, targets, part);
       if (module == nullptr) continue;

@@ -29,10 +29,16 @@ class Workers {
     pool_ = nullptr;
   }
 
+  bool is_open() const { return pool_ != nullptr; }
   int32_t thread_count() const { return thread_count_; }
 
+  // Unopened workers are the calling thread.
   template <typename Function>
   void For(int32_t items, Function&& function) const {
+    if (pool_ == nullptr) {
+      for (int32_t item = 0; item < items; ++item) function(item);
+      return;
+    }
     const auto call = [](void* context, int32_t item) {
       (*static_cast<std::remove_reference_t<Function>*>(context))(item);
     };

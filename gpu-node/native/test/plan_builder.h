@@ -9,7 +9,7 @@
 
 namespace fairlane::test {
 
-inline constexpr StepCapacity kCapacity = {4, 64, 32, 4, 4, 16, 4 * kTopLogprobsMax, 4};
+inline constexpr StepCapacity kCapacity = {4, 96, 32, 4, 4, 16, 4 * kTopLogprobsMax, 4};
 inline constexpr int32_t kPages = 32;
 
 // A plan under construction. Columns of the view are const for the engine; tests write them.
