@@ -141,6 +141,11 @@ export const OPTIONS = {
     help: "what K and V are kept in: f16 (default), or int8 for about twice the tokens in the pool",
     schema: z.enum(["f16", "int8"]).default(DEFAULTS.kvType),
   },
+  kernels: {
+    value: "FILE",
+    help: "which CPU kernels serve how many tokens, written by npm run profile; --print-kernels prints it",
+    schema: nonEmpty.optional(),
+  },
   threads: {
     value: "N",
     help: "compute threads; default: one per core that this process may use",

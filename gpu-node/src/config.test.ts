@@ -18,6 +18,8 @@ describe("parseConfig", () => {
       numerics: "int8",
       attention: "auto",
       kvType: "f16",
+      kernelsPath: undefined,
+      printsKernels: false,
       threadCount: undefined,
       kvMemoryBytes: undefined,
       pageCount: undefined,

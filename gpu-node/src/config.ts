@@ -27,6 +27,10 @@ export interface NodeConfig {
   readonly numerics: "int8" | "f32";
   readonly attention: "auto" | "f32" | "bf16";
   readonly kvType: "f16" | "int8";
+  /** Table of kernels; undefined for the plug-in's own. */
+  readonly kernelsPath: string | undefined;
+  /** Print that table instead of serving. */
+  readonly printsKernels: boolean;
   readonly threadCount: number | undefined;
   /** Undefined: from the free memory, or as pageCount says. */
   readonly kvMemoryBytes: number | undefined;
@@ -99,6 +103,8 @@ export function parseConfig(args: readonly string[], env: Env): NodeConfig | "he
     numerics: values.numerics,
     attention: values.attention,
     kvType: values["kv-type"],
+    kernelsPath: values.kernels && resolve(values.kernels),
+    printsKernels: flags["print-kernels"] === true,
     threadCount: values.threads,
     kvMemoryBytes: kvMemoryOf(values),
     pageCount: values["page-count"],
@@ -160,6 +166,7 @@ function envName(flag: string): string {
 function parseFlags(args: readonly string[]): Record<string, string | boolean | undefined> {
   const options: Record<string, { type: "string" | "boolean"; multiple?: boolean }> = {
     help: { type: "boolean" },
+    "print-kernels": { type: "boolean" },
   };
   for (const name of OPTION_NAMES) options[name] = { type: "string" };
   options["adapter"] = { type: "string", multiple: true };

@@ -6,6 +6,7 @@ import { availableParallelism } from "node:os";
 import { AppError } from "@fairlane/protocol";
 import { AssertionError } from "@fairlane/base";
 import { ConfigError, helpText, parseConfig, type NodeConfig } from "./config.ts";
+import { kernelTable } from "./engine/kernel-table.ts";
 import { formatBytes } from "./fleet/byte-size.ts";
 import { freeMemoryBytes } from "./fleet/free-memory.ts";
 import { openModelOnDisk } from "./fleet/model-on-disk.ts";
@@ -38,6 +39,7 @@ async function main(): Promise<void> {
   process.on("uncaughtException", (error) => endOnFault(error));
   const config = readConfig();
   if (!config) return;
+  if (config.printsKernels) return void process.stdout.write(kernelTable(config));
   const start = new AbortController();
   const stopping = watchSignals(start);
   // One of an earlier run would tell its reader that this one is ready.

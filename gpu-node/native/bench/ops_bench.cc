@@ -71,6 +71,7 @@ bool OpsBench::Open(char** argv, std::string* error) {
     return false;
   }
   shape_ = ShapeFor(kMostSequences, kLongPromptTokens, manifest.params.vocab);
+  model_.UseTiles(DefaultTiles(*backend));
   if (!model_.Load(manifest, *backend, workers_, false, error)) return false;
   const StepRunnerOptions options = {.model = &model_,
                                      .backend = backend,

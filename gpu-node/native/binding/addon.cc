@@ -13,6 +13,9 @@
 namespace fairlane::binding {
 namespace {
 
+// Room for a table of kernels or for why there is none.
+constexpr size_t kKernelTextBytes = 1024;
+
 bool ReadCapacity(napi_env env, napi_value options, StepCapacity* capacity) {
   napi_value object;
   return ReadObject(env, options, "capacity", &object) &&
@@ -24,6 +27,38 @@ bool ReadCapacity(napi_env env, napi_value options, StepCapacity* capacity) {
          ReadInt32(env, object, "bias_updates", &capacity->bias_updates) &&
          ReadInt32(env, object, "top_tokens", &capacity->top_tokens) &&
          ReadInt32(env, object, "copied_pages", &capacity->copied_pages);
+}
+
+// The text of a plug-in's table of kernels: measured, or what an engine would use.
+napi_value KernelTable(napi_env env, napi_callback_info info) {
+  size_t count = 1;
+  napi_value argument;
+  napi_valuetype type;
+  if (!Ok(env, napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr)) ||
+      !Ok(env, napi_typeof(env, argument, &type))) {
+    return nullptr;
+  }
+  if (type != napi_object) return Throw(env, "kernelTable takes an object of options");
+  std::string plugin_folder;
+  std::string isa;
+  std::string numerics;
+  std::string kernels_path;
+  bool measures = false;
+  const bool read = ReadString(env, argument, "pluginFolder", &plugin_folder) &&
+                    ReadString(env, argument, "isa", &isa) &&
+                    ReadString(env, argument, "numerics", &numerics) &&
+                    ReadString(env, argument, "kernelsPath", &kernels_path) &&
+                    ReadBool(env, argument, "measures", &measures);
+  if (!read) return nullptr;
+  EngineOptions options = {};
+  options.plugin_folder = plugin_folder.c_str();
+  options.isa = isa.c_str();
+  options.numerics = numerics.c_str();
+  options.kernels_path = kernels_path.empty() ? nullptr : kernels_path.c_str();
+  char text[kKernelTextBytes];
+  if (!fairlane_kernel_table(&options, measures, text, sizeof(text))) return Throw(env, text);
+  napi_value made;
+  return Ok(env, napi_create_string_utf8(env, text, NAPI_AUTO_LENGTH, &made)) ? made : nullptr;
 }
 
 napi_value OpenEngine(napi_env env, napi_callback_info info) {
@@ -41,6 +76,7 @@ napi_value OpenEngine(napi_env env, napi_callback_info info) {
   std::string numerics;
   std::string attention;
   std::string kv_type;
+  std::string kernels_path;
   std::string adapter_type;
   EngineOptions options = {};
   const bool read = ReadString(env, argument, "manifestPath", &manifest_path) &&
@@ -49,6 +85,7 @@ napi_value OpenEngine(napi_env env, napi_callback_info info) {
                     ReadString(env, argument, "numerics", &numerics) &&
                     ReadString(env, argument, "attention", &attention) &&
                     ReadString(env, argument, "kvType", &kv_type) &&
+                    ReadString(env, argument, "kernelsPath", &kernels_path) &&
                     ReadString(env, argument, "adapterType", &adapter_type) &&
                     ReadInt32(env, argument, "adapterSlots", &options.adapter_slots) &&
                     ReadInt32(env, argument, "pageCount", &options.page_count) &&
@@ -63,6 +100,7 @@ napi_value OpenEngine(napi_env env, napi_callback_info info) {
   options.numerics = numerics.c_str();
   options.attention = attention.c_str();
   options.kv_type = kv_type.c_str();
+  options.kernels_path = kernels_path.empty() ? nullptr : kernels_path.c_str();
   options.adapter_type = adapter_type.c_str();
   return EngineHandle::Open(env, options);
 }
@@ -87,10 +125,14 @@ bool ExportIsas(napi_env env, napi_value exports) {
 NAPI_MODULE_INIT(/* napi_env env, napi_value exports */) {
   using namespace fairlane::binding;
   napi_value open;
+  napi_value kernel_table;
   const bool made = SetNumber(env, exports, "stepLayoutVersion", fairlane::kStepLayoutVersion) &&
                     ExportIsas(env, exports) &&
                     Ok(env, napi_create_function(env, "openEngine", NAPI_AUTO_LENGTH, OpenEngine,
                                                  nullptr, &open)) &&
-                    Ok(env, napi_set_named_property(env, exports, "openEngine", open));
+                    Ok(env, napi_set_named_property(env, exports, "openEngine", open)) &&
+                    Ok(env, napi_create_function(env, "kernelTable", NAPI_AUTO_LENGTH, KernelTable,
+                                                 nullptr, &kernel_table)) &&
+                    Ok(env, napi_set_named_property(env, exports, "kernelTable", kernel_table));
   return made ? exports : nullptr;
 }

@@ -126,6 +126,12 @@ void CopyError(const std::string& message, char* error, size_t error_bytes) {
   if (error_bytes > 0) std::snprintf(error, error_bytes, "%s", message.c_str());
 }
 
+bool TilesFor(const EngineOptions& options, const Backend& backend, TileTables* tiles,
+              std::string* error) {
+  *tiles = DefaultTiles(backend);
+  return options.kernels_path == nullptr || ReadTiles(options.kernels_path, backend, tiles, error);
+}
+
 }  // namespace
 
 bool Engine::Open(const EngineOptions& given, std::string* error) {
@@ -147,6 +153,9 @@ bool Engine::Open(const EngineOptions& given, std::string* error) {
     *error = "cannot start " + std::to_string(options.thread_count) + " threads";
     return false;
   }
+  TileTables tiles;
+  if (!TilesFor(options, backend, &tiles, error)) return false;
+  model.UseTiles(tiles);
   if (!model.Load(manifest, backend, workers, as_f32, error)) return false;
   const TileType adapter_type =
       std::strcmp(options.adapter_type, "int8") == 0 ? kTileInt8 : kTileF16;
@@ -234,6 +243,19 @@ void Engine::Stop() {
 }
 
 extern "C" {
+
+bool fairlane_kernel_table(const EngineOptions* options, bool measures, char* text,
+                           size_t text_bytes) {
+  std::string message;
+  Plugin plugin;
+  TileTables tiles;
+  const bool as_f32 = std::strcmp(options->numerics, "f32") == 0;
+  bool ok = plugin.Open(options->plugin_folder, options->isa, as_f32, &message);
+  if (ok && measures) tiles = MeasureTiles(plugin.backend());
+  if (ok && !measures) ok = TilesFor(*options, plugin.backend(), &tiles, &message);
+  CopyError(ok ? TextOf(tiles, plugin.backend()) : message, text, text_bytes);
+  return ok;
+}
 
 Engine* fairlane_engine_open(const EngineOptions* options, char* error, size_t error_bytes) {
   try {

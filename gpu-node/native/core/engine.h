@@ -24,6 +24,7 @@ struct EngineOptions {
   const char* numerics;       // int8, f32
   const char* attention;      // auto, f32, bf16
   const char* kv_type;        // f16 (f32 with the numerics f32), int8
+  const char* kernels_path;   // table of kernels (tile_tables.h); null: the plug-in's own
   const char* adapter_type;   // f16, int8: what adapters are kept in
   int32_t adapter_slots;      // 0: rows name no adapter
   int32_t page_count;
@@ -73,6 +74,10 @@ enum EngineStatus : int32_t {
 
 extern "C" {
 
+// The table of kernels (tile_tables.h) of a plug-in as text in text[0 .. text_bytes): measured now,
+// or what an engine with these options uses. False on failure, with a message there instead.
+bool fairlane_kernel_table(const EngineOptions* options, bool measures, char* text,
+                           size_t text_bytes);
 // Null on failure, with a message in error[0 .. error_bytes).
 Engine* fairlane_engine_open(const EngineOptions* options, char* error, size_t error_bytes);
 // Strings live as long as the engine.

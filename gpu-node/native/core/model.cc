@@ -23,8 +23,8 @@ struct PackJob {
 class Loader {
  public:
   Loader(const Manifest& manifest, const Backend& backend, const Workers& workers,
-         std::string* error)
-      : manifest_(manifest), backend_(backend), workers_(workers), error_(error) {}
+         const TileTables& tiles, std::string* error)
+      : manifest_(manifest), backend_(backend), workers_(workers), tiles_(tiles), error_(error) {}
 
   bool OpenFiles() { return files_.Open(manifest_, error_); }
 
@@ -34,7 +34,8 @@ class Loader {
     if (tensor == nullptr) return false;
     const WeightFormat format = as_f32 ? kWeightF32 : Int8FormatOf(tensor->type);
     linear->k = static_cast<int32_t>(tensor->dims[1]);
-    linear->parts.push_back({format, static_cast<int32_t>(tensor->dims[0]), linear->k, nullptr});
+    linear->parts.push_back(
+        {format, static_cast<int32_t>(tensor->dims[0]), linear->k, nullptr, &tiles_.of[format]});
     names_.push_back({tensor, linear, linear->parts.size() - 1, interleaved});
     return true;
   }
@@ -138,6 +139,7 @@ class Loader {
   const Manifest& manifest_;
   const Backend& backend_;
   const Workers& workers_;
+  const TileTables& tiles_;
   std::string* error_;
   ModelFiles files_;
   std::vector<Listed> names_;
@@ -149,7 +151,7 @@ bool Model::Load(const Manifest& manifest, const Backend& backend, const Workers
                  bool as_f32, std::string* error) {
   params_ = manifest.params;
   is_f32_ = as_f32;
-  Loader loader(manifest, backend, workers, error);
+  Loader loader(manifest, backend, workers, tiles_, error);
   if (!loader.OpenFiles()) return false;
   if (!loader.Add("token_embedding", as_f32, &embedding_)) return false;
   if (manifest.Find("output") != nullptr && !loader.Add("output", as_f32, &output_)) return false;

@@ -10,6 +10,7 @@
 #include "core/aligned_buffer.h"
 #include "core/manifest.h"
 #include "core/parallel_for.h"
+#include "core/tile_tables.h"
 #include "ops/backend.h"
 
 namespace fairlane {
@@ -41,6 +42,8 @@ struct LayerWeights {
 
 class Model {
  public:
+  // Which kernels serve how many tokens; before Load.
+  void UseTiles(const TileTables& tiles) { tiles_ = tiles; }
   // Reads all tensors of a manifest that CheckLlama accepted. False with *error set on failure.
   bool Load(const Manifest& manifest, const Backend& backend, const Workers& workers, bool as_f32,
             std::string* error);
@@ -56,6 +59,7 @@ class Model {
 
  private:
   ModelParams params_;
+  TileTables tiles_ = {};
   bool is_f32_ = false;
   std::vector<LayerWeights> layers_;
   std::vector<float> output_norm_;

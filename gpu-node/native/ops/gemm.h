@@ -32,11 +32,27 @@ struct Q4Group {
 inline constexpr int32_t kOffsetSteps = 128;
 static_assert(sizeof(Q8Group) == 34 && sizeof(Q4Group) == 20);
 
+inline constexpr int32_t kWeightFormatCount = 3;
+
+// A backend has a kernel ("tile") for each of 1 .. tile_max[format] tokens at a time; all perform
+// the same f32 operations for an output element, so the choice among them is one of speed alone.
+// The table says which comes next when so many tokens are left: next[left], and the last entry
+// where more are left. Valid: 1 <= next[left] <= left and <= tile_max of the format.
+inline constexpr int32_t kTileTableTokens = 16;
+struct TileTable {
+  uint8_t next[kTileTableTokens + 1];  // [0] is not used
+};
+
+inline int32_t NextTile(const TileTable& table, int32_t tokens_left) {
+  return table.next[tokens_left < kTileTableTokens ? tokens_left : kTileTableTokens];
+}
+
 struct GemmWeights {
   WeightFormat format;
-  int32_t rows;  // outputs
-  int32_t k;     // inputs, a multiple of kGroup
-  void* data;    // 64-byte aligned, packed_bytes(format, rows, k)
+  int32_t rows;            // outputs
+  int32_t k;               // inputs, a multiple of kGroup
+  void* data;              // 64-byte aligned, packed_bytes(format, rows, k)
+  const TileTable* tiles;  // of the format; outlives the weights
 };
 
 inline int32_t PanelCount(int32_t rows) { return (rows + kPanelRows - 1) / kPanelRows; }

@@ -134,7 +134,7 @@ void RunCase(const Backend& backend, const Case& c, uint64_t seed) {
   const size_t bytes = backend.packed_bytes(c.format, c.rows, c.k);
   CHECK(bytes > 0);
   void* data = std::aligned_alloc(64, (bytes + 63) / 64 * 64);
-  const GemmWeights packed = {c.format, c.rows, c.k, data};
+  GemmWeights packed = {c.format, c.rows, c.k, data, &backend.tiles[c.format]};
   for (int32_t panel = 0; panel < PanelCount(c.rows); ++panel) {
     const void* rows[kPanelRows] = {};
     for (int32_t i = 0; i < kPanelRows && panel * kPanelRows + i < c.rows; ++i) {
@@ -157,6 +157,18 @@ void RunCase(const Backend& backend, const Case& c, uint64_t seed) {
     backend.gemm(&packed, &some, &part_output, 0, PanelCount(c.rows));
     CHECK(std::memcmp(part.data(), &y[static_cast<size_t>((kTokens - count) * stride)],
                       part.size() * sizeof(float)) == 0);
+  }
+
+  for (int32_t tile = 1; tile <= backend.tile_max[c.format]; ++tile) {  // so does every tile
+    TileTable tiles = {};
+    for (int32_t left = 1; left <= kTileTableTokens; ++left)
+      tiles.next[left] = static_cast<uint8_t>(std::min(tile, left));
+    packed.tiles = &tiles;
+    std::vector<float> tiled(size, kUntouched);
+    const GemmOutput tiled_output = {tiled.data(), stride, false};
+    backend.gemm(&packed, &all, &tiled_output, 0, PanelCount(c.rows));
+    CHECK(std::memcmp(tiled.data(), y.data(), size * sizeof(float)) == 0);
+    packed.tiles = &backend.tiles[c.format];
   }
 
   std::vector<float> sum(size, 0.5F);

@@ -49,6 +49,8 @@ export interface EngineOptions {
   readonly attention?: "auto" | "f32" | "bf16";
   /** What K and V are kept in; int8 has a scale per token and head. "f16" (the default) is f32 with the numerics f32. */
   readonly kvType?: "f16" | "int8";
+  /** Which of the CPU's kernels serve how many tokens, a file written by `npm run profile`; changes speed alone. */
+  readonly kernelsPath?: string | undefined;
   /** What the matrices of adapters are kept in; int8 has a scale for each of a tile's ranks. "f16" is the default. */
   readonly adapterType?: "f16" | "int8";
   /** Adapters that rows can name at a time; ADAPTER_SLOTS when absent. */

@@ -18,6 +18,8 @@ export interface NativeOpenOptions {
   readonly numerics: "int8" | "f32";
   readonly attention: "auto" | "f32" | "bf16";
   readonly kvType: "f16" | "int8";
+  /** File of a table of kernels; "" for the plug-in's own. */
+  readonly kernelsPath: string;
   readonly adapterType: "f16" | "int8";
   readonly adapterSlots: number;
   readonly pageCount: number;
@@ -104,6 +106,12 @@ export interface NativeAddon {
   readonly supportedIsas: readonly string[];
   /** Opens a model from its manifest: reads and repacks the weights before it returns. */
   openEngine(options: NativeOpenOptions): NativeEngineHandle;
+  /** A table of kernels as text: measured now, or what an engine with these options uses. */
+  kernelTable(
+    options: Pick<NativeOpenOptions, "pluginFolder" | "isa" | "numerics" | "kernelsPath"> & {
+      readonly measures: boolean;
+    },
+  ): string;
 }
 
 /** Where the build puts the addon: gpu-node/build/addon.node. */

@@ -40,6 +40,7 @@ const OPTIONS = {
   numerics: "int8",
   attention: "auto",
   kvType: "f16",
+  kernelsPath: "",
   adapterType: "f16",
   adapterSlots: 4,
   pageCount: 64,

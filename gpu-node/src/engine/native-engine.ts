@@ -185,6 +185,7 @@ export function openNativeEngine(options: NativeEngineOptions): NativeEngine {
     numerics: options.numerics,
     attention: options.attention ?? "auto",
     kvType: options.kvType ?? "f16",
+    kernelsPath: options.kernelsPath ?? "",
     adapterType: options.adapterType ?? "f16",
     adapterSlots: options.adapterSlots ?? ADAPTER_SLOTS,
     pageCount: options.pageCount,

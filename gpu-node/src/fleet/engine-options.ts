@@ -45,6 +45,7 @@ export function workerOptions(parts: {
     numerics: config.numerics,
     attention: config.attention,
     kvType: config.kvType,
+    kernelsPath: config.kernelsPath,
     adapterType: config.adapters.elementType,
     pageCount:
       config.pageCount ??

@@ -1,7 +1,10 @@
 // Owns the command behind `npm run profile`: measures the steps of a model on this machine with the node's own flags
-// and writes the fitted cost model to the file of --step-profile, for the node's later starts.
+// and writes the fitted cost model to the file of --step-profile, for the node's later starts; and, first, the fastest
+// kernels for each number of tokens to the file of --kernels.
+import { writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { parseConfig } from "../config.ts";
+import { measureKernels } from "../engine/kernel-table.ts";
 import { openNativeEngine } from "../engine/native-engine.ts";
 import { workerOptions } from "./engine-options.ts";
 import { freeMemoryBytes } from "./free-memory.ts";
@@ -18,7 +21,7 @@ const ERROR_PCT_MAX = 10;
 const config = parseConfig(process.argv.slice(2), process.env);
 if (config === "help" || config.stepProfile === undefined) {
   process.stderr.write(
-    "Usage: profile --step-profile FILE [--model ...] [--threads N] [--isa ...]\n",
+    "Usage: profile --step-profile FILE [--kernels FILE] [--model ...] [--threads N] [--isa ...]\n",
   );
   process.exit(2);
 }
@@ -30,6 +33,10 @@ const path = await fetchModel(config.model ?? "default", {
   onNotice: (text) => process.stderr.write(`${text}\n`),
   signal: new AbortController().signal,
 });
+if (config.kernelsPath !== undefined) {
+  await writeFile(config.kernelsPath, measureKernels({ ...config, kernelsPath: undefined }));
+  process.stdout.write(`kernels measured: ${config.kernelsPath}\n`);
+}
 const { opened, manifestPath } = await openModelOnDisk(path, cache);
 const machine = {
   coreCount: availableParallelism(),

@@ -11,8 +11,8 @@
 namespace fairlane::avx2 {
 namespace {
 
-constexpr int kQ4TokensAtOnce = 3;
-constexpr int kQ8TokensAtOnce = 4;
+constexpr int32_t kQ4TileMax = 3;
+constexpr int32_t kQ8TileMax = 4;
 
 inline __m256 LoadHalves(const uint8_t* from) {
   return _mm256_cvtph_ps(_mm_load_si128(reinterpret_cast<const __m128i*>(from)));
@@ -134,24 +134,35 @@ void Q8Tile(const uint8_t* group, const Place& place) {
   for (int t = 0; t < T; ++t) StoreEight(place, t, place.first_row, y[t]);
 }
 
-void Q4Part(const uint8_t* part, Place place) {
-  for (; place.token + kQ4TokensAtOnce <= place.input->tokens; place.token += kQ4TokensAtOnce) {
-    Q4Tile<kQ4TokensAtOnce>(part, place);
+void Q4Part(const uint8_t* part, const TileTable& tiles, Place place) {
+  while (place.token < place.input->tokens) {
+    const int32_t tile = NextTile(tiles, place.input->tokens - place.token);
+    if (tile == 3) Q4Tile<3>(part, place);
+    if (tile == 2) Q4Tile<2>(part, place);
+    if (tile == 1) Q4Tile<1>(part, place);
+    place.token += tile;
   }
-  if (place.input->tokens - place.token == 2) Q4Tile<2>(part, place);
-  if (place.input->tokens - place.token == 1) Q4Tile<1>(part, place);
 }
 
-void Q8Part(const uint8_t* part, Place place) {
-  for (; place.token + kQ8TokensAtOnce <= place.input->tokens; place.token += kQ8TokensAtOnce) {
-    Q8Tile<kQ8TokensAtOnce>(part, place);
+void Q8Part(const uint8_t* part, const TileTable& tiles, Place place) {
+  while (place.token < place.input->tokens) {
+    const int32_t tile = NextTile(tiles, place.input->tokens - place.token);
+    if (tile == 4) Q8Tile<4>(part, place);
+    if (tile == 3) Q8Tile<3>(part, place);
+    if (tile == 2) Q8Tile<2>(part, place);
+    if (tile == 1) Q8Tile<1>(part, place);
+    place.token += tile;
   }
-  if (place.input->tokens - place.token == 3) Q8Tile<3>(part, place);
-  if (place.input->tokens - place.token == 2) Q8Tile<2>(part, place);
-  if (place.input->tokens - place.token == 1) Q8Tile<1>(part, place);
 }
 
 }  // namespace
+
+const TileTable kTiles[kWeightFormatCount] = {
+    {},
+    {{0, 1, 2, 3, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4}},
+    {{0, 1, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3}},
+};
+const int32_t kTileMax[kWeightFormatCount] = {0, kQ8TileMax, kQ4TileMax};
 
 void Gemm(const GemmWeights* weights, const GemmInput* input, const GemmOutput* output,
           int32_t panel_begin, int32_t panel_end) {
@@ -162,9 +173,9 @@ void Gemm(const GemmWeights* weights, const GemmInput* input, const GemmOutput* 
       if (place.first_row >= weights->rows) break;
       const uint8_t* part = PartOf(*weights, panel, row);
       if (weights->format == kWeightQ4) {
-        Q4Part(part, place);
+        Q4Part(part, *weights->tiles, place);
       } else {
-        Q8Part(part, place);
+        Q8Part(part, *weights->tiles, place);
       }
     }
   }

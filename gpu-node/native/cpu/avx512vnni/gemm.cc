@@ -11,7 +11,7 @@
 namespace fairlane::avx512vnni {
 namespace {
 
-constexpr int kTokensAtOnce = 6;
+constexpr int32_t kTileMaxTokens = 6;
 // From this many tokens on the weights' sums are read; below, they are recomputed.
 constexpr int kTokensToReadSums = 4;
 // Reading ahead in the first tile of a panel: bytes from the group in work.
@@ -253,24 +253,32 @@ void TileFor(int32_t count, const Piece& piece, int32_t token, size_t ahead_byte
 
 template <typename Format>
 void Panel(const Piece& piece) {
-  // Tiles as even as can be: the last of 7 tokens would otherwise cost as much as four.
-  const int32_t all = (piece.input->tokens + kTokensAtOnce - 1) / kTokensAtOnce;
+  const TileTable& tiles = *piece.weights->tiles;
   const size_t panel_bytes = PanelBytes(piece.weights->format, piece.weights->k);
-  for (int32_t tiles = all, token = 0; tiles > 0; --tiles) {
-    const int32_t count = (piece.input->tokens - token + tiles - 1) / tiles;
+  for (int32_t left = piece.input->tokens, token = 0; left > 0;) {
+    const int32_t tile = NextTile(tiles, left);
     // The first tile brings its own weights, the last one those of the next panel.
-    const size_t ahead_bytes = tiles == all ? kAheadBytes : tiles == 1 ? panel_bytes : 0;
-    TileFor<Format>(count, piece, token, ahead_bytes);
-    token += count;
+    const size_t ahead_bytes = token == 0 ? kAheadBytes : tile == left ? panel_bytes : 0;
+    TileFor<Format>(tile, piece, token, ahead_bytes);
+    token += tile;
+    left -= tile;
   }
 }
 
 }  // namespace
 
+// Tiles as even as can be: the last of 7 tokens would otherwise cost as much as four.
+const TileTable kTiles[kWeightFormatCount] = {
+    {},
+    {{0, 1, 2, 3, 4, 5, 6, 4, 4, 5, 5, 6, 6, 5, 5, 5, 6}},
+    {{0, 1, 2, 3, 4, 5, 6, 4, 4, 5, 5, 6, 6, 5, 5, 5, 6}},
+};
+const int32_t kTileMax[kWeightFormatCount] = {0, kTileMaxTokens, kTileMaxTokens};
+
 void Gemm(const GemmWeights* weights, const GemmInput* input, const GemmOutput* output,
           int32_t panel_begin, int32_t panel_end) {
   const uint8_t* const end = PanelOf(*weights, panel_end);
-  const int64_t tiles = (input->tokens + kTokensAtOnce - 1) / kTokensAtOnce;
+  const int64_t tiles = (input->tokens + kTileMaxTokens - 1) / kTileMaxTokens;
   const int64_t steps = (panel_end - panel_begin) * tiles * (weights->k / kGroup);
   const AheadRanges none = {nullptr, 0};
   AheadReader reader(input->ahead != nullptr ? *input->ahead : none, steps);

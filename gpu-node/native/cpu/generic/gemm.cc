@@ -9,6 +9,8 @@
 namespace fairlane::generic {
 namespace {
 
+constexpr int32_t kByteTileMax = 4;
+
 constexpr int32_t kHalfPanel = 16;
 // Four floats; the compiler maps them to whatever the target has.
 typedef float Float4 __attribute__((vector_size(16)));
@@ -100,12 +102,12 @@ void F32Panel(const GemmWeights& weights, const GemmInput& input, const GemmOutp
     const int32_t first_row = panel * kPanelRows + half * kHalfPanel;
     if (first_row >= weights.rows) return;
     const float* w = data + static_cast<size_t>(half) * kHalfPanel * static_cast<size_t>(weights.k);
-    int32_t token = 0;
-    for (; token + 3 <= input.tokens; token += 3) {
-      F32HalfPanel<3>(w, weights, input, output, token, first_row);
-    }
-    for (; token < input.tokens; ++token) {
-      F32HalfPanel<1>(w, weights, input, output, token, first_row);
+    for (int32_t token = 0; token < input.tokens;) {
+      const int32_t tile = NextTile(*weights.tiles, input.tokens - token);
+      if (tile == 3) F32HalfPanel<3>(w, weights, input, output, token, first_row);
+      if (tile == 2) F32HalfPanel<2>(w, weights, input, output, token, first_row);
+      if (tile == 1) F32HalfPanel<1>(w, weights, input, output, token, first_row);
+      token += tile;
     }
   }
 }
@@ -146,7 +148,6 @@ void ByteRow(WeightFormat format, const ByteGroup* row, const GemmInput& input, 
 
 void BytePanel(const GemmWeights& weights, const GemmInput& input, const GemmOutput& output,
                int32_t panel) {
-  constexpr int kTokensAtOnce = 4;
   const int32_t groups = weights.k / kGroup;
   const auto* data = reinterpret_cast<const ByteGroup*>(PanelOf(weights, panel));
   const int32_t first_row = panel * kPanelRows;
@@ -154,20 +155,27 @@ void BytePanel(const GemmWeights& weights, const GemmInput& input, const GemmOut
       weights.rows - first_row < kPanelRows ? weights.rows - first_row : kPanelRows;
   for (int32_t row = 0; row < rows; ++row) {
     const ByteGroup* groups_of_row = data + static_cast<size_t>(row) * static_cast<size_t>(groups);
-    float total[kTokensAtOnce];
-    int32_t token = 0;
-    for (; token + kTokensAtOnce <= input.tokens; token += kTokensAtOnce) {
-      ByteRow<kTokensAtOnce>(weights.format, groups_of_row, input, token, groups, total);
-      for (int t = 0; t < kTokensAtOnce; ++t) Store(output, token + t, first_row + row, total[t]);
-    }
-    for (; token < input.tokens; ++token) {
-      ByteRow<1>(weights.format, groups_of_row, input, token, groups, total);
-      Store(output, token, first_row + row, total[0]);
+    float total[kByteTileMax];
+    for (int32_t token = 0; token < input.tokens;) {
+      const int32_t tile = NextTile(*weights.tiles, input.tokens - token);
+      if (tile == 4) ByteRow<4>(weights.format, groups_of_row, input, token, groups, total);
+      if (tile == 3) ByteRow<3>(weights.format, groups_of_row, input, token, groups, total);
+      if (tile == 2) ByteRow<2>(weights.format, groups_of_row, input, token, groups, total);
+      if (tile == 1) ByteRow<1>(weights.format, groups_of_row, input, token, groups, total);
+      for (int t = 0; t < tile; ++t) Store(output, token + t, first_row + row, total[t]);
+      token += tile;
     }
   }
 }
 
 }  // namespace
+
+const TileTable kTiles[kWeightFormatCount] = {
+    {{0, 1, 1, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3}},
+    {{0, 1, 1, 1, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4}},
+    {{0, 1, 1, 1, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4}},
+};
+const int32_t kTileMax[kWeightFormatCount] = {3, kByteTileMax, kByteTileMax};
 
 size_t PackedBytes(WeightFormat format, int32_t rows, int32_t k) {
   return static_cast<size_t>(PanelCount(rows)) * PanelBytes(format, k);
