@@ -11,7 +11,13 @@ import { engineRequest } from "../../gpu-node/src/scheduler/testing/engine-reque
 import { HAS_NATIVE_CORE } from "../../gpu-node/src/testing/tiny-node.ts";
 import { seededRandom } from "../bench/workload.ts";
 import { StepDriver } from "./step-driver.ts";
-import { manifestOf, openKind, runnableKinds, TINY_MODEL } from "./tiny-engines.ts";
+import {
+  manifestOf,
+  openKind,
+  runnableInt8KvKinds,
+  runnableKinds,
+  TINY_MODEL,
+} from "./tiny-engines.ts";
 
 const SLOTS = 6;
 const OUTPUT_TOKENS = 24;
@@ -91,7 +97,7 @@ async function serve(
   return { outputs, preemptionCount: scheduler.preemptions.recomputeCount, cachedTokens };
 }
 
-const kinds = HAS_NATIVE_CORE ? runnableKinds() : [];
+const kinds = HAS_NATIVE_CORE ? [...runnableKinds(), ...runnableInt8KvKinds()] : [];
 
 describe.each(kinds)("greedy output on $name", (kind) => {
   let manifest: Awaited<ReturnType<typeof manifestOf>>;

@@ -13,7 +13,13 @@ import { Scheduler } from "../../gpu-node/src/scheduler/scheduler.ts";
 import { stepCapacityFor } from "../../gpu-node/src/scheduler/scheduler-parts.ts";
 import { StepCycle } from "../../gpu-node/src/scheduler/step.ts";
 import { engineRequest } from "../../gpu-node/src/scheduler/testing/engine-request.ts";
-import { manifestOf, openKind, runnableKinds, TINY_MODEL } from "./tiny-engines.ts";
+import {
+  manifestOf,
+  openKind,
+  runnableInt8KvKinds,
+  runnableKinds,
+  TINY_MODEL,
+} from "./tiny-engines.ts";
 
 const SLOTS = 5;
 const STEP_BUDGET_TOKENS = 48;
@@ -111,7 +117,7 @@ async function expectSameWhenPreempted(open: OpenEngine): Promise<void> {
 }
 
 describe("preempted requests", () => {
-  for (const kind of runnableKinds()) {
+  for (const kind of [...runnableKinds(), ...runnableInt8KvKinds()]) {
     it(`say the same to the bit on ${kind.name}`, async () => {
       await using manifest = await manifestOf(TINY_MODEL);
       const sizes = { slotCount: SLOTS, capacity: CAPACITY };
