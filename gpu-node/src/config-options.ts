@@ -151,6 +151,11 @@ export const OPTIONS = {
     help: "compute threads; default: one per core that this process may use",
     schema: integer(1, THREAD_COUNT_MAX).optional(),
   },
+  pin: {
+    value: "on|off",
+    help: "keep every compute thread on a CPU of its own; off (default) lets the system move them",
+    schema: z.enum(["on", "off"]).default("off"),
+  },
   "kv-memory": {
     value: "BYTES|auto",
     help: "memory of the page pool, such as 2GiB or 500MB; auto (default): for the running set, within a quarter of what is free",

@@ -21,6 +21,7 @@ describe("parseConfig", () => {
       kernelsPath: undefined,
       printsKernels: false,
       threadCount: undefined,
+      pinsThreads: false,
       kvMemoryBytes: undefined,
       pageCount: undefined,
       admission: "optimistic",

@@ -32,6 +32,8 @@ export interface NodeConfig {
   /** Print that table instead of serving. */
   readonly printsKernels: boolean;
   readonly threadCount: number | undefined;
+  /** Keep every compute thread on a CPU of its own. */
+  readonly pinsThreads: boolean;
   /** Undefined: from the free memory, or as pageCount says. */
   readonly kvMemoryBytes: number | undefined;
   readonly pageCount: number | undefined;
@@ -106,6 +108,7 @@ export function parseConfig(args: readonly string[], env: Env): NodeConfig | "he
     kernelsPath: values.kernels && resolve(values.kernels),
     printsKernels: flags["print-kernels"] === true,
     threadCount: values.threads,
+    pinsThreads: values.pin === "on",
     kvMemoryBytes: kvMemoryOf(values),
     pageCount: values["page-count"],
     admission: values.admission,

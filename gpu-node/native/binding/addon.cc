@@ -91,6 +91,7 @@ napi_value OpenEngine(napi_env env, napi_callback_info info) {
                     ReadInt32(env, argument, "pageCount", &options.page_count) &&
                     ReadInt32(env, argument, "slotCount", &options.slot_count) &&
                     ReadInt32(env, argument, "threadCount", &options.thread_count) &&
+                    ReadBool(env, argument, "pinsThreads", &options.pins_threads) &&
                     ReadBool(env, argument, "keepLogits", &options.keep_logits) &&
                     ReadCapacity(env, argument, &options.capacity);
   if (!read) return nullptr;

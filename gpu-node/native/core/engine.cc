@@ -149,7 +149,7 @@ bool Engine::Open(const EngineOptions& given, std::string* error) {
     *error = "attention in bf16 does not go with the numerics f32";
     return false;
   }
-  if (!workers.Open(&backend, options.thread_count)) {
+  if (!workers.Open(&backend, options.thread_count, options.pins_threads)) {
     *error = "cannot start " + std::to_string(options.thread_count) + " threads";
     return false;
   }
@@ -178,6 +178,7 @@ bool Engine::Open(const EngineOptions& given, std::string* error) {
 }
 
 void Engine::Launch() {
+  if (options.pins_threads) plugin.backend().pin_thread(0);
   std::unique_lock lock(mutex);
   for (;;) {
     submitted_changed_.wait(lock, [this] { return stopping || completed < submitted; });

@@ -30,6 +30,7 @@ struct EngineOptions {
   int32_t page_count;
   int32_t slot_count;
   int32_t thread_count;
+  bool pins_threads;  // each thread stays on a CPU of its own
   StepCapacity capacity;
   bool keep_logits;
   // Called on the launcher thread after each step; may be null.

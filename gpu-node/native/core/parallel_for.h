@@ -17,10 +17,11 @@ class Workers {
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;
 
-  bool Open(const Backend* backend, int32_t threads) {
+  // `pins`: the pool's own threads stay on a CPU each.
+  bool Open(const Backend* backend, int32_t threads, bool pins = false) {
     Close();
     backend_ = backend;
-    pool_ = backend->open_pool(threads);
+    pool_ = backend->open_pool(threads, pins);
     thread_count_ = threads;
     return pool_ != nullptr;
   }

@@ -3,6 +3,7 @@
 #include "cpu/thread_pool.h"
 
 #include <linux/futex.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -42,9 +43,28 @@ uint32_t EpochOf(uint64_t state) { return static_cast<uint32_t>(state >> 32); }
 
 }  // namespace
 
-ThreadPool::ThreadPool(int32_t threads) : state_(kClosed) {
+void PinThread(int32_t index) {
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) return;
+  int32_t left = index % CPU_COUNT(&allowed);
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (!CPU_ISSET(cpu, &allowed) || left-- > 0) continue;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    sched_setaffinity(0, sizeof(one), &one);
+    return;
+  }
+}
+
+ThreadPool::ThreadPool(int32_t threads, bool pins) : state_(kClosed) {
   try {
-    for (int32_t i = 1; i < threads; ++i) threads_.emplace_back([this] { Work(); });
+    for (int32_t i = 1; i < threads; ++i) {
+      threads_.emplace_back([this, i, pins] {
+        if (pins) PinThread(i);
+        Work();
+      });
+    }
   } catch (...) {
     Stop();
     throw;
@@ -131,9 +151,9 @@ void ThreadPool::Work() {
   }
 }
 
-Pool* OpenThreadPool(int32_t threads) {
+Pool* OpenThreadPool(int32_t threads, bool pins) {
   try {
-    return reinterpret_cast<Pool*>(new ThreadPool(threads));
+    return reinterpret_cast<Pool*>(new ThreadPool(threads, pins));
   } catch (...) {
     return nullptr;
   }

@@ -16,7 +16,7 @@ namespace fairlane {
 
 class ThreadPool {
  public:
-  explicit ThreadPool(int32_t threads);
+  ThreadPool(int32_t threads, bool pins);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
@@ -47,8 +47,9 @@ class ThreadPool {
 };
 
 // The pool functions of the backend table.
-Pool* OpenThreadPool(int32_t threads);
+Pool* OpenThreadPool(int32_t threads, bool pins);
 void CloseThreadPool(Pool* pool);
+void PinThread(int32_t index);
 void RunThreadPool(Pool* pool, int32_t items, ParallelItemFn run, void* context);
 
 }  // namespace fairlane

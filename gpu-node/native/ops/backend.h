@@ -35,6 +35,7 @@ struct Backend {
   const int32_t* tile_max;  // [kWeightFormatCount], 0: the format is not known
   OpenPoolFn open_pool;
   ClosePoolFn close_pool;
+  PinThreadFn pin_thread;
   RunParallelFn run_parallel;
   PackedBytesFn packed_bytes;
   PackPanelFn pack_panel;

@@ -58,6 +58,8 @@ export interface EngineOptions {
   readonly pageCount: number;
   readonly slotCount: number;
   readonly threadCount: number;
+  /** Keeps every compute thread on a CPU of its own. */
+  readonly pinsThreads?: boolean;
   readonly capacity: StepCapacity;
   /** Keep the logits of every computed position of the last step, for goldens; costs memory. */
   readonly keepLogits?: boolean;

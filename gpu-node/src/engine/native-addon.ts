@@ -25,6 +25,7 @@ export interface NativeOpenOptions {
   readonly pageCount: number;
   readonly slotCount: number;
   readonly threadCount: number;
+  readonly pinsThreads: boolean;
   readonly capacity: StepCapacity;
   readonly keepLogits: boolean;
 }

@@ -46,6 +46,7 @@ const OPTIONS = {
   pageCount: 64,
   slotCount: 2,
   threadCount: 2,
+  pinsThreads: false,
 } as const;
 
 function open(keepLogits = false): NativeEngine {

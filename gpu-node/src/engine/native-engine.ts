@@ -191,6 +191,7 @@ export function openNativeEngine(options: NativeEngineOptions): NativeEngine {
     pageCount: options.pageCount,
     slotCount: options.slotCount,
     threadCount: options.threadCount,
+    pinsThreads: options.pinsThreads ?? false,
     capacity: options.capacity,
     keepLogits: options.keepLogits ?? false,
   });

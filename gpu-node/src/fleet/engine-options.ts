@@ -60,6 +60,7 @@ export function workerOptions(parts: {
         }),
     slotCount,
     threadCount: config.threadCount ?? machine.coreCount,
+    pinsThreads: config.pinsThreads,
     capacity: stepCapacityFor({
       slotCount,
       stepBudgetTokens,

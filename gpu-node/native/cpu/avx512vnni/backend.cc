@@ -19,6 +19,7 @@ constexpr Backend kBackend = {
     .tile_max = kTileMax,
     .open_pool = OpenThreadPool,
     .close_pool = CloseThreadPool,
+    .pin_thread = PinThread,
     .run_parallel = RunThreadPool,
     .packed_bytes = PackedBytes,
     .pack_panel = PackPanel,
