@@ -77,7 +77,7 @@ export class AdapterLoads {
   /** Begins what can be begun: for the one whose turn it is, then for those whose turns come next. */
   prepare(head: Adapter | null, next: ReadonlySet<Adapter>): void {
     this.#lackedPages = null;
-    this.#reads.dropUnwanted();
+    this.#reads.keepOnly(next);
     if (head !== null) this.#begin(head, true);
     for (const adapter of next) if (adapter !== head) this.#begin(adapter, false);
   }

@@ -1,13 +1,13 @@
 // Owns the reading of packed adapters that are neither in pages nor in memory, several at a time, and what was read until
-// it is in pages: the host tier may have no room for it. Invariant: what is being read or kept here is bounded, but for one
-// adapter more, of the request whose turn it is.
+// it is in pages: the host tier may have no room for it. Invariants: what is read and kept here is bounded; the request
+// whose turn it is never waits for a place among them.
 import type { PackedAdapter } from "../engine/adapter-spec.ts";
 import type { Adapter } from "./adapter.ts";
 import { ADAPTER_READS_MAX } from "./limits.ts";
 import type { PackedStore } from "./packed-store.ts";
 
 export interface AdapterReadsOptions {
-  readonly store: PackedStore;
+  readonly store: Pick<PackedStore, "get" | "has" | "read">;
   /** From any origin. */
   readonly nowUs: () => number;
   readonly moved: (adapter: Adapter, state: "cold" | "host") => void;
@@ -40,10 +40,9 @@ export class AdapterReads {
     return this.#options.store.get(adapter.key) ?? this.#kept.get(adapter);
   }
 
-  /** Begins to read it; later, when as much is being read or kept as may be. */
+  /** Begins to read it; not now, unless it is urgent, when as much is being read or kept as may be. */
   begin(adapter: Adapter, isUrgent: boolean): void {
-    const count = this.#reading.size + this.#kept.size;
-    if (this.#reading.has(adapter) || count >= ADAPTER_READS_MAX + (isUrgent ? 1 : 0)) return;
+    if (this.#reading.has(adapter) || !this.#hasPlace(isUrgent)) return;
     const { store, nowUs } = this.#options;
     this.#reading.add(adapter);
     const begunUs = nowUs();
@@ -61,13 +60,9 @@ export class AdapterReads {
     this.#kept.delete(adapter);
   }
 
-  /** Forgets what was read for requests that have gone. */
-  dropUnwanted(): void {
-    for (const adapter of this.#kept.keys()) {
-      if (adapter.waitingCount > 0) continue;
-      this.#kept.delete(adapter);
-      if (!this.#options.store.has(adapter.key)) this.#options.moved(adapter, "cold");
-    }
+  /** Forgets what was read for requests whose turns do not come next any more. */
+  keepOnly(next: ReadonlySet<Adapter>): void {
+    for (const adapter of this.#kept.keys()) if (!next.has(adapter)) this.#drop(adapter);
   }
 
   /** Resolves when a file was read; at once when none is being read. */
@@ -76,6 +71,19 @@ export class AdapterReads {
     return new Promise((resolve) => {
       this.#waiters.push(resolve);
     });
+  }
+
+  #hasPlace(isUrgent: boolean): boolean {
+    if (this.#reading.size + this.#kept.size < ADAPTER_READS_MAX) return true;
+    if (!isUrgent || this.#reading.size >= 2 * ADAPTER_READS_MAX) return false;
+    const last = [...this.#kept.keys()].at(-1);
+    if (last !== undefined) this.#drop(last);
+    return true;
+  }
+
+  #drop(adapter: Adapter): void {
+    this.#kept.delete(adapter);
+    if (!this.#options.store.has(adapter.key)) this.#options.moved(adapter, "cold");
   }
 
   #ended(adapter: Adapter, packed: PackedAdapter | undefined, reason: string): void {
