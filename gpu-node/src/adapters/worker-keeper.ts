@@ -32,7 +32,8 @@ export class WorkerKeeper implements AdapterKeeper {
   heard(message: FromWorker, library: Pick<AdapterLibrary, "noteState" | "noteLost"> | null): void {
     switch (message.type) {
       case "adapter-state":
-        return library?.noteState(message.digest, message.state);
+        for (const [digest, state] of message.states) library?.noteState(digest, state);
+        return;
       case "adapter-lost":
         return library?.noteLost(message.digest);
       case "adapter-added": {

@@ -7,6 +7,7 @@ import type { MessagePort } from "node:worker_threads";
 import type { Clock } from "@fairlane/base";
 import { AdapterIntake } from "../adapters/adapter-intake.ts";
 import { PackedStore } from "../adapters/packed-store.ts";
+import { StateNews } from "../adapters/state-news.ts";
 import { STEP_STUCK_AFTER_MS } from "../limits.ts";
 import { DiskSwap } from "./disk-swap.ts";
 import { slackUnitsOf } from "../scheduler/admission-order.ts";
@@ -98,13 +99,14 @@ async function openAdapters(
   const { adapterSlots, adapterLayout: layout, pageBytes } = engine.info;
   if (adapters === undefined || adapterSlots === 0) return undefined;
   const { folder, hostBytesMax, distinctCountMax, slackTokens } = adapters;
+  const news = new StateNews(post);
   return {
     engine,
     store: await PackedStore.open({ folder, layout, pageBytes, memoryBytesMax: hostBytesMax }),
     nowUs: () => performance.now() * 1_000,
     distinctCountMax,
     slackUnits: slackUnitsOf(slackTokens),
-    onState: (digest, state) => post({ type: "adapter-state", digest, state }),
+    onState: (digest, state) => news.add(digest, state),
     onLost: (digest) => post({ type: "adapter-lost", digest }),
   };
 }

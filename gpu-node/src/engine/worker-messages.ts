@@ -274,6 +274,9 @@ export type FromWorker =
   | { readonly type: "adapter-refused"; readonly digest: string; readonly error: ErrorValue }
   /** Its bytes cannot be had any more: it has to be added again. */
   | { readonly type: "adapter-lost"; readonly digest: string }
-  /** Where an adapter is from now on. */
-  | { readonly type: "adapter-state"; readonly digest: string; readonly state: AdapterState }
+  /** Where adapters are from now on, by digest. */
+  | {
+      readonly type: "adapter-state";
+      readonly states: readonly (readonly [digest: string, state: AdapterState])[];
+    }
   | { readonly type: "closed" };

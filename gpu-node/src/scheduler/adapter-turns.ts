@@ -24,7 +24,7 @@ export class AdapterTurns {
     readonly adapters: AdapterResidency | null;
   }): string | undefined {
     const { adapters } = parts;
-    if (adapters === null) return undefined;
+    if (adapters === null || adapters.count === 0) return undefined;
     const head = this.#headDigest(parts);
     adapters.prepare(head, adapters.lacksSome ? this.#nextDigests(parts) : []);
     return head;

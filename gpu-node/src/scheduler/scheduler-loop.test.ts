@@ -49,7 +49,7 @@ function say(posted: readonly FromWorker[]): string[] {
       case "adapter-lost":
         return `${message.type} ${message.digest}`;
       case "adapter-state":
-        return `adapter ${message.digest} ${message.state}`;
+        return `adapters ${message.states.join(" ")}`;
       case "refused":
         return `refused ${message.requestId} ${message.error.code}`;
       case "stuck":
