@@ -26,6 +26,7 @@ const objects = {
   REGION_HUB: { className: "RegionHub", useSQLite: true },
   USAGE_INTAKE: { className: "UsageIntake", useSQLite: true },
   TENANT_ACCOUNT: { className: "TenantAccount", useSQLite: true },
+  BATCH_RUN: { className: "BatchRun", useSQLite: true },
 };
 
 /** The real hub script beside the edge under test. */
@@ -38,7 +39,10 @@ async function hubWorker() {
     compatibilityFlags: ["nodejs_compat", "enable_request_signal"],
     bindings: { ...secrets, SALT_SECRET },
     durableObjects: objects,
-    d1Databases: { LEDGER_DB: "00000000-0000-4000-8000-000000000002" },
+    d1Databases: {
+      CONTROL_DB: "00000000-0000-4000-8000-000000000001",
+      LEDGER_DB: "00000000-0000-4000-8000-000000000002",
+    },
     r2Buckets: { ARTIFACTS: "fairlane-artifacts", RETAINED: "fairlane-retained" },
   };
 }

@@ -65,6 +65,7 @@ function objectsOf(scriptName?: string) {
     REGION_HUB: of("RegionHub"),
     USAGE_INTAKE: of("UsageIntake"),
     TENANT_ACCOUNT: of("TenantAccount"),
+    BATCH_RUN: of("BatchRun"),
   };
 }
 
@@ -111,7 +112,7 @@ async function miniflareOptions(options: EdgeOptions) {
       SALT_SECRET: options.saltSecret,
     },
     durableObjects: objectsOf(),
-    d1Databases: { LEDGER_DB: "fairlane-ledger" },
+    d1Databases: { CONTROL_DB: "fairlane-control", LEDGER_DB: "fairlane-ledger" },
     r2Buckets: BUCKETS,
     unsafeDirectSockets: [{ host: "127.0.0.1", port: options.hubPort }],
   };

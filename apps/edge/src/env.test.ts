@@ -8,6 +8,7 @@ const good = {
   ADMIN_TOKEN_HASH: "0123456789abcdef".repeat(4),
   TENANT_ACCOUNT: {},
   REGION_HUB: {},
+  BATCH_RUN: {},
   CONTROL_DB: {},
   LEDGER_DB: {},
   ARTIFACTS: {},

@@ -1,7 +1,12 @@
 // Owns the edge's bindings and variables: parsed once, when the script starts, so that a wrong configuration
 // stops the start and not the first request. Messages name variables, never their values.
 import type { D1Database, R2Bucket } from "@cloudflare/workers-types";
-import { protocolLimits, type RegionHubRpc, type TenantAccountRpc } from "@fairlane/protocol";
+import {
+  protocolLimits,
+  type BatchRunRpc,
+  type RegionHubRpc,
+  type TenantAccountRpc,
+} from "@fairlane/protocol";
 import { z } from "zod";
 
 /** Durable Objects of one class, by name. */
@@ -24,6 +29,7 @@ export interface EdgeConfig {
   readonly adminTokenHash: string;
   readonly accounts: ObjectNamespace<TenantAccountRpc>;
   readonly hubs: ObjectNamespace<RegionHubStub>;
+  readonly batches: ObjectNamespace<BatchRunRpc>;
   readonly controlDb: D1Database;
   readonly ledgerDb: D1Database;
   /** Adapters and files of tenants. */
@@ -43,6 +49,7 @@ const schema = z.object({
   ADMIN_TOKEN_HASH: z.string().regex(/^[0-9a-f]{64}$/),
   TENANT_ACCOUNT: binding<ObjectNamespace<TenantAccountRpc>>(),
   REGION_HUB: binding<ObjectNamespace<RegionHubStub>>(),
+  BATCH_RUN: binding<ObjectNamespace<BatchRunRpc>>(),
   CONTROL_DB: binding<D1Database>(),
   LEDGER_DB: binding<D1Database>(),
   ARTIFACTS: binding<R2Bucket>(),
@@ -65,6 +72,7 @@ export function readEnv(env: unknown): EdgeConfig {
     adminTokenHash: vars.ADMIN_TOKEN_HASH,
     accounts: vars.TENANT_ACCOUNT,
     hubs: vars.REGION_HUB,
+    batches: vars.BATCH_RUN,
     controlDb: vars.CONTROL_DB,
     ledgerDb: vars.LEDGER_DB,
     artifacts: vars.ARTIFACTS,

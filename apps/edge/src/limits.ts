@@ -30,17 +30,6 @@ export const FAIR_SHARE_TENANTS_MAX = 1_000;
 /** Wait for the hub to say where tenants stand. */
 export const FAIR_SHARE_TIMEOUT_MS = 5_000;
 
-/** Output tokens held for a request that names no bound: the default of the models. */
-export const OUTPUT_TOKENS_DEFAULT = 2_048;
-/** Tokens that a chat template may add around one message: role and turn markers take 5 to 8. */
-export const TEMPLATE_TOKENS_PER_MESSAGE = 16;
-/** Tokens that a chat template may add once: a default system prompt takes about 30. */
-export const TEMPLATE_TOKENS_PER_REQUEST = 64;
-/** What a template, or the node's own preamble, says around tools: Llama 3's takes some 300 tokens. */
-export const TOOLS_PREAMBLE_TOKENS = 1_024;
-/** Characters that a template makes of JSON which the client sent without spaces: it indents, and escapes once more. */
-export const TEMPLATE_JSON_PERCENT = 400;
-
 /** What a new tenant gets when the operator names no limit, and the most it can be given. */
 export const TENANT_WEIGHT_DEFAULT = 1;
 export const TENANT_WEIGHT_MAX = 1_000;
@@ -107,3 +96,37 @@ export const COUNT_DEADLINE_MS = 30_000;
 /** Input items of a stored response in one page, as in OpenAI's API. */
 export const INPUT_ITEMS_DEFAULT = 20;
 export const INPUT_ITEMS_MAX = 100;
+
+// --- files -----------------------------------------------------------------------------------------------------
+
+/** Bytes of a file in one form: the parser keeps all of it in memory, of which an isolate has 128 MB. */
+export const FILE_FORM_BYTES_MAX = 32 * 1024 * 1024;
+/** Of a form beside its file: other fields and boundaries. */
+export const FILE_FORM_OVERHEAD_BYTES = 64 * 1024;
+/** Bytes of a file in parts: as OpenAI has for batches. */
+export const UPLOADED_FILE_BYTES_MAX = 200 * 1024 * 1024;
+/** Parts of an upload. */
+export const UPLOAD_PIECES_MAX = 1_000;
+/** Time for all parts of an upload, as OpenAI has. */
+export const UPLOAD_LIFE_MS = 3_600_000;
+/** Uploads of a tenant that are under way: at most 3 GB of parts. */
+export const OPEN_UPLOADS_MAX = 16;
+/** Files of a tenant. */
+export const FILES_PER_TENANT_MAX = 10_000;
+/** Files in an answer when no number is named, and the most. */
+export const FILES_PAGE_ENTRIES_DEFAULT = 100;
+export const FILES_PAGE_ENTRIES_MAX = 1_000;
+/** Objects that the bucket deletes in one call. */
+export const BUCKET_DELETE_ENTRIES_MAX = 1_000;
+
+// --- batches ---------------------------------------------------------------------------------------------------
+
+/** Time of a batch: its completion window. */
+export const BATCH_LIFE_MS = 24 * 3_600_000;
+/** Wait for a batch's object to answer. */
+export const BATCH_TIMEOUT_MS = 5_000;
+/** Batches in an answer when no number is named, as OpenAI has, and the most: each object is asked. */
+export const BATCHES_PAGE_ENTRIES_DEFAULT = 20;
+export const BATCHES_PAGE_ENTRIES_MAX = 100;
+/** Characters of a value of a batch's metadata, as OpenAI has. */
+export const METADATA_CHARS_MAX = 512;

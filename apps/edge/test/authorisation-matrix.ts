@@ -1,5 +1,6 @@
 // The entries of the authorisation matrix: for every route of the edge what its owner's call looks like and answers.
 // Credentials, scopes and other tenants are tried by the test itself. A new route gets an entry here.
+import { exports } from "cloudflare:workers";
 import { asAdmin, newTenant, send, type TestTenant } from "./live-edge.ts";
 
 export type Params = Readonly<Record<string, string>>;
@@ -63,8 +64,38 @@ async function grant(owner: Owner): Promise<Params> {
 const response = (): Promise<Params> =>
   Promise.resolve({ response: "resp_01jd0000000000000000000009" });
 
+async function file(owner: Owner): Promise<Params> {
+  const body = new FormData();
+  body.set("purpose", "batch");
+  body.set("file", new File(["{}"], "in.jsonl"));
+  const headers = { authorization: `Bearer ${owner.allKey}` };
+  const request = new Request("https://edge.test/v1/files", { method: "POST", headers, body });
+  return { file: await idOf(await exports.default.fetch(request)) };
+}
+
+async function upload(owner: Owner): Promise<Params> {
+  const options = { credential: owner.allKey, body: UPLOAD_BODY };
+  return { upload: await idOf(await send("POST", "/v1/uploads", options)) };
+}
+
+async function batch(owner: Owner): Promise<Params> {
+  const body = {
+    input_file_id: (await file(owner))["file"],
+    endpoint: "/v1/chat/completions",
+    completion_window: "24h",
+  };
+  const options = { credential: owner.allKey, body };
+  return { batch: await idOf(await send("POST", "/v1/batches", options)) };
+}
+
 const tenant = (owner: Owner): Promise<Params> => Promise.resolve({ tenant: owner.tenantId });
 
+const UPLOAD_BODY = {
+  bytes: 2,
+  filename: "in.jsonl",
+  mime_type: "text/jsonl",
+  purpose: "batch",
+};
 const KEY_BODY = { scopes: ["inference"] };
 const ADMIN = "/v1/fairlane/admin";
 const AT = `${ADMIN}/tenants/:tenant`;
@@ -108,6 +139,20 @@ export const MATRIX: Readonly<Record<string, MatrixEntry>> = {
   "PATCH /v1/fairlane/keys/:key": { ok: 200, params: key, body: {} },
   "POST /v1/fairlane/keys/:key/rotate": { ok: 201, params: key, body: {} },
   "DELETE /v1/fairlane/keys/:key": { ok: 200, params: key },
+
+  "POST /v1/files": { ok: 400, body: {} },
+  "GET /v1/files": { ok: 200 },
+  "GET /v1/files/:file": { ok: 200, params: file },
+  "GET /v1/files/:file/content": { ok: 200, params: file },
+  "DELETE /v1/files/:file": { ok: 200, params: file },
+  "POST /v1/uploads": { ok: 200, body: UPLOAD_BODY },
+  "POST /v1/uploads/:upload/parts": { ok: 400, params: upload, body: {} },
+  "POST /v1/uploads/:upload/complete": { ok: 400, params: upload, body: {} },
+  "POST /v1/uploads/:upload/cancel": { ok: 200, params: upload },
+  "POST /v1/batches": { ok: 400, body: {} },
+  "GET /v1/batches": { ok: 200 },
+  "GET /v1/batches/:batch": { ok: 200, params: batch },
+  "POST /v1/batches/:batch/cancel": { ok: 200, params: batch },
 
   [`POST ${ADAPTERS}`]: { ok: 201, body: { name: "matrix", base_model: "tiny" } },
   [`GET ${ADAPTERS}`]: { ok: 200 },

@@ -184,6 +184,11 @@ export function scriptedDeps(script: Script = {}, asked: Asked = nothingAsked())
       adminTokenHash: ADMIN_TOKEN_HASH,
       accounts: namespaceOf(scriptedAccount(script, asked), asked.accounts),
       hubs: namespaceOf(scriptedHub(script, asked), asked.hubs),
+      batches: {
+        getByName: () => {
+          throw new Error("no script");
+        },
+      },
       controlDb: env.CONTROL_DB,
       ledgerDb: env.LEDGER_DB,
       artifacts: env.ARTIFACTS,

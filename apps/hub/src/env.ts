@@ -2,6 +2,7 @@
 // with a sentence that names it, from the first one on.
 import {
   protocolLimits,
+  type BatchRunRpc,
   type RegionHubRpc,
   type TenantAccountRpc,
   type UsageIntakeRpc,
@@ -27,6 +28,8 @@ export interface HubEnv {
   readonly REGION_HUB: DurableObjectNamespace<ShardRpc & Rpc.DurableObjectBranded>;
   readonly USAGE_INTAKE: DurableObjectNamespace<UsageIntakeRpc & Rpc.DurableObjectBranded>;
   readonly TENANT_ACCOUNT: DurableObjectNamespace<TenantAccountRpc & Rpc.DurableObjectBranded>;
+  readonly BATCH_RUN: DurableObjectNamespace<BatchRunRpc & Rpc.DurableObjectBranded>;
+  readonly CONTROL_DB: D1Database;
   readonly LEDGER_DB: D1Database;
   /** Adapters and files of tenants; the edge writes it, nodes read it through the hub's door. */
   readonly ARTIFACTS: R2Bucket;

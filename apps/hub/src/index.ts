@@ -5,6 +5,7 @@ import { hubConfig, type HubEnv } from "./env.ts";
 import { openLink } from "./region-hub/open-link.ts";
 import { sweep } from "./retained/sweep.ts";
 
+export { BatchRun } from "./batch-run/batch-run.ts";
 export { RegionHub } from "./region-hub/region-hub.ts";
 export { TenantAccount } from "./tenant-account/tenant-account.ts";
 export { UsageIntake } from "./usage-intake/usage-intake.ts";

@@ -5,11 +5,12 @@ import type { HubEnv } from "../src/env.ts";
 declare global {
   namespace Cloudflare {
     interface Env extends HubEnv {
+      readonly CONTROL_MIGRATIONS: D1Migration[];
       readonly LEDGER_MIGRATIONS: D1Migration[];
     }
     interface GlobalProps {
       mainModule: typeof import("../src/index.ts");
-      durableNamespaces: "RegionHub" | "UsageIntake" | "TenantAccount";
+      durableNamespaces: "RegionHub" | "UsageIntake" | "TenantAccount" | "BatchRun";
     }
   }
 }

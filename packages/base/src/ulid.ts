@@ -19,7 +19,9 @@ export type IdPrefix =
   | "adv"
   | "file"
   | "batch"
-  | "aud";
+  | "aud"
+  | "upload"
+  | "part";
 
 export const ULID_CHARS = 26;
 const ULID_BYTES = 16;

@@ -258,11 +258,14 @@ describe("prices", () => {
   const insertPrice = (version: string, model: string, input: number) =>
     d1.prepare("INSERT INTO model_prices VALUES (?, ?, ?, ?, ?)").bind(version, model, input, 1, 2);
   const insertVersion = (version: string, createdAtMs: number) =>
-    d1.prepare("INSERT INTO price_versions VALUES (?, ?)").bind(version, createdAtMs);
+    d1
+      .prepare("INSERT INTO price_versions (id, created_at_ms) VALUES (?, ?)")
+      .bind(version, createdAtMs);
 
   it("start with the version that the migrations insert", async () => {
     expect(await currentPrices(db)).toEqual({
       version: FIRST_VERSION,
+      batchPercent: 50,
       models: {
         "*": {
           inputNanoUsdPerMillion: 100_000_000,
@@ -293,7 +296,7 @@ describe("prices", () => {
       cachedInputNanoUsdPerMillion: 2,
       outputNanoUsdPerMillion: 3,
     };
-    const prices = { version: "plan_made", models: { "*": price, small: price } };
+    const prices = { version: "plan_made", batchPercent: 40, models: { "*": price, small: price } };
     await createPrices(db, prices, 1_000);
     expect(await findPrices(db, "plan_made")).toEqual(prices);
     expect(await findPrices(db, "plan_unknown")).toBeUndefined();

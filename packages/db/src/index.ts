@@ -15,6 +15,7 @@ export {
   pinAdapter,
 } from "./adapters/adapters.ts";
 export type { Adapter } from "./adapters/adapters.ts";
+export { submitAdapterOf } from "./adapters/submit-adapter.ts";
 export {
   findGrantedAdapter,
   latestVersions,
@@ -28,6 +29,8 @@ export { changeApiKey, createApiKey, findApiKey, listApiKeys } from "./api-keys.
 export type { ApiKey, ApiKeyChange } from "./api-keys.ts";
 export { appendAudit, readAudit } from "./audit.ts";
 export type { AuditAction, AuditDetails, AuditEntry } from "./audit-entry.ts";
+export { createBatch, findBatch, listBatches } from "./batches.ts";
+export type { BatchRow } from "./batches.ts";
 export { openControlDb, openLedgerDb } from "./client.ts";
 export type { ControlDb, LedgerDb } from "./client.ts";
 export {
@@ -59,3 +62,14 @@ export { appendLedgerEntries, newestLedgerEntries, usageTotals } from "./usage.t
 export type { LedgerRow, UsageTotals } from "./usage.ts";
 export { dropUploadParts, listUploadParts, putUploadPart } from "./uploads/upload-parts.ts";
 export type { UploadPart } from "./uploads/upload-parts.ts";
+export { dropExpiredUploads, dropUpload } from "./files/drop-uploads.ts";
+export { createFile, deleteFile, findFile, listFiles } from "./files/files.ts";
+export type { StoredFile } from "./files/files.ts";
+export {
+  addUploadPiece,
+  arrivedOf,
+  createUpload,
+  findUpload,
+  listUploadPieces,
+} from "./files/uploads.ts";
+export type { Upload, UploadPiece } from "./files/uploads.ts";

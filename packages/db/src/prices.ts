@@ -7,6 +7,8 @@ import { MODEL_PRICES_MAX } from "./limits.ts";
 import { modelPrices } from "./schema/control/model-prices.ts";
 import { priceVersions } from "./schema/control/price-versions.ts";
 
+const WHOLE_PERCENT = 100;
+
 /** The newest price version with all its models. The migrations insert the first, so there always is one. */
 export async function currentPrices(db: ControlDb): Promise<AccountPrices> {
   const [newest] = await db
@@ -15,7 +17,7 @@ export async function currentPrices(db: ControlDb): Promise<AccountPrices> {
     .orderBy(desc(priceVersions.createdAtMs), desc(priceVersions.id))
     .limit(1);
   assert(newest !== undefined, "the control database has no price version: apply its migrations");
-  return { version: newest.id, models: await modelsOf(db, newest.id) };
+  return pricesOf(db, newest);
 }
 
 /** A price version with all its models, or undefined when there is none with this id. */
@@ -25,7 +27,7 @@ export async function findPrices(
 ): Promise<AccountPrices | undefined> {
   const wanted = eq(priceVersions.id, versionId);
   const [version] = await db.select().from(priceVersions).where(wanted).limit(1);
-  return version && { version: version.id, models: await modelsOf(db, version.id) };
+  return version && pricesOf(db, version);
 }
 
 /** Writes a new version and seals it, both or neither. */
@@ -41,8 +43,19 @@ export async function createPrices(
   // A statement binds at most 100 values.
   const [first, ...others] = rows.map((row) => db.insert(modelPrices).values(row));
   assert(first !== undefined, "a version has a model");
-  const seal = db.insert(priceVersions).values({ id: prices.version, createdAtMs });
+  const seal = db.insert(priceVersions).values({
+    id: prices.version,
+    createdAtMs,
+    batchPercent: prices.batchPercent ?? WHOLE_PERCENT,
+  });
   await db.batch([first, ...others, seal]);
+}
+
+async function pricesOf(
+  db: ControlDb,
+  { id, batchPercent }: typeof priceVersions.$inferSelect,
+): Promise<AccountPrices> {
+  return { version: id, models: await modelsOf(db, id), batchPercent };
 }
 
 async function modelsOf(db: ControlDb, versionId: string): Promise<AccountPrices["models"]> {

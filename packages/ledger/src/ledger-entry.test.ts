@@ -36,6 +36,21 @@ const PRICES = {
 const INPUT = { nodeId: "node-a", epoch: 7, prices: PRICES, earlier: [], fault: null };
 
 describe("ledgerEntry", () => {
+  it("bills a batch's request at the class of its price version, by its id", () => {
+    const billed = (requestId: string, batchPercent?: number): number => {
+      const prices = batchPercent === undefined ? PRICES : { ...PRICES, batchPercent };
+      const record = { ...RECORD, request_id: requestId };
+      return ledgerEntry({ ...INPUT, prices, record }).billedNanoUsd;
+    };
+    const id = "batch_01jd0000000000000000000001-17-0";
+    expect(billed(id, 50)).toBe(7_800);
+    expect(billed(id, 75)).toBe(11_700);
+    // A version from before there were batches.
+    expect(billed(id)).toBe(15_600);
+    expect(billed("req_a", 50)).toBe(15_600);
+    expect(billed("batch_of_my_own-1-1", 50)).toBe(15_600);
+  });
+
   it("carries the node's numbers beside what they cost", () => {
     expect(ledgerEntry({ ...INPUT, record: RECORD })).toEqual({
       requestId: "req_a",

@@ -3,7 +3,7 @@
 // sampled, each once over all attempts of a request; nothing for a request that was never scheduled.
 // Invariant: entries are append-only and identified by (request, attempt, entry_seq).
 import { assert, units, type NanoUsd } from "@fairlane/base";
-import type { AccountPrices, UsageRecord } from "@fairlane/protocol";
+import { isBatchRequestId, type AccountPrices, type UsageRecord } from "@fairlane/protocol";
 import { costNanoUsd, priceOf, type PriceFault, type TokenSums } from "./price-list.ts";
 import type { AttemptFault, UsageAttempt } from "./usage-attempt.ts";
 
@@ -123,7 +123,9 @@ function billOf(
   const price = prices === undefined ? undefined : priceOf(prices, record.model);
   if (price === undefined) return faulty("price_missing");
   const tokens = billedTokens(record, earlier);
-  const cost = costNanoUsd(tokens, price);
+  // The class of a request is in its id, so that an entry can be checked from its own columns.
+  const percent = isBatchRequestId(record.request_id) ? prices?.batchPercent : undefined;
+  const cost = costNanoUsd(tokens, price, percent);
   return cost.ok ? { tokens, costNanoUsd: cost.value, fault: null } : faulty(cost.error);
 }
 

@@ -30,6 +30,25 @@ describe("costNanoUsd", () => {
     expect(cost(3, 3)).toEqual({ ok: true, value: 2 });
   });
 
+  it("takes a percentage of the sum, rounded once", () => {
+    const tokens = { promptTokens: 1_000, cachedTokens: 200, outputTokens: 50 };
+    expect(costNanoUsd(tokens, PRICE, 50)).toEqual({ ok: true, value: 97_500 });
+    const price = {
+      inputNanoUsdPerMillion: 1_000_000,
+      cachedInputNanoUsdPerMillion: 0,
+      outputNanoUsdPerMillion: 0,
+    };
+    const cost = (promptTokens: number, percent: number): unknown =>
+      costNanoUsd({ promptTokens, cachedTokens: 0, outputTokens: 0 }, price, percent);
+    // Of 1, 3 and 3 nano-USD: 0.5, 1.5 and 1.47.
+    expect(cost(1, 50)).toEqual({ ok: true, value: 1 });
+    expect(cost(3, 50)).toEqual({ ok: true, value: 2 });
+    expect(cost(3, 49)).toEqual({ ok: true, value: 1 });
+    for (const percent of [-1, 101, 0.5]) {
+      expect(cost(1, percent)).toEqual({ ok: false, error: "price_invalid" });
+    }
+  });
+
   it("costs nothing when nothing was computed", () => {
     const tokens = { promptTokens: 0, cachedTokens: 0, outputTokens: 0 };
     expect(costNanoUsd(tokens, PRICE)).toEqual({ ok: true, value: 0 });

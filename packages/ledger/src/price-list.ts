@@ -17,6 +17,7 @@ export interface TokenSums {
 }
 
 const TOKENS_PER_PRICE = 1_000_000n;
+const WHOLE_PERCENT = 100;
 
 /** The price of a model in a list: its own, else that of `*`, else none. */
 export function priceOf(prices: AccountPrices, model: string): ModelPrice | undefined {
@@ -24,8 +25,15 @@ export function priceOf(prices: AccountPrices, model: string): ModelPrice | unde
   return Object.hasOwn(prices.models, "*") ? prices.models["*"] : undefined;
 }
 
-/** What these tokens cost. Rounded once, after the three products are summed. */
-export function costNanoUsd(tokens: TokenSums, price: ModelPrice): Result<NanoUsd, PriceFault> {
+/**
+ * What these tokens cost. Rounded once, after the three products are summed.
+ * @param percent of the price: 100, or what a version says for a class of requests
+ */
+export function costNanoUsd(
+  tokens: TokenSums,
+  price: ModelPrice,
+  percent = WHOLE_PERCENT,
+): Result<NanoUsd, PriceFault> {
   const counts = [tokens.promptTokens, tokens.cachedTokens, tokens.outputTokens];
   if (!counts.every((count) => isCount(count, RECORD_TOKENS_MAX))) return err("counts_invalid");
   const rates = [
@@ -36,7 +44,8 @@ export function costNanoUsd(tokens: TokenSums, price: ModelPrice): Result<NanoUs
   if (!rates.every((rate) => isCount(rate, PRICE_NANO_USD_MAX))) return err("price_invalid");
   let millionths = 0n;
   counts.forEach((count, index) => (millionths += BigInt(count) * BigInt(rates[index] ?? 0)));
-  const amount = roundToNanoUsd(millionths);
+  if (!isCount(percent, WHOLE_PERCENT)) return err("price_invalid");
+  const amount = roundToNanoUsd(millionths * BigInt(percent));
   return amount > BigInt(NANO_USD_MAX) ? err("amount_overflow") : ok(units.nanoUsd(Number(amount)));
 }
 
@@ -46,9 +55,10 @@ export function addNanoUsd(left: NanoUsd, right: NanoUsd): Result<NanoUsd, "amou
   return Number.isSafeInteger(sum) ? ok(units.nanoUsd(sum)) : err("amount_overflow");
 }
 
-/** The only rounding of money: millionths of a nano-USD to the nearest nano-USD, halves up. */
-function roundToNanoUsd(millionths: bigint): bigint {
-  return (millionths + TOKENS_PER_PRICE / 2n) / TOKENS_PER_PRICE;
+/** The only rounding of money: percents of millionths of a nano-USD to the nearest nano-USD, halves up. */
+function roundToNanoUsd(parts: bigint): bigint {
+  const whole = TOKENS_PER_PRICE * BigInt(WHOLE_PERCENT);
+  return (parts + whole / 2n) / whole;
 }
 
 function isCount(value: number, max: number): boolean {

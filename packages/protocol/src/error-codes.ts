@@ -66,6 +66,7 @@ export const ERROR_CODES = {
     "the tenant has as many adapters, versions or grants as it may",
     false,
   ),
+  too_many_files: user(409, "the tenant has as many files or uploads as it may", false),
   request_too_large: user(413, "the body is over its byte bound"),
   rate_limit_requests: {
     ...user(429, "requests per minute are used up", true),

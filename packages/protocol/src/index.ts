@@ -89,6 +89,7 @@ export {
 } from "./openai/responses/stored-response.ts";
 export type { StoredAnswer, StoredInput } from "./openai/responses/stored-response.ts";
 export { responseChat } from "./openai/responses/to-chat.ts";
+export { chatHold, completionHold, embeddingHold } from "./openai/request-holds.ts";
 export { SSE_DONE, SSE_HEADERS, SSE_KEEP_ALIVE, sseEvent } from "./openai/sse.ts";
 export { textCompletionShape } from "./openai/text-completion.ts";
 export { addCallDelta, chunkCall } from "./openai/tool-call-delta.ts";
@@ -127,6 +128,8 @@ export type {
   TenantAccountRpc,
   Wanted,
 } from "./rpc/account.ts";
+export { BATCH_ENDPOINTS, batchRequestId, isBatchRequestId } from "./rpc/batch.ts";
+export type { BatchEndpoint, BatchRunRpc, BatchSpec, BatchStatus, BatchView } from "./rpc/batch.ts";
 export type {
   FairPosition,
   FleetCell,
@@ -139,6 +142,7 @@ export type {
   ServiceCounts,
   TenantLift,
 } from "./rpc/fleet.ts";
+export { grantOf } from "./rpc/grant-of.ts";
 export { HUB_ACCEPTED_HEADER, HUB_ATTACH_URL, HUB_STREAM_URL } from "./rpc/hub.ts";
 export type {
   BudgetState,

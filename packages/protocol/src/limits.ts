@@ -89,3 +89,13 @@ export const NODE_MODELS_MAX = 64;
 export const KEY_LIST_ENTRIES_MAX = 64;
 /** How long a stored response is kept: as long as OpenAI keeps one. */
 export const RESPONSE_KEPT_MS = 30 * 24 * 3_600_000;
+/** Output tokens held for a request that names no bound: the default of the models. */
+export const OUTPUT_TOKENS_DEFAULT = 2_048;
+/** Tokens that a chat template may add around one message: role and turn markers take 5 to 8. */
+export const TEMPLATE_TOKENS_PER_MESSAGE = 16;
+/** Tokens that a chat template may add once: a default system prompt takes about 30. */
+export const TEMPLATE_TOKENS_PER_REQUEST = 64;
+/** What a template, or the node's own preamble, says around tools: Llama 3's takes some 300 tokens. */
+export const TOOLS_PREAMBLE_TOKENS = 1_024;
+/** Characters that a template makes of JSON which the client sent without spaces: it indents, and escapes once more. */
+export const TEMPLATE_JSON_PERCENT = 400;

@@ -1,9 +1,8 @@
 // Owns what a request's `model` means: a base model as it is, or a base model and an adapter by its digest. A request
 // for a base model costs nothing here.
 import { err, ok, type Result } from "@fairlane/base";
-import type { UsableAdapter } from "@fairlane/db";
+import { submitAdapterOf, type UsableAdapter } from "@fairlane/db";
 import {
-  adapterText,
   parseModelName,
   type AdapterRef,
   type ApiKeyClaim,
@@ -60,15 +59,4 @@ export async function adapterOf(
 export function unknownModel(): ErrorValue {
   const message = "The model does not exist or you do not have access to it.";
   return { code: "model_not_found", message, param: "model" };
-}
-
-function submitAdapterOf(adapter: UsableAdapter): SubmitAdapter {
-  const { ownerTenantId: owner, name, version, digest, weightsBytes, versionId } = adapter;
-  return {
-    name: adapterText({ owner, name, version }),
-    digest,
-    bytes: weightsBytes,
-    source: `${owner}/${versionId}`,
-    ...(adapter.isPinned ? { pinned: true } : {}),
-  };
 }

@@ -2,11 +2,10 @@
 // the request may take. Fails closed: no answer is a refusal. Notes the limits for the answer's headers.
 import {
   AppError,
+  grantOf,
   type AdmitInput,
   type AdmitOutcome,
   type ApiKeyClaim,
-  type HoldInput,
-  type HubGrant,
   type Principal,
 } from "@fairlane/protocol";
 import { hideKeyState } from "../auth/authenticate.ts";
@@ -42,13 +41,6 @@ export async function admit(
     releaseHoldIf(context, deps, { tenantId, isRefused: Promise.resolve(true) });
   }
   throw AppError.of(hideKeyState(outcome.error));
-}
-
-/** What the hub is told of a grant; null for a request that runs on none. */
-function grantOf(hold: HoldInput | null, tokens: number | null): HubGrant | null {
-  if (hold === null || tokens === null || tokens === 0) return null;
-  const { outputTokensMax, answerCount, model, leaseUntilMs } = hold;
-  return { tokens, outputTokensMax, answerCount, model, leaseUntilMs };
 }
 
 async function askAccount(deps: EdgeDependencies, input: AdmitInput): Promise<AdmitOutcome> {

@@ -41,6 +41,7 @@ const PUBLIC: Readonly<Record<ErrorCode, readonly [number, string, string | null
   too_many_keys: [409, "invalid_request_error", "false"],
   too_many_adapters: [409, "invalid_request_error", "false"],
   too_many_credits: [409, "invalid_request_error", "false"],
+  too_many_files: [409, "invalid_request_error", "false"],
   request_too_large: [413, "invalid_request_error", null],
   rate_limit_requests: [429, "rate_limit_exceeded", "true"],
   rate_limit_tokens: [429, "rate_limit_exceeded", "true"],

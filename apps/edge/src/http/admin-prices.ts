@@ -25,15 +25,21 @@ export const newPrices = z.strictObject({
     )
     .min(1)
     .max(MODEL_PRICES_MAX),
+  /** What requests of batches cost, in percent of these. */
+  batch_percent: z.int().min(1).max(100).default(50),
 });
 
 /** POST /v1/fairlane/admin/prices: new tenants get it; others by a change of theirs. */
 export function createPricesRoute(deps: EdgeDependencies) {
   return async (context: EdgeContext): Promise<Response> => {
     await authenticateAdmin(context.req.raw.headers, deps.config.adminTokenHash);
-    const { models } = await parseAdminBody(context.req.raw, newPrices);
+    const { models, batch_percent: batchPercent } = await parseAdminBody(
+      context.req.raw,
+      newPrices,
+    );
     const prices = {
       version: newId("plan", deps.clock, deps.random),
+      batchPercent,
       models: Object.fromEntries(
         models.map((one) => [
           one.model,
@@ -66,6 +72,7 @@ function pricesBody(prices: AccountPrices) {
   return {
     object: "fairlane.price_version",
     id: prices.version,
+    batch_percent: prices.batchPercent,
     models: Object.entries(prices.models).map(([model, one]) => ({
       model,
       input_nano_usd_per_million: one.inputNanoUsdPerMillion,

@@ -3,6 +3,7 @@
 import type { Result } from "@fairlane/base";
 import {
   AppError,
+  chatHold,
   messageChat,
   parseMessageRequest,
   protocolLimits,
@@ -12,7 +13,6 @@ import {
 } from "@fairlane/protocol";
 import { resolveModel } from "../adapters/resolve-model.ts";
 import { admit } from "../admission/admit.ts";
-import { chatHold } from "../admission/estimate-tokens.ts";
 import { authenticate } from "../auth/authenticate.ts";
 import { hubShard, type EdgeContext, type EdgeDependencies } from "../edge-context.ts";
 import { HOLD_LEASE_EXTRA_MS, REQUEST_DEADLINE_MS } from "../limits.ts";

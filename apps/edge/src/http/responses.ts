@@ -3,6 +3,7 @@
 import { err, ok, type Result } from "@fairlane/base";
 import {
   AppError,
+  chatHold,
   conversationOf,
   inputItems,
   itemTokensMax,
@@ -23,7 +24,6 @@ import {
 } from "@fairlane/protocol";
 import { resolveModel, type AskedModel } from "../adapters/resolve-model.ts";
 import { admit } from "../admission/admit.ts";
-import { chatHold } from "../admission/estimate-tokens.ts";
 import { authenticate } from "../auth/authenticate.ts";
 import { hubShard, type EdgeContext, type EdgeDependencies } from "../edge-context.ts";
 import { HOLD_LEASE_EXTRA_MS, REQUEST_DEADLINE_MS } from "../limits.ts";

@@ -1,6 +1,8 @@
 // The list of everything that the edge serves.
 import type { EdgeDependencies } from "../edge-context.ts";
 import { accountRoutes } from "./account-routes.ts";
+import { batchRoutes } from "./batch-routes.ts";
+import { fileRoutes } from "./file-routes.ts";
 import { adapterRoutes } from "./adapter-routes.ts";
 import { adminRoutes } from "./admin-routes.ts";
 import { inferenceRoutes } from "./inference-routes.ts";
@@ -17,6 +19,8 @@ export function allRoutes(deps: EdgeDependencies): readonly Route[] {
     ...inferenceRoutes(deps),
     ...accountRoutes(deps),
     ...adapterRoutes(deps),
+    ...fileRoutes(deps),
+    ...batchRoutes(deps),
     ...adminRoutes(deps),
     ...tenantRoutes(deps),
     ...keyRoutes(deps),

@@ -5,6 +5,8 @@
 export interface AccountPrices {
   readonly version: string;
   readonly models: Readonly<Record<string, ModelPrice>>;
+  /** What requests of batches cost, in percent of the prices; absent (in versions from before) = 100. */
+  readonly batchPercent?: number;
 }
 
 export interface ModelPrice {

@@ -5,4 +5,6 @@ import { integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
 export const priceVersions = sqliteTable("price_versions", {
   id: text("id").primaryKey(),
   createdAtMs: integer("created_at_ms").notNull(),
+  /** What requests of batches cost, in percent of the prices. */
+  batchPercent: integer("batch_percent").notNull().default(50),
 });

@@ -1,25 +1,23 @@
 // Owns the bound of what a request may take, before a tokeniser is at hand: never below the true count, so that
 // a hold covers it. Settling replaces it by what was computed.
 import {
-  choiceCounts,
-  COMPLETION_TOKENS_DEFAULT,
-  completionPrompts,
-  embeddingInputs,
-  messageText,
-  requestedOutputTokens,
-  type ChatRequest,
-  type CompletionRequest,
-  type EmbeddingRequest,
-  type HoldInput,
-  type TextInput,
-} from "@fairlane/protocol";
-import {
   OUTPUT_TOKENS_DEFAULT,
   TEMPLATE_JSON_PERCENT,
   TEMPLATE_TOKENS_PER_MESSAGE,
   TEMPLATE_TOKENS_PER_REQUEST,
   TOOLS_PREAMBLE_TOKENS,
 } from "../limits.ts";
+import type { HoldInput } from "../rpc/account.ts";
+import { requestedOutputTokens, type ChatRequest } from "./chat.ts";
+import { choiceCounts } from "./choices.ts";
+import {
+  COMPLETION_TOKENS_DEFAULT,
+  completionPrompts,
+  type CompletionRequest,
+} from "./completions.ts";
+import { embeddingInputs, type EmbeddingRequest } from "./embeddings.ts";
+import { messageText } from "./message.ts";
+import type { TextInput } from "./prompt-inputs.ts";
 
 const encoder = new TextEncoder();
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { chatHold, promptTokensMax } from "./estimate-tokens.ts";
+import { chatHold, promptTokensMax } from "./request-holds.ts";
 
 const user = (content: string) => ({ role: "user" as const, content });
 
