@@ -49,6 +49,7 @@ describe("UsageJournal", () => {
     expect(journal.pending(0, 10)).toEqual({
       epoch: 6_000,
       lastPosition: 1,
+      acked: [],
       records: [
         {
           tenant_id: "ten_a",

@@ -30,6 +30,8 @@ export interface PendingRecords {
   readonly epoch: number;
   readonly records: readonly UsageRecord[];
   readonly lastPosition: number;
+  /** Up to which number each tenant's records of the epoch are acknowledged; those with none are absent. */
+  readonly acked: readonly { readonly tenant_id: string; readonly seq: number }[];
 }
 
 type RecordRow = Omit<UsageRecord, "final"> & { readonly position: number; readonly epoch: number };
@@ -58,6 +60,9 @@ ORDER BY position LIMIT ?`;
 const OLDEST_EPOCH_SQL = `
 SELECT epoch FROM usage_records WHERE acked_at_ms IS NULL AND position > ? ORDER BY epoch LIMIT 1`;
 
+const FIRST_UNACKED_SQL = `
+SELECT seq FROM usage_records WHERE acked_at_ms IS NULL AND epoch = ? AND tenant_id = ? ORDER BY position LIMIT 1`;
+
 const ACK_SQL = `
 UPDATE usage_records SET acked_at_ms = ?
 WHERE epoch = ? AND tenant_id = ? AND seq <= ? AND acked_at_ms IS NULL`;
@@ -73,6 +78,7 @@ export class UsageRecordRows {
   readonly #insert;
   readonly #pending;
   readonly #oldestEpoch;
+  readonly #firstUnacked;
   readonly #ack;
   readonly #prune;
   readonly #countUnacked;
@@ -82,6 +88,7 @@ export class UsageRecordRows {
     this.#insert = database.prepare<[Record<string, string | number | null>]>(INSERT_SQL);
     this.#pending = database.prepare<[number, number, number], RecordRow>(PENDING_SQL);
     this.#oldestEpoch = database.prepare<[number], { epoch: number }>(OLDEST_EPOCH_SQL);
+    this.#firstUnacked = database.prepare<[number, string], { seq: number }>(FIRST_UNACKED_SQL);
     this.#ack = database.prepare<[number, number, string, number]>(ACK_SQL);
     this.#prune = database.prepare<[]>(PRUNE_SQL);
     this.#countUnacked = database.prepare<[], { unacked: number }>(
@@ -125,7 +132,17 @@ export class UsageRecordRows {
       ...record,
       final: true,
     }));
-    return { epoch, records, lastPosition: rows.at(-1)?.position ?? afterPosition };
+    const lastPosition = rows.at(-1)?.position ?? afterPosition;
+    return { epoch, records, lastPosition, acked: this.#ackedOf(epoch, records) };
+  }
+
+  #ackedOf(epoch: number, records: readonly UsageRecord[]): PendingRecords["acked"] {
+    const tenantIds = [...new Set(records.map((record) => record.tenant_id))];
+    return tenantIds.flatMap((tenantId) => {
+      // Acknowledgements are for all numbers up to one.
+      const first = this.#firstUnacked.get(epoch, tenantId)?.seq ?? 1;
+      return first === 1 ? [] : [{ tenant_id: tenantId, seq: first - 1 }];
+    });
   }
 
   /** Marks a tenant's records up to `seq` as acknowledged; returns how many were not before. */

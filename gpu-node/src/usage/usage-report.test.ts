@@ -73,6 +73,26 @@ describe("UsageReport", () => {
     report.linkDown();
   });
 
+  it("says up to where the tenants of a frame were acknowledged, those that were at all", () => {
+    finish(2, "ten_a");
+    finish(1, "ten_b");
+    const report = makeReport();
+    report.linkUp((frame) => sent.push(frame));
+    expect(sent[0]?.acked).toBeUndefined();
+    const ack = { type: "ack", epoch: 1_000 } as const;
+    report.acked({ ...ack, watermarks: [{ tenant_id: "ten_a", seq: 1 }] });
+    finish(1, "ten_c");
+    report.linkDown();
+    report.linkUp((frame) => sent.push(frame));
+    expect(sent[1]?.records.map((record) => [record.tenant_id, record.seq])).toEqual([
+      ["ten_a", 2],
+      ["ten_b", 1],
+      ["ten_c", 1],
+    ]);
+    expect(sent[1]?.acked).toEqual([{ tenant_id: "ten_a", seq: 1 }]);
+    report.linkDown();
+  });
+
   it("sends everything again after a reconnect", () => {
     finish(1);
     const report = makeReport();

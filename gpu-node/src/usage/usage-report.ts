@@ -80,11 +80,17 @@ export class UsageReport {
     if (!this.#send) return;
     const pending = this.#nextPending();
     if (!pending) return;
-    const { epoch, records, lastPosition } = pending;
+    const { epoch, records, lastPosition, acked } = pending;
     const unacked = new Map(records.map((record) => [record.tenant_id, record.seq]));
     this.#batch = { epoch, unacked, lastPosition };
     this.#timer = setTimeout(() => this.#timedOut(), this.#ackTimeoutMs);
-    this.#send({ type: "usage", node_id: this.#nodeId, epoch, records: [...records] });
+    this.#send({
+      type: "usage",
+      node_id: this.#nodeId,
+      epoch,
+      records: [...records],
+      ...(acked.length === 0 ? {} : { acked: [...acked] }),
+    });
   }
 
   #nextPending() {

@@ -9,7 +9,9 @@ import { logEvent, reasonOf } from "../log.ts";
 import { withTimeout } from "../retry.ts";
 import type { NodeLink } from "./node-link.ts";
 
-type Batch = Pick<UsageFrame, "epoch" | "records">;
+type Batch = Pick<UsageFrame, "epoch" | "records"> & {
+  readonly acked: NonNullable<UsageFrame["acked"]>;
+};
 
 export class UsageRelay {
   readonly #link: Pick<NodeLink, "nodeId" | "send">;
@@ -61,15 +63,17 @@ export class UsageRelay {
       if (epoch !== first.epoch || !fits) break;
       frames += 1;
     }
-    const records = this.#waiting.splice(0, frames).flatMap((frame) => frame.records);
+    const taken = this.#waiting.splice(0, frames);
+    const records = taken.flatMap((frame) => frame.records);
+    const acked = taken.flatMap((frame) => frame.acked ?? []);
     this.#waitingRecords -= records.length;
-    return { epoch: first.epoch, records };
+    return { epoch: first.epoch, records, acked };
   }
 
-  async #commit({ epoch, records }: Batch): Promise<void> {
+  async #commit({ epoch, records, acked }: Batch): Promise<void> {
     const { nodeId } = this.#link;
     try {
-      const commit = this.#intake().commit({ nodeId, epoch, records });
+      const commit = this.#intake().commit({ nodeId, epoch, records, acked });
       const { watermarks } = await withTimeout(commit, COMMIT_TIMEOUT_MS);
       if (watermarks.length === 0) return;
       this.#link.send({ type: "ack", epoch, watermarks: [...watermarks] });

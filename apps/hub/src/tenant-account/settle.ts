@@ -1,6 +1,7 @@
 // E6, bill, second half: applies usage records past the watermark of their (node, epoch), in one transaction:
 // attempts, spend, credits, alerts, the ledger outbox and the watermark itself together or not at all. Invariant: a record is
-// applied at most once however often and in whatever order batches come; a gap stops the batch.
+// applied at most once however often and in whatever order batches come; a gap stops the batch, unless the node was
+// told that what is missing had arrived.
 import { applyRecord, ledgerEntry, type LedgerEntry, type UsageAttempt } from "@fairlane/ledger";
 import type { SettleBatch, UsageRecord } from "@fairlane/protocol";
 import { logEvent } from "../log.ts";
@@ -44,7 +45,15 @@ export function settle(books: Books, batch: SettleBatch, nowMs: number): Settlem
   const settlement = books.storage.transactionSync((): Settlement => {
     // 2. What continues the sequence.
     const known = books.watermarks.read(source);
-    const records = continuing(batch.records, known);
+    const { afterSeq = known } = batch;
+    if (afterSeq > known) {
+      logEvent("error", "usage_gap_accepted", {
+        ...source,
+        firstSeq: known + 1,
+        lastSeq: afterSeq,
+      });
+    }
+    const records = continuing(batch.records, Math.max(known, afterSeq));
     const last = records.at(-1);
     if (!last) return { watermark: known, entries: [] };
     // 3. Apply.

@@ -1,6 +1,7 @@
 // Owns the durable records that wait for their account: packs of consecutive records of one (tenant, node, epoch),
 // and the watermarks of what was ever taken. Invariant: a record is in at most one pack, packs of a source are in
-// order and without a gap between them, and a pack leaves only once its account has settled it.
+// order and without a gap between them but for what was acknowledged before, and a pack leaves only once its account has
+// settled it.
 import { assert } from "@fairlane/base";
 import type { CommitBatch, SettleBatch, UsageRecord } from "@fairlane/protocol";
 import { INTAKE_PACKS_MAX, PACKS_PER_BATCH_MAX, SETTLE_RECORDS_MAX } from "../limits.ts";
@@ -23,6 +24,7 @@ CREATE INDEX IF NOT EXISTS packs_by_tenant ON packs (tenant_id, id);
 interface PackRow extends Record<string, SqlStorageValue> {
   readonly node_id: string;
   readonly epoch: number;
+  readonly last_seq: number;
   readonly record_count: number;
   readonly records: string;
 }
@@ -52,7 +54,8 @@ export class PackStore {
 
   /**
    * Takes what continues each tenant's sequence: a record at or below the watermark is ignored, a gap ends the
-   * tenant's run. Takes nothing while the store is full.
+   * tenant's run. What the node says was acknowledged to it counts as taken: this object has lost it, or another one
+   * took it. Takes nothing while the store is full.
    * @returns the watermarks of the batch's tenants, of those that have one
    */
   commit(batch: CommitBatch): readonly { readonly tenant_id: string; readonly seq: number }[] {
@@ -67,7 +70,9 @@ export class PackStore {
         const known = this.#watermarks.read(source);
         // Of a closed epoch everything counts as taken, so that its node stops sending it.
         if (known === EPOCH_CLOSED) return { tenant_id: tenantId, seq: records.at(-1)?.seq ?? 0 };
-        const run = isFull ? [] : continuing(records, known);
+        const afterSeq = Math.max(known, ackedSeq(batch, tenantId));
+        if (afterSeq > known) logEvent("error", "usage_state_lost", { ...source, known, afterSeq });
+        const run = isFull ? [] : continuing(records, afterSeq);
         const last = run.at(-1);
         if (!last) return known === 0 ? [] : { tenant_id: tenantId, seq: known };
         this.#watermarks.raise(source, last.seq);
@@ -84,7 +89,7 @@ export class PackStore {
   next(tenantId: string): SettleBatch | undefined {
     const rows = this.#storage.sql
       .exec<PackRow>(
-        `SELECT node_id, epoch, record_count, records FROM packs
+        `SELECT node_id, epoch, last_seq, record_count, records FROM packs
          WHERE tenant_id = ? ORDER BY id LIMIT ${PACKS_PER_BATCH_MAX}`,
         tenantId,
       )
@@ -93,14 +98,18 @@ export class PackStore {
     if (!first) return undefined;
     const { node_id: nodeId, epoch } = first;
     const records: UsageRecord[] = [];
+    const afterSeq = first.last_seq - first.record_count;
+    let lastSeq = afterSeq;
     for (const row of rows) {
       const isOther = row.node_id !== nodeId || row.epoch !== epoch;
       const isFull = records.length > 0 && records.length + row.record_count > SETTLE_RECORDS_MAX;
-      if (isOther || isFull) break;
+      const continues = row.last_seq - row.record_count === lastSeq;
+      if (isOther || isFull || !continues) break;
+      lastSeq = row.last_seq;
       // Written by #insert below.
       records.push(...(JSON.parse(row.records) as UsageRecord[]));
     }
-    return { nodeId, epoch, records };
+    return { nodeId, epoch, afterSeq, records };
   }
 
   /** Drops what the account has settled: packs of the source up to its watermark. Returns how many. */
@@ -132,6 +141,11 @@ export class PackStore {
       JSON.stringify(records),
     );
   }
+}
+
+/** Up to where the node's records of the tenant were acknowledged, as it says; 0 for not at all. */
+function ackedSeq({ acked = [] }: CommitBatch, tenantId: string): number {
+  return acked.reduce((max, one) => (one.tenant_id === tenantId ? Math.max(max, one.seq) : max), 0);
 }
 
 /** Records by tenant, ascending. */

@@ -171,3 +171,67 @@ describe("a crash", () => {
     expect(await runDurableObjectAlarm(accountOf(tenantId))).toBe(false);
   });
 });
+
+describe("usage after a loss of the hub's storage", () => {
+  const send = (node: TestNode, tenantId: string, frame: { seqs: number[]; acked?: number }) => {
+    const records = frame.seqs.map((seq) => recordOf(tenantId, seq));
+    const { nodeId } = node;
+    const acked = [{ tenant_id: tenantId, seq: frame.acked ?? 0 }];
+    node.send({
+      type: "usage",
+      node_id: nodeId,
+      epoch: 1,
+      records,
+      ...(frame.acked === undefined ? {} : { acked }),
+    });
+  };
+
+  const linkedNode = async () => {
+    const tenantId = uniqueId("ten");
+    await makeAccount(tenantId);
+    const node = await TestNode.link(freshHub(), uniqueId("node"));
+    send(node, tenantId, { seqs: [1, 2] });
+    await node.next("ack");
+    await expect.poll(() => seqsOf(tenantId)).toEqual([1, 2]);
+    return { tenantId, node };
+  };
+
+  it("goes on where the node was told, when the intake has lost it", async () => {
+    const { tenantId, node } = await linkedNode();
+    await runInDurableObject(intake(), (_, { storage }) => {
+      storage.sql.exec("DELETE FROM watermarks WHERE tenant_id = ?", tenantId);
+    });
+    // Without the node's word for it a gap stays one.
+    send(node, tenantId, { seqs: [3] });
+    send(node, tenantId, { seqs: [3, 4], acked: 2 });
+    const { watermarks } = await node.next("ack");
+    expect(watermarks).toEqual([{ tenant_id: tenantId, seq: 4 }]);
+    await expect.poll(() => seqsOf(tenantId)).toEqual([1, 2, 3, 4]);
+    expect(await spendOf(tenantId)).toEqual({ entries: 4, spent: 88_000 });
+  });
+
+  it("goes on when packs that were not settled are lost with it, and bills the rest", async () => {
+    const { tenantId, node } = await linkedNode();
+    await runInDurableObject(intake(), (_, { storage }) => {
+      // As if 3 had been taken, acknowledged and lost.
+      storage.sql.exec("DELETE FROM watermarks WHERE tenant_id = ?", tenantId);
+    });
+    send(node, tenantId, { seqs: [4, 5], acked: 3 });
+    expect((await node.next("ack")).watermarks).toEqual([{ tenant_id: tenantId, seq: 5 }]);
+    await expect.poll(() => seqsOf(tenantId)).toEqual([1, 2, 4, 5]);
+    // What comes late of the gap is taken for settled.
+    send(node, tenantId, { seqs: [3, 6], acked: 5 });
+    expect((await node.next("ack")).watermarks).toEqual([{ tenant_id: tenantId, seq: 6 }]);
+    await expect.poll(() => seqsOf(tenantId)).toEqual([1, 2, 4, 5, 6]);
+  });
+
+  it("goes on when the account has lost what it settled", async () => {
+    const { tenantId, node } = await linkedNode();
+    await runInDurableObject(accountOf(tenantId), (_, { storage }) => {
+      storage.sql.exec("DELETE FROM watermarks");
+    });
+    send(node, tenantId, { seqs: [3] });
+    await node.next("ack");
+    await expect.poll(() => seqsOf(tenantId)).toEqual([1, 2, 3]);
+  });
+});

@@ -101,6 +101,8 @@ export interface TenantAccountRpc extends AccountAccessRpc {
 export interface SettleBatch {
   readonly nodeId: string;
   readonly epoch: number;
+  /** Everything up to here was acknowledged to the node: what the account lacks of it will not come again. */
+  readonly afterSeq?: number;
   /** Of one tenant, ascending by seq, without a gap. */
   readonly records: readonly UsageRecord[];
 }

@@ -136,6 +136,8 @@ export interface CommitBatch {
   readonly nodeId: string;
   readonly epoch: number;
   readonly records: readonly UsageRecord[];
+  /** What the node says was acknowledged to it of these tenants. */
+  readonly acked?: readonly { readonly tenant_id: string; readonly seq: number }[];
 }
 
 /** The RPC surface of UsageIntake. */

@@ -94,6 +94,7 @@ const nodeFrames = {
     type: fc.constant("usage" as const),
     node_id: name,
     epoch: positive,
+    acked: fc.array(fc.record({ tenant_id: name, seq: positive }), { maxLength: 3 }),
     records: fc.array(
       fc.record({
         tenant_id: name,

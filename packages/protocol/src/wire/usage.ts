@@ -40,6 +40,14 @@ export const usageFrame = z.object({
   /** The epoch that wrote the records: an earlier one than the link's after a crash. */
   epoch: z.int().positive(),
   records: z.array(usageRecord).min(1).max(USAGE_RECORDS_MAX),
+  /**
+   * Up to which `seq` a hub has acknowledged this epoch's records, of the tenants in `records` that have any. A hub that
+   * has lost its state goes on from there.
+   */
+  acked: z
+    .array(z.object({ tenant_id: id, seq: z.int().positive() }))
+    .max(USAGE_RECORDS_MAX)
+    .optional(),
 });
 
 export const ackFrame = z.object({
