@@ -4,6 +4,7 @@ import type { ControlDb, LedgerDb, LedgerMap } from "@fairlane/db";
 import type { HubGrant, RateState, TenantAccountRpc } from "@fairlane/protocol";
 import type { Context } from "hono";
 import type { AdapterNames } from "./adapters/adapter-names.ts";
+import type { ClaimedKey } from "./admission/idempotent-hit.ts";
 import type { EdgeConfig, RegionHubStub } from "./env.ts";
 
 /** Everything a route may use; made once by index.ts. */
@@ -23,6 +24,8 @@ export interface EdgeEnv {
     startedMs: number;
     /** The tenant's limits after admission; null until it is known who asks. */
     rates: RateState | null;
+    /** Of a request with an Idempotency-Key. */
+    idempotency: ClaimedKey | null;
     /** Of a request under a hard budget. */
     grant: HubGrant | null;
   };

@@ -37,6 +37,14 @@ export const REQUESTS_PER_MINUTE_DEFAULT = 600;
 export const REQUESTS_PER_MINUTE_MAX = 1_000_000;
 export const TOKENS_PER_MINUTE_DEFAULT = 1_000_000;
 export const TOKENS_PER_MINUTE_MAX = 1_000_000_000;
+/** Characters of an Idempotency-Key: a UUID has 36. */
+export const IDEMPOTENCY_KEY_CHARS_MAX = 255;
+/** How long an answer is kept for its key. */
+export const IDEMPOTENCY_TTL_MS = 24 * 3_600_000;
+/** One wait for a running request; then the account is asked again. */
+export const IDEMPOTENCY_WAIT_MS = 5_000;
+/** Requests with the same key that are waited for and fail, before the client is told. */
+export const IDEMPOTENCY_TRIES_MAX = 3;
 /** Projects and keys with limits in one change: each is looked up once. */
 export const SCOPE_LIMITS_MAX = 100;
 /** Budgets of a tenant: each is looked at with every admission and settlement of its scope. */

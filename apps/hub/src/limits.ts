@@ -136,6 +136,14 @@ export const CANCEL_WORK_TIMEOUT_MS = 2_000;
 export const PRICE_VERSIONS_MAX = 256;
 /** Reservations held at once, whatever the tenant's parallel limit says. */
 export const HOLDS_MAX = 10_000;
+/** Idempotency keys that an account remembers: about 300 bytes each, 3 MB. */
+export const IDEMPOTENCY_KEYS_MAX = 10_000;
+/** For how long: a client that comes back after a day starts anew. */
+export const IDEMPOTENCY_KEPT_MS = 24 * 3_600_000;
+/** Requests that wait for others with their key at the same time; more ask again. */
+export const IDEMPOTENCY_WAITERS_MAX = 1_000;
+/** One wait: shorter than what callers of an object give up after. */
+export const IDEMPOTENCY_WAIT_MS_MAX = 10_000;
 /** Output tokens of each answer that a request under a hard budget holds money for at first, and with each renewal. */
 export const GRANT_OUTPUT_TOKENS = 512;
 /** Days of spend that are kept for budgets: the longest window and some. */

@@ -59,6 +59,13 @@ export const ERROR_CODES = {
   method_not_allowed: user(405, "the route exists and does not take this method"),
   already_exists: user(409, "a resource with this id exists", false),
   key_revoked: user(409, "a revoked key cannot be changed", false),
+  idempotency_key_conflict: user(409, "the key was used with another request", false),
+  idempotency_in_progress: user(409, "the request with this key still runs", true),
+  idempotency_result_lost: user(
+    409,
+    "the request with this key ran, and its answer is lost",
+    false,
+  ),
   too_many_credits: user(409, "the account keeps as many grants of credit as it may", false),
   too_many_keys: user(409, "the tenant has as many live keys as it may", false),
   too_many_adapters: user(
@@ -78,6 +85,10 @@ export const ERROR_CODES = {
   },
   too_many_parallel_requests: {
     ...user(429, "the tenant runs as many requests as it may", true),
+    type: "rate_limit_exceeded",
+  },
+  too_many_idempotency_keys: {
+    ...user(429, "the account remembers as many keys as it may", true),
     type: "rate_limit_exceeded",
   },
   budget_exceeded: {

@@ -153,6 +153,7 @@ export type {
   GrantAsk,
   TokenGrant,
 } from "./rpc/funds.ts";
+export type { IdempotencyInput, IdempotencyState, IdempotentRef } from "./rpc/idempotency.ts";
 export type {
   AnswerKind,
   CommitBatch,

@@ -6,6 +6,8 @@ import {
   type AdmitInput,
   type AdmitOutcome,
   type ApiKeyClaim,
+  type HoldInput,
+  type IdempotencyInput,
   type Principal,
 } from "@fairlane/protocol";
 import { hideKeyState } from "../auth/authenticate.ts";
@@ -14,6 +16,7 @@ import { accountOf, type EdgeContext, type EdgeDependencies } from "../edge-cont
 import { logFailure } from "../errors/log-failure.ts";
 import { ACCOUNT_TIMEOUT_MS } from "../limits.ts";
 import { ACCOUNT_UNAVAILABLE } from "./account-unavailable.ts";
+import { IdempotentHit, type ClaimedKey } from "./idempotent-hit.ts";
 import { releaseHoldIf } from "./release-hold.ts";
 import { withTimeout } from "../with-timeout.ts";
 
@@ -28,10 +31,16 @@ export async function admit(
   const requestId = context.get("requestId");
   const clientIp = clientAddress(context.req.raw.headers, deps.config.clientAddress);
   const { scope, hold, wanted } = ask;
-  const input = { ...ask.claim, requestId, scope, hold, wanted, clientIp };
+  const idempotency = context.get("idempotency");
+  const input = {
+    ...ask.claim,
+    ...{ requestId, scope, hold, wanted, clientIp },
+    ...(idempotency === null || hold === null ? {} : { idempotency: keyOf(idempotency) }),
+  };
   const outcome = await askAccount(deps, input);
   context.set("rates", outcome.rates);
   if (outcome.ok) {
+    noteClaim(context, outcome, hold);
     context.set("grant", grantOf(hold, outcome.grantTokens));
     return outcome.principal;
   }
@@ -41,6 +50,24 @@ export async function admit(
     releaseHoldIf(context, deps, { tenantId, isRefused: Promise.resolve(true) });
   }
   throw AppError.of(hideKeyState(outcome.error));
+}
+
+function keyOf({ keyHash, bodyHash }: ClaimedKey): IdempotencyInput {
+  return { keyHash, bodyHash };
+}
+
+/** Notes that the request has its key now; throws when another one has it. */
+function noteClaim(
+  context: EdgeContext,
+  outcome: Extract<AdmitOutcome, { readonly ok: true }>,
+  hold: HoldInput | null,
+): void {
+  const idempotency = context.get("idempotency");
+  if (idempotency === null || hold === null) return;
+  const { principal, idempotent } = outcome;
+  if (idempotent)
+    throw new IdempotentHit({ ...idempotent, principal, keyHash: idempotency.keyHash });
+  context.set("idempotency", { ...idempotency, principal });
 }
 
 async function askAccount(deps: EdgeDependencies, input: AdmitInput): Promise<AdmitOutcome> {

@@ -25,7 +25,8 @@ export async function readJson(
   }
 }
 
-async function readBytes(
+/** The body's bytes, or why there are none. */
+export async function readBytes(
   request: Request,
   bytesMax: number,
 ): Promise<Result<Uint8Array, ErrorValue>> {

@@ -23,6 +23,7 @@ export function responseHead(deps: EdgeDependencies) {
     context.set("requestId", requestId);
     context.set("rates", null);
     context.set("grant", null);
+    context.set("idempotency", null);
 
     await next();
 

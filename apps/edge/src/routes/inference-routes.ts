@@ -4,6 +4,7 @@ import {
   completionRequestSchema,
   embeddingRequestSchema,
 } from "@fairlane/protocol";
+import { idempotent } from "../admission/idempotency.ts";
 import type { EdgeDependencies } from "../edge-context.ts";
 import { chatCompletionsRoute } from "../http/chat-completions.ts";
 import { completionsRoute } from "../http/completions.ts";
@@ -28,7 +29,7 @@ export function inferenceRoutes(deps: EdgeDependencies): readonly Route[] {
         body: chatRequestSchema,
         streams: true,
       },
-      handler: chatCompletionsRoute(deps),
+      handler: idempotent(deps, chatCompletionsRoute(deps)),
     },
     {
       method: "POST",
@@ -40,14 +41,14 @@ export function inferenceRoutes(deps: EdgeDependencies): readonly Route[] {
         body: completionRequestSchema,
         streams: true,
       },
-      handler: completionsRoute(deps),
+      handler: idempotent(deps, completionsRoute(deps)),
     },
     {
       method: "POST",
       path: "/v1/embeddings",
       access,
       docs: { summary: "Embed texts", tag: "Inference", body: embeddingRequestSchema },
-      handler: embeddingsRoute(deps),
+      handler: idempotent(deps, embeddingsRoute(deps)),
     },
     ...responseRoutes(deps),
     ...messageRoutes(deps),

@@ -13,6 +13,7 @@ import type {
 import { GRANT_OUTPUT_TOKENS, RETRY_AFTER_MS } from "../limits.ts";
 import type { AccountLimits } from "./account-limits.ts";
 import { neededNanoUsd, type Funds } from "./funds.ts";
+import type { IdempotencyKeys, KnownKey } from "./idempotency.ts";
 import { keyRefusal } from "./key-refusal.ts";
 import type { KeyRing } from "./keys.ts";
 import { parallelError, rateError } from "./limit-error.ts";
@@ -24,6 +25,7 @@ export interface Account {
   readonly keys: KeyRing;
   readonly limits: AccountLimits;
   readonly funds: Funds;
+  readonly idempotency: IdempotencyKeys;
   readonly tenantSalt: string;
   readonly retainedKey: string;
 }
@@ -40,19 +42,54 @@ export function admit(account: Account, input: AdmitInput, nowMs: number): Admit
   const refused = keyRefusal(key, input, nowMs);
   if (refused) return { ok: false, error: refused, rates: null };
   if (!config.active) return refusal("tenant_suspended", "The account is suspended.");
-  // 3. The limits. The same request asked again (its answer was lost) takes nothing again.
+  // 3. Whether another request has its idempotency key: then it is told of that one instead.
+  const claim = claimOf(key, input);
+  const known = claim && account.idempotency.find(claim, nowMs);
+  if (known && known.kind !== "free") return knownKey(account, { key, known }, nowMs);
+  // 4. The limits. The same request asked again (its answer was lost) takes nothing again.
   reapHolds(limits, config.tenantId, nowMs);
   const isRepeated = limits.holds.has(input.requestId);
   const wanted = { key, hold: input.hold, nanoUsd: firstNanoUsd(config, input.hold) };
   const error = isRepeated ? null : limitError(account, wanted, nowMs);
   if (error) return { ok: false, error, rates: limits.rates(key, nowMs) };
-  // 4. Taken.
+  // 5. Taken.
   if (!isRepeated) take(account, { ...wanted, requestId: input.requestId }, nowMs);
+  if (claim) account.idempotency.claim(claim, claim.leaseUntilMs, nowMs);
   return {
     ok: true,
     principal: principalOf(account, key),
     rates: limits.rates(key, nowMs),
     grantTokens: limits.holds.get(input.requestId)?.grantTokens ?? null,
+  };
+}
+
+/** The key that a request comes with, if it computes anything. */
+function claimOf({ projectId }: AccountKey, { idempotency, hold, requestId }: AdmitInput) {
+  if (!idempotency || hold === null) return undefined;
+  return { ...idempotency, projectId, requestId, leaseUntilMs: hold.leaseUntilMs };
+}
+
+/** A replay counts as one request, and takes nothing else. */
+function knownKey(
+  account: Account,
+  found: { readonly key: AccountKey; readonly known: Exclude<KnownKey, { readonly kind: "free" }> },
+  nowMs: number,
+): AdmitOutcome {
+  const { limits } = account;
+  const { key, known } = found;
+  if (known.kind === "refused") {
+    return { ok: false, error: known.error, rates: limits.rates(key, nowMs) };
+  }
+  const error = rateError(limits.scopesOf(key), unitsOf(null), nowMs);
+  if (error) return { ok: false, error, rates: limits.rates(key, nowMs) };
+  limits.takeRequest({ projectId: key.projectId, keyId: key.keyId }, nowMs);
+  const { requestId, state } = known;
+  return {
+    ok: true,
+    principal: principalOf(account, key),
+    rates: limits.rates(key, nowMs),
+    grantTokens: null,
+    idempotent: { requestId, state },
   };
 }
 

@@ -4,7 +4,6 @@
 import { DurableObject } from "cloudflare:workers";
 import { macFields, toHex } from "@fairlane/base";
 import { appendLedgerEntries, openLedgerDb, retainedKeyOf } from "@fairlane/db";
-import type { LedgerEntry } from "@fairlane/ledger";
 import type {
   AccountConfig,
   AccountKey,
@@ -16,6 +15,8 @@ import type {
   CreditOutcome,
   FundsState,
   GrantAsk,
+  IdempotencyState,
+  IdempotentRef,
   KeyManager,
   KeyOutcome,
   KeyRotation,
@@ -26,7 +27,7 @@ import type {
   TokenGrant,
 } from "@fairlane/protocol";
 import { hubConfig, type HubEnv } from "../env.ts";
-import { LEDGER_TIMEOUT_MS, OUTBOX_DELAY_MS } from "../limits.ts";
+import { IDEMPOTENCY_WAIT_MS_MAX, LEDGER_TIMEOUT_MS, OUTBOX_DELAY_MS } from "../limits.ts";
 import { logEvent, reasonOf } from "../log.ts";
 import { withTimeout } from "../retry.ts";
 import { systemClock } from "../system-clock.ts";
@@ -41,14 +42,16 @@ import { cancelWork } from "./cancel-work.ts";
 import { CreditStore } from "./credit-store.ts";
 import { Deliveries } from "./deliveries.ts";
 import { Funds } from "./funds.ts";
+import { fundsState } from "./funds-state.ts";
 import { renewGrant } from "./grant.ts";
+import { IdempotencyKeys } from "./idempotency.ts";
 import { KeyRing } from "./keys.ts";
 import { KeyUses } from "./key-uses.ts";
-import type { BucketUnits } from "./limit-scope.ts";
 import { Outbox } from "./outbox.ts";
 import { sendWebhook, webhookSecret } from "./send-webhook.ts";
 import { settle, type Books } from "./settle.ts";
 import { SpendStore } from "./spend.ts";
+import { usedBy } from "./used-by.ts";
 import { WebhookOutbox } from "./webhook-outbox.ts";
 
 const SALT_DOMAIN = "fairlane-tenant-salt-v1";
@@ -62,6 +65,7 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
   #limits: AccountLimits | undefined;
   #derived: { readonly tenantSalt: string; readonly retainedKey: string } | undefined;
   readonly #funds: Funds;
+  readonly #idempotency: IdempotencyKeys;
   readonly #deliveries: Deliveries;
   #alarmMs: number | undefined;
 
@@ -82,6 +86,7 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
     this.#keyUses = new KeyUses(storage.sql, (keyId) => this.#keys.has(keyId));
     const { config } = this.#books.configs;
     this.#covers = new CoverStore(storage.sql);
+    this.#idempotency = new IdempotencyKeys(storage.sql);
     this.#bootMs = systemClock.nowMs();
     this.#funds = new Funds(this.#books.spend, this.#books.credits);
     if (config) this.#limits = this.#newLimits(config, this.#bootMs);
@@ -157,7 +162,8 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
       if (!config || !limits) return refusal("invalid_api_key", "The API key is not valid.");
       // Of the account's own tenant, not of whom the caller claims to be.
       this.#derived ??= await this.#derivedOf(config.tenantId);
-      const account = { config, keys: this.#keys, limits, funds: this.#funds, ...this.#derived };
+      const parts = { keys: this.#keys, funds: this.#funds, idempotency: this.#idempotency };
+      const account = { config, limits, ...parts, ...this.#derived };
       return decide(account, systemClock.nowMs());
     } catch (error) {
       logEvent("error", "admission_failed", {
@@ -187,7 +193,7 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
       const nowMs = systemClock.nowMs();
       const { watermark, entries } = settle(this.#books, batch, nowMs);
       for (const entry of entries) {
-        this.#limits?.settle(this.#usedBy(entry), nowMs);
+        this.#limits?.settle(usedBy(entry, this.#bootMs), nowMs);
       }
       if (entries.length > 0) this.#deliveries.entriesAdded(OUTBOX_DELAY_MS);
       this.#armAlarm();
@@ -196,6 +202,18 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
       logEvent("error", "settlement_failed", { tenantId, nodeId, epoch, reason: reasonOf(error) });
       return { watermark: this.#books.watermarks.read({ tenantId, nodeId, epoch }) };
     }
+  }
+
+  async finishIdempotent(ref: IdempotentRef): Promise<void> {
+    this.#idempotency.finish(ref);
+  }
+
+  async forgetIdempotent(ref: IdempotentRef): Promise<void> {
+    this.#idempotency.forget(ref);
+  }
+
+  async awaitIdempotent(ref: IdempotentRef, waitMs: number): Promise<IdempotencyState> {
+    return this.#idempotency.wait(ref, Math.min(waitMs, IDEMPOTENCY_WAIT_MS_MAX));
   }
 
   async renewGrants(asks: readonly GrantAsk[]): Promise<readonly TokenGrant[]> {
@@ -214,22 +232,9 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
   }
 
   async funds(): Promise<FundsState> {
-    const nowMs = systemClock.nowMs();
-    const { config } = this.#books.configs;
-    const { credits, spend } = this.#books;
-    const heldOf = (scopeId: string) => this.#limits?.heldNanoUsd(scopeId, nowMs) ?? 0;
-    const heldNanoUsd = config ? heldOf(config.tenantId) : 0;
-    const creditNanoUsd = credits.leftNanoUsd(heldNanoUsd, nowMs);
-    const { spentNanoUsd } = spend.read();
-    return {
-      prepaid: config?.prepaid ?? false,
-      spentNanoUsd,
-      heldNanoUsd,
-      creditNanoUsd,
-      owedNanoUsd: spentNanoUsd - credits.usedNanoUsd,
-      budgets: this.#funds.states(heldOf, nowMs),
-      credits: credits.grants,
-    };
+    const { configs, credits, spend } = this.#books;
+    const parts = { config: configs.config, credits, spend, funds: this.#funds };
+    return fundsState({ ...parts, limits: this.#limits }, systemClock.nowMs());
   }
 
   async webhookSecret(): Promise<string> {
@@ -264,17 +269,6 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
     await sendWebhook({ url, saltSecret, tenantId }, { ...event, atMs: systemClock.nowMs() });
   }
 
-  #usedBy(entry: LedgerEntry) {
-    const { requestId, projectId, keyId } = entry;
-    return {
-      requestId,
-      caller: { projectId, keyId },
-      units: unitsUsed(entry),
-      nanoUsd: entry.billedNanoUsd,
-      mayBeOrphan: entry.attempt === 1 && entry.receivedAtMs <= this.#bootMs,
-    };
-  }
-
   async #derivedOf(tenantId: string) {
     const { saltSecret } = hubConfig(this.env);
     return {
@@ -282,12 +276,4 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
       retainedKey: await retainedKeyOf(saltSecret, tenantId),
     };
   }
-}
-
-/** What a request took of the tenant's tokens per minute; what was computed twice counts once. */
-function unitsUsed(entry: LedgerEntry): BucketUnits {
-  const positions = entry.computedPromptTokens + entry.computedCachedTokens;
-  const inputTokens = Math.min(entry.promptTokens, positions);
-  const outputTokens = entry.computedOutputTokens;
-  return { requests: 1, tokens: inputTokens + outputTokens, inputTokens, outputTokens };
 }

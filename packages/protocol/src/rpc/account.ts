@@ -5,6 +5,7 @@ import type { ErrorValue } from "../app-error.ts";
 import type { UsageRecord } from "../wire/usage.ts";
 import type { AccountAccessRpc } from "./account-access.ts";
 import type { AccountConfig } from "./account-config.ts";
+import type { IdempotencyInput, IdempotencyState, IdempotentRef } from "./idempotency.ts";
 import type { CreditInput, CreditOutcome, FundsState, GrantAsk, TokenGrant } from "./funds.ts";
 
 /** What the edge knows when it asks: the key's claim by its MAC, and bounds of what the request may take. */
@@ -18,6 +19,8 @@ export interface AdmitInput {
   readonly clientIp?: string | undefined;
   /** What a request that computes asks for; checked against the key's lists. */
   readonly wanted?: Wanted | undefined;
+  /** Claimed for the request when it is let in; only together with a hold. */
+  readonly idempotency?: IdempotencyInput | undefined;
   /** Null for routes that compute nothing: they are authorised and counted, and hold no tokens. */
   readonly hold: HoldInput | null;
 }
@@ -77,6 +80,11 @@ export type AdmitOutcome =
       readonly rates: RateState;
       /** Output tokens of each answer that money is held for; null when none is bounded. */
       readonly grantTokens: number | null;
+      /** The request that has the key already: nothing was held, and nothing is to be computed. */
+      readonly idempotent?: {
+        readonly requestId: string;
+        readonly state: "running" | "finished";
+      };
     }
   | { readonly ok: false; readonly error: ErrorValue; readonly rates: RateState | null };
 
@@ -87,6 +95,12 @@ export interface TenantAccountRpc extends AccountAccessRpc {
   admit(input: AdmitInput): Promise<AdmitOutcome>;
   /** Gives a hold back for a request that no node accepted. Idempotent; unknown ids are ignored. */
   release(requestId: string): Promise<void>;
+  /** The answer of a request that claimed a key is kept: it is replayed from now on. */
+  finishIdempotent(ref: IdempotentRef): Promise<void>;
+  /** The request failed: the next one with its key computes. */
+  forgetIdempotent(ref: IdempotentRef): Promise<void>;
+  /** How far the request is; answers later while it runs, by at most `waitMs`. */
+  awaitIdempotent(ref: IdempotentRef, waitMs: number): Promise<IdempotencyState>;
   /** Holds money for more output of running requests; what was granted before comes back where there is none. */
   renewGrants(asks: readonly GrantAsk[]): Promise<readonly TokenGrant[]>;
   /** Gives credit, once for each id. */
