@@ -48,7 +48,8 @@ export function idempotent(deps: EdgeDependencies, handler: Handler): Handler {
       await hashFields("fairlane-idempotency-body-v1", [pathname, bytes.value]),
     );
     for (let tries = 0; tries < IDEMPOTENCY_TRIES_MAX; tries++) {
-      context.req.raw = new Request(request, { body: bytes.value });
+      const { url, headers } = request;
+      context.req.raw = new Request(url, { method: "POST", headers, body: bytes.value });
       context.set("idempotency", { keyHash, bodyHash, principal: null });
       const answer = await computeOrReplay(context, deps, { handler, body: bytes.value });
       if (answer) return answer;
