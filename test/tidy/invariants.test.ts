@@ -26,6 +26,12 @@ describe("docs/invariants.md", () => {
     expect(wanted.filter((row) => !named.has(row))).toEqual([]);
   });
 
+  it("has a row for every test of billing", () => {
+    const named = new Set(rows.map(({ row }) => row));
+    const wanted = Array.from({ length: 14 }, (_, index) => `B${index + 1}`);
+    expect(wanted.filter((row) => !named.has(row))).toEqual([]);
+  });
+
   it("has a row for every edge case, property and workload of fairness", () => {
     const named = new Set(rows.map(({ row }) => row));
     const numbered = (letter: string, count: number): string[] =>

@@ -1,11 +1,11 @@
 // Hard budgets and prepaid credit of a real account under any schedule of concurrent admissions, renewals of grants,
-// settlements, releases and restarts of the object: spent + held never passes a limit.
+// settlements, releases, new configurations and restarts of the object: spent + held never passes a limit.
 import { evictDurableObject } from "cloudflare:test";
-import type { FundsState } from "@fairlane/protocol";
+import type { AccountConfig, FundsState } from "@fairlane/protocol";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { uniqueId } from "../../test/hub-request.ts";
-import { accountOf, admitInput, holdOf, makeAccount, recordOf } from "../../test/usage.ts";
+import { accountOf, admitInput, configOf, holdOf, keyOf, recordOf } from "../../test/usage.ts";
 
 // A prompt token costs 1,000 nano-USD at most, one of output 2,000.
 const LIMIT_NANO_USD = 4_000_000;
@@ -36,6 +36,7 @@ const step = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("release" as const), which: fc.nat(9) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("restart" as const) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("reset" as const) }) },
 );
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
@@ -43,8 +44,30 @@ class Model {
   readonly tenantId = uniqueId("ten");
   readonly running = new Map<string, Running>();
   readonly billed = { nanoUsd: 0 };
+  readonly #config: AccountConfig;
   #lastNumber = 0;
   #lastSeq = 0;
+
+  constructor(prepaid: boolean) {
+    const budget = { window: "day", mode: "hard", alertPercents: [] } as const;
+    this.#config = configOf(this.tenantId, {
+      prepaid,
+      tokensPerMinute: 10_000_000,
+      parallelRequests: 1_000,
+      budgets: [
+        { ...budget, scopeId: this.tenantId, limitNanoUsd: 2 * LIMIT_NANO_USD },
+        { ...budget, scopeId: "prj_a", window: "month", limitNanoUsd: LIMIT_NANO_USD },
+      ],
+    });
+  }
+
+  /** A new account with its credit. */
+  async open(): Promise<void> {
+    await this.#account.configure(this.#config);
+    await this.#account.putKey(keyOf());
+    const credit = { grantId: "c1", grantedNanoUsd: CREDIT_NANO_USD, expiresAtMs: null };
+    expect(await this.#account.grantCredit(credit)).toBe("granted");
+  }
 
   get #account() {
     return accountOf(this.tenantId);
@@ -54,6 +77,7 @@ class Model {
     const ids = [...this.running.keys()];
     if (one.kind === "admit") return this.#admit(one.prompts);
     if (one.kind === "renew") return this.#renew();
+    if (one.kind === "reset") return this.#account.configure(this.#config);
     if (one.kind === "restart") {
       await this.#account.release("req_unknown");
       return evictDurableObject(this.#account);
@@ -139,25 +163,14 @@ describe("hard budgets and credit", () => {
       const steps = fc.array(step, { minLength: 5, maxLength: 16 });
       await fc.assert(
         fc.asyncProperty(steps, fc.boolean(), async (schedule, prepaid) => {
-          const model = new Model();
-          const budget = { window: "day", mode: "hard", alertPercents: [] } as const;
-          const account = await makeAccount(model.tenantId, {
-            prepaid,
-            tokensPerMinute: 10_000_000,
-            parallelRequests: 1_000,
-            budgets: [
-              { ...budget, scopeId: model.tenantId, limitNanoUsd: 2 * LIMIT_NANO_USD },
-              { ...budget, scopeId: "prj_a", window: "month", limitNanoUsd: LIMIT_NANO_USD },
-            ],
-          });
-          const credit = { grantId: "c1", grantedNanoUsd: CREDIT_NANO_USD, expiresAtMs: null };
-          expect(await account.grantCredit(credit)).toBe("granted");
+          const model = new Model(prepaid);
+          await model.open();
           for (const one of schedule) {
             await model.apply(one);
             await model.check();
           }
         }),
-        { numRuns: 20 },
+        { numRuns: 12 },
       );
     },
   );
