@@ -37,6 +37,9 @@ export const REQUESTS_PER_MINUTE_DEFAULT = 600;
 export const REQUESTS_PER_MINUTE_MAX = 1_000_000;
 export const TOKENS_PER_MINUTE_DEFAULT = 1_000_000;
 export const TOKENS_PER_MINUTE_MAX = 1_000_000_000;
+/** Hours and days that one answer about costs covers: a month, and a year and a day. */
+export const COST_HOURS_MAX = 744;
+export const COST_DAYS_MAX = 367;
 /** Characters of an Idempotency-Key: a UUID has 36. */
 export const IDEMPOTENCY_KEY_CHARS_MAX = 255;
 /** How long an answer is kept for its key. */

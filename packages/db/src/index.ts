@@ -33,6 +33,8 @@ export { createBatch, findBatch, listBatches } from "./batches.ts";
 export type { BatchRow } from "./batches.ts";
 export { openControlDb, openLedgerDb } from "./client.ts";
 export type { ControlDb, LedgerDb } from "./client.ts";
+export { costsOf } from "./costs.ts";
+export type { CostGroup, CostRow } from "./costs.ts";
 export {
   closeFairEpochs,
   fairCountersOf,
@@ -44,7 +46,12 @@ export { fairHoursOf, fairTotals, writeFairHours } from "./fair-hours.ts";
 export type { FairHour, TenantHour, TenantService } from "./fair-hours.ts";
 export { ledgerOf } from "./ledger-map.ts";
 export type { LedgerMap } from "./ledger-map.ts";
-export { FAIR_ROWS_MAX, LEDGER_BATCH_ENTRIES_MAX, MODEL_PRICES_MAX } from "./limits.ts";
+export {
+  COST_ROWS_MAX,
+  FAIR_ROWS_MAX,
+  LEDGER_BATCH_ENTRIES_MAX,
+  MODEL_PRICES_MAX,
+} from "./limits.ts";
 export { createPrices, currentPrices, findPrices } from "./prices.ts";
 export { retainedKeyOf } from "./retained/retained-key.ts";
 export { RetainedStore } from "./retained/retained-store.ts";

@@ -24,3 +24,5 @@ export const KEYS_PAGE_MAX = 101;
 export const AUDIT_PAGE_ENTRIES_MAX = 101;
 /** Characters of an entry's details: three full lists of a key's terms. */
 export const AUDIT_DETAILS_CHARS_MAX = 65_536;
+/** Rows of one answer about costs: about 150 bytes each as JSON. */
+export const COST_ROWS_MAX = 10_000;

@@ -5,6 +5,7 @@ import { batchRoutes } from "./batch-routes.ts";
 import { fileRoutes } from "./file-routes.ts";
 import { adapterRoutes } from "./adapter-routes.ts";
 import { adminRoutes } from "./admin-routes.ts";
+import { costRoutes } from "./cost-routes.ts";
 import { inferenceRoutes } from "./inference-routes.ts";
 import { auditRoutes, keyRoutes } from "./key-routes.ts";
 import { openApiRoute } from "./openapi.ts";
@@ -23,6 +24,7 @@ export function allRoutes(deps: EdgeDependencies): readonly Route[] {
     ...batchRoutes(deps),
     ...adminRoutes(deps),
     ...tenantRoutes(deps),
+    ...costRoutes(deps),
     ...keyRoutes(deps),
     ...auditRoutes(deps),
   ];
