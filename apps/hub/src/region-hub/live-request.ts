@@ -19,11 +19,15 @@ export interface LiveGrant extends Omit<HubGrant, "tokens"> {
   readonly priceVersion: string;
   /** The account is not asked before. */
   nextAskMs: number;
+  /** The newest attempt that the account knows of. */
+  toldAttempt: number;
 }
 
 /** The grant that a request came with. */
 export function liveGrantOf({ grant, projectId, priceVersion }: HubWork): LiveGrant | null {
-  return grant === undefined ? null : { ...grant, projectId, priceVersion, nextAskMs: 0 };
+  return grant === undefined
+    ? null
+    : { ...grant, projectId, priceVersion, nextAskMs: 0, toldAttempt: 1 };
 }
 
 /** What the edge asks for. */

@@ -1,5 +1,5 @@
 // Owns the renewal of grants while requests run: for those that come near to the end of what they may compute the
-// account is asked for more, all of a tenant in one call, and their nodes are told. A grant that is refused is asked for
+// account is asked for more, all of a tenant in one call, and their nodes are told. It also hears of later attempts. A grant that is refused is asked for
 // again until the node ends the answer. Invariant: a node is never told more than the account granted.
 import type { GrantAsk, GrantFrame, TenantAccountRpc } from "@fairlane/protocol";
 import { GRANT_MARGIN_TOKENS, GRANT_RETRY_MS, SETTLE_TIMEOUT_MS } from "../limits.ts";
@@ -43,6 +43,7 @@ export class GrantRenewals {
       const told = new Map<NodeLink, GrantFrame["grants"]>();
       for (const { requestId, grantTokens } of renewed) {
         const one = due.find(({ live }) => live.id === requestId);
+        if (one) one.grant.toldAttempt = Math.max(one.grant.toldAttempt, one.live.attempt);
         if (!one || grantTokens <= one.grant.tokens) continue;
         one.grant.tokens = grantTokens;
         const { link } = one.placement;
@@ -61,15 +62,16 @@ function dueOf(live: LiveRequest, nowMs: number): Granted | undefined {
   const { grant, placement } = live;
   if (grant === null || placement.state !== "answering" || nowMs < grant.nextAskMs)
     return undefined;
-  if (grant.tokens >= grant.outputTokensMax) return undefined;
   const longestTokens = Math.max(0, ...placement.choiceTokens);
-  if (longestTokens + GRANT_MARGIN_TOKENS < grant.tokens) return undefined;
-  return { live, grant, placement };
+  const isNearEnd =
+    grant.tokens < grant.outputTokensMax && longestTokens + GRANT_MARGIN_TOKENS >= grant.tokens;
+  return isNearEnd || live.attempt > grant.toldAttempt ? { live, grant, placement } : undefined;
 }
 
 function askOf({ live, grant, placement }: Granted): GrantAsk {
   return {
     requestId: live.id,
+    attempt: live.attempt,
     projectId: grant.projectId,
     keyId: live.keyId,
     priceVersion: grant.priceVersion,

@@ -21,6 +21,8 @@ export interface AccountHold extends Reservation {
   /** Taken of every bucket, but for the caps of small ones; null when they were before a restart, and stay so. */
   readonly units: BucketUnits | null;
   readonly nanoUsd: number;
+  /** The newest attempt that is known of; the end of an earlier one does not end the hold. */
+  readonly attempt: number;
   /** Output tokens of each answer that the money is for; null when nobody minds. */
   readonly grantTokens: number | null;
 }
@@ -129,6 +131,7 @@ export class AccountLimits {
   settle(
     used: {
       readonly requestId: string;
+      readonly attempt: number;
       readonly caller: Caller;
       readonly units: BucketUnits;
       readonly nanoUsd: number;
@@ -137,6 +140,11 @@ export class AccountLimits {
     },
     nowMs: number,
   ): void {
+    const held = this.holds.get(used.requestId);
+    if (held && used.attempt < held.attempt) {
+      // What it cost is spent now, and not held any more; the request goes on elsewhere.
+      return this.rehold({ ...held, nanoUsd: Math.max(0, held.nanoUsd - used.nanoUsd) }, nowMs);
+    }
     const hold = this.holds.settle(used.requestId);
     const scopes = this.scopesOf(hold?.caller ?? used.caller);
     for (const scope of scopes) {

@@ -142,6 +142,7 @@ function take(
       caller,
       units,
       nanoUsd,
+      attempt: 1,
       grantTokens: isCapped ? firstGrantTokens(hold) : null,
     },
     nowMs,

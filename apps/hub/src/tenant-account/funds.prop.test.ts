@@ -105,6 +105,7 @@ class Model {
   async #renew(): Promise<void> {
     const asks = [...this.running].map(([requestId, { promptTokensMax, grantTokens }]) => ({
       requestId,
+      attempt: 1,
       projectId: "prj_a",
       keyId: "key_a",
       priceVersion: "plan_a",

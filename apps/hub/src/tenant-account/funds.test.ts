@@ -33,10 +33,11 @@ async function accountWith(change: (tenantId: string) => Partial<AccountConfig>)
     return accountOf(tenantId).admit(admitInput(tenantId, { requestId, hold, keyId }));
   };
   let lastSeq = 0;
-  const settle = (requestId: string, outputTokens: number) => {
+  const settle = (requestId: string, outputTokens: number, attempt = 1) => {
     lastSeq += 1;
     const record = recordOf(tenantId, lastSeq, {
       request_id: requestId,
+      attempt,
       prompt_tokens: 1,
       cached_tokens: 0,
       computed_prompt_tokens: 1,
@@ -46,6 +47,7 @@ async function accountWith(change: (tenantId: string) => Partial<AccountConfig>)
   };
   const ask = (requestId: string, grantTokens: number) => ({
     requestId,
+    attempt: 1,
     projectId: "prj_a",
     keyId: "key_a",
     priceVersion: "plan_a",
@@ -176,6 +178,26 @@ describe("token grants", () => {
     expect(state?.spentNanoUsd).toBe(2_049_000);
     // The rest of the cover waits for its lease to end.
     expect(state?.heldNanoUsd).toBe(1_025_000);
+  });
+
+  it("outlast the end of an earlier attempt, whose cost is spent and no longer held", async () => {
+    const { tenantId, admit, settle, ask, account } = await accountWith((id) => ({
+      budgets: [budget(id, 9_000_000)],
+    }));
+    await admit("req_1", 2_000);
+    await account().renewGrants([{ ...ask("req_1", 512), attempt: 2 }]);
+    const lost = recordOf(tenantId, 1, {
+      request_id: "req_1",
+      finish_reason: "node_lost",
+      ...{ prompt_tokens: 1, cached_tokens: 0, computed_prompt_tokens: 1, output_tokens: 100 },
+    });
+    await account().settleMany({ nodeId: "node-b", epoch: 1, records: [lost] });
+    const [state] = (await account().funds()).budgets;
+    expect(state).toMatchObject({ spentNanoUsd: 201_000, heldNanoUsd: 2_049_000 - 201_000 });
+    await settle("req_1", 700, 2);
+    expect((await account().funds()).budgets).toMatchObject([
+      { spentNanoUsd: 1_401_000, heldNanoUsd: 0 },
+    ]);
   });
 
   it("are whole where the hub cannot see answers grow, and absent without a hard budget", async () => {

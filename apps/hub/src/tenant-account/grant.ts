@@ -15,7 +15,7 @@ export interface GrantBooks {
 /** What the request may compute of each answer from now on; what it was granted before when there is no more. */
 export function renewGrant(books: GrantBooks, ask: GrantAsk, nowMs: number): TokenGrant {
   const { limits, funds, config } = books;
-  const { requestId } = ask;
+  const { requestId, attempt } = ask;
   const prices = books.pricesOf(ask.priceVersion);
   const priced = (grantTokens: number): number =>
     prices === undefined
@@ -36,15 +36,16 @@ export function renewGrant(books: GrantBooks, ask: GrantAsk, nowMs: number): Tok
   const more = nanoUsd - hold.nanoUsd;
   const heldOf = (scopeId: string): number => limits.heldNanoUsd(scopeId, nowMs);
   if (more > 0 && funds.refusal({ scopeIds, nanoUsd: more, heldOf }, nowMs) !== null) {
+    limits.rehold({ ...hold, attempt }, nowMs);
     return { requestId, grantTokens: ask.grantTokens };
   }
-  limits.rehold({ ...hold, nanoUsd, grantTokens }, nowMs);
+  limits.rehold({ ...hold, attempt, nanoUsd, grantTokens }, nowMs);
   return { requestId, grantTokens };
 }
 
 /** What an earlier account of the tenant held for the request. */
 function heldBefore(ask: GrantAsk, nanoUsd: number): AccountHold {
-  const { requestId, projectId, keyId, leaseUntilMs, grantTokens } = ask;
+  const { requestId, attempt, projectId, keyId, leaseUntilMs, grantTokens } = ask;
   const caller = { projectId, keyId };
   return {
     requestId,
@@ -53,6 +54,7 @@ function heldBefore(ask: GrantAsk, nanoUsd: number): AccountHold {
     caller,
     units: null,
     nanoUsd,
+    attempt,
     grantTokens,
   };
 }

@@ -11,6 +11,7 @@ export function usedBy(entry: LedgerEntry, bootMs: number): Parameters<AccountLi
   const outputTokens = entry.computedOutputTokens;
   return {
     requestId,
+    attempt,
     caller: { projectId, keyId },
     units: { requests: 1, tokens: inputTokens + outputTokens, inputTokens, outputTokens },
     nanoUsd: billedNanoUsd,

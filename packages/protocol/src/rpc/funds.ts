@@ -45,6 +45,8 @@ export interface FundsState {
 /** A running request that will reach the end of its grant. */
 export interface GrantAsk {
   readonly requestId: string;
+  /** The one that runs: what an earlier one cost does not end what is held. */
+  readonly attempt: number;
   readonly projectId: string;
   readonly keyId: string;
   readonly priceVersion: string;
