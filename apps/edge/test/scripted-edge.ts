@@ -135,6 +135,7 @@ function scriptedAccount(script: Script, asked: Asked): TenantAccountRpc {
     renewGrants: () => Promise.reject(new Error("not the edge's")),
     grantCredit: () => Promise.resolve("granted"),
     funds: () => script.funds?.() ?? Promise.reject(new Error("no script")),
+    books: () => Promise.reject(new Error("no script")),
     webhookSecret: () => Promise.resolve("whsec_scripted"),
     settleMany: () => Promise.reject(new Error("not the edge's")),
   };

@@ -145,6 +145,7 @@ export type {
 export { grantOf } from "./rpc/grant-of.ts";
 export { HUB_ACCEPTED_HEADER, HUB_ATTACH_URL, HUB_STREAM_URL } from "./rpc/hub.ts";
 export type {
+  BooksState,
   BudgetState,
   CreditInput,
   CreditOutcome,

@@ -45,6 +45,16 @@ export class Outbox {
     return this.#packCount >= OUTBOX_PACKS_MAX;
   }
 
+  /** Entries that wait, and what they bill. */
+  waiting(): { readonly entries: number; readonly nanoUsd: number } {
+    return this.#sql
+      .exec<{ entries: number; nanoUsd: number }>(
+        `SELECT count(*) AS entries, coalesce(sum(json_extract(value, '$.billedNanoUsd')), 0) AS nanoUsd
+         FROM outbox, json_each(outbox.entries)`,
+      )
+      .one();
+  }
+
   /** Adds a pack of at most LEDGER_BATCH_ENTRIES_MAX entries. Call `added` once the transaction is through. */
   insert(entries: readonly LedgerEntry[]): void {
     this.#sql.exec(

@@ -11,6 +11,7 @@ import type {
   AdmitOutcome,
   AuthorizeInput,
   AuthorizeOutcome,
+  BooksState,
   CreditInput,
   CreditOutcome,
   FundsState,
@@ -235,6 +236,13 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
     const { configs, credits, spend } = this.#books;
     const parts = { config: configs.config, credits, spend, funds: this.#funds };
     return fundsState({ ...parts, limits: this.#limits }, systemClock.nowMs());
+  }
+
+  async books(): Promise<BooksState> {
+    const { entries, spentNanoUsd } = this.#books.spend.read();
+    const waiting = this.#books.outbox.waiting();
+    const { entries: waitingEntries, nanoUsd: waitingNanoUsd } = waiting;
+    return { entries, spentNanoUsd, waitingEntries, waitingNanoUsd };
   }
 
   async webhookSecret(): Promise<string> {

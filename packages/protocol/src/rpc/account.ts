@@ -6,7 +6,14 @@ import type { UsageRecord } from "../wire/usage.ts";
 import type { AccountAccessRpc } from "./account-access.ts";
 import type { AccountConfig } from "./account-config.ts";
 import type { IdempotencyInput, IdempotencyState, IdempotentRef } from "./idempotency.ts";
-import type { CreditInput, CreditOutcome, FundsState, GrantAsk, TokenGrant } from "./funds.ts";
+import type {
+  BooksState,
+  CreditInput,
+  CreditOutcome,
+  FundsState,
+  GrantAsk,
+  TokenGrant,
+} from "./funds.ts";
 
 /** What the edge knows when it asks: the key's claim by its MAC, and bounds of what the request may take. */
 export interface AdmitInput {
@@ -106,6 +113,7 @@ export interface TenantAccountRpc extends AccountAccessRpc {
   /** Gives credit, once for each id. */
   grantCredit(credit: CreditInput): Promise<CreditOutcome>;
   funds(): Promise<FundsState>;
+  books(): Promise<BooksState>;
   /** The secret that events to the tenant's webhook are signed with. */
   webhookSecret(): Promise<string>;
   /** Applies records past the watermark of (node, epoch), in one transaction; returns the new watermark. */

@@ -29,6 +29,15 @@ export interface CreditState extends CreditInput {
 /** "known": given before; "full": the account keeps no more grants. */
 export type CreditOutcome = "granted" | "known" | "full";
 
+/** What an account has settled, for comparing it with the ledger. */
+export interface BooksState {
+  readonly entries: number;
+  readonly spentNanoUsd: number;
+  /** Of those: not yet known to be in the ledger. */
+  readonly waitingEntries: number;
+  readonly waitingNanoUsd: number;
+}
+
 /** A tenant's money as it stands. */
 export interface FundsState {
   readonly prepaid: boolean;
