@@ -166,6 +166,8 @@ export const COVER_REQUESTS_MIN = 8;
 export const COVER_SLACK_PERCENT = 12;
 /** And its leases end this much later than those of what runs: one write a minute for that. */
 export const COVER_LEASE_AHEAD_MS = 60_000;
+/** Nothing has run for this long: covers are taken back. Objects are put away after longer. */
+export const COVER_RELAX_MS = 5_000;
 /** Requests or tokens a minute: keeps the bucket's integers (60,000 parts a unit) below 2^53. */
 export const RATE_PER_MINUTE_MAX = 10_000_000_000;
 /** Attempts an account remembers so as to bill each token once over all attempts of a request. */

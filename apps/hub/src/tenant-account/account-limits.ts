@@ -5,10 +5,10 @@
 import { assert } from "@fairlane/base";
 import { ReservationBook, type Reservation } from "@fairlane/ledger";
 import type { AccountConfig, RateLimits, RateState } from "@fairlane/protocol";
-import { HOLDS_MAX, SCOPE_LIMITS_MAX } from "../limits.ts";
+import { COVER_RELAX_MS, HOLDS_MAX, SCOPE_LIMITS_MAX } from "../limits.ts";
 import type { CoverStore } from "./cover-store.ts";
 import type { Funds } from "./funds.ts";
-import { LimitScope, type BucketUnits } from "./limit-scope.ts";
+import { LimitScope, type BucketUnits, type ScopeCover } from "./limit-scope.ts";
 
 /** Whose limits count for a request. */
 export interface Caller {
@@ -40,6 +40,8 @@ export class AccountLimits {
   readonly #covers: CoverStore;
   readonly #funds: Funds;
   readonly #tenantId: string;
+  /** Since when nothing runs, while covers still say that something does. */
+  #idleSinceMs: number | undefined;
   /** Those that have limits: the tenant, and at most SCOPE_LIMITS_MAX below it. */
   readonly #scopes = new Map<string, LimitScope>();
 
@@ -94,6 +96,7 @@ export class AccountLimits {
   hold(hold: AccountHold, nowMs: number): void {
     const held = this.holds.reserve(hold);
     assert(held.ok, `hold of ${hold.requestId} failed after its guards`);
+    this.#idleSinceMs = undefined;
     const scopes = this.scopesOf(hold.caller);
     for (const scope of scopes) {
       if (hold.units) scope.take(hold.units, nowMs);
@@ -153,6 +156,7 @@ export class AccountLimits {
         if (hold.units) scope.correct(hold.units, used.units, nowMs);
       } else if (used.mayBeOrphan) scope.orphanEnded(used.nanoUsd);
     }
+    if (hold) this.#noteEnd(nowMs);
     this.cover(scopes, nowMs);
   }
 
@@ -165,6 +169,7 @@ export class AccountLimits {
       scope.unhold(hold.nanoUsd);
       if (hold.units) scope.correct(hold.units, nothing, nowMs);
     }
+    this.#noteEnd(nowMs);
   }
 
   /** Ends holds whose lease is over; their tokens stay taken, since they may have been used. */
@@ -174,6 +179,18 @@ export class AccountLimits {
       for (const scope of this.scopesOf(caller)) scope.unhold(nanoUsd);
     }
     return expired;
+  }
+
+  /** When covers are to be taken back because nothing has run for a while; undefined while they need not be. */
+  get relaxDueMs(): number | undefined {
+    return this.#idleSinceMs === undefined ? undefined : this.#idleSinceMs + COVER_RELAX_MS;
+  }
+
+  /** Takes covers back when that is due, so that an account that is put away idle comes back free. */
+  relax(nowMs: number): void {
+    if (this.relaxDueMs === undefined || nowMs < this.relaxDueMs) return;
+    this.#idleSinceMs = undefined;
+    for (const scope of this.#scopes.values()) this.#write(scope, scope.loose(nowMs));
   }
 
   /** The numbers of the x-ratelimit-* headers: of the scope that has the least left. */
@@ -199,12 +216,18 @@ export class AccountLimits {
 
   /** Makes durable what the durable covers do not cover. */
   cover(scopes: readonly LimitScope[], nowMs: number): void {
-    for (const scope of scopes) {
-      const cover = scope.uncovered(nowMs);
-      if (!cover) continue;
-      this.#covers.write(scope.scopeId, cover);
-      scope.covered(cover);
-    }
+    for (const scope of scopes) this.#write(scope, scope.uncovered(nowMs));
+  }
+
+  #write(scope: LimitScope, cover: ScopeCover | undefined): void {
+    if (!cover) return;
+    this.#covers.write(scope.scopeId, cover);
+    scope.covered(cover);
+  }
+
+  /** A hold has ended. */
+  #noteEnd(nowMs: number): void {
+    if (this.holds.count === 0) this.#idleSinceMs = nowMs;
   }
 
   /** A scope that has limits from now on, with what runs of it already. */

@@ -50,6 +50,9 @@ export class LimitScope {
   configure(limits: RateLimits, isFunded: boolean, nowMs: number): void {
     this.#isFunded = isFunded;
     this.#parallelRequests = limits.parallelRequests;
+    // No more can have run, however wide the cover was.
+    const orphansMax = limits.parallelRequests ?? Number.POSITIVE_INFINITY;
+    this.#orphanRequests = Math.min(this.#orphanRequests, orphansMax);
     const perMinute = {
       requests: limits.requestsPerMinute,
       tokens: limits.tokensPerMinute,
@@ -137,16 +140,28 @@ export class LimitScope {
         return floor !== undefined && !bucket.isBelow(floor, nowMs);
       });
     if (isCovered) return undefined;
-    const floors = [...this.#buckets].map(([name, bucket]) => {
-      const slackUnits = Math.floor((bucket.perMinute * COVER_SLACK_PERCENT) / 100);
-      return [name, bucket.floor(slackUnits, nowMs)] as const;
-    });
     return {
       heldRequests: heldRequests === 0 ? 0 : Math.max(COVER_REQUESTS_MIN, 2 * heldRequests),
       heldNanoUsd: Math.min(Number.MAX_SAFE_INTEGER, 2 * heldNanoUsd),
       leaseUntilMs: Math.max(this.#orphansUntilMs, this.#leaseUntilMs) + COVER_LEASE_AHEAD_MS,
-      floors: Object.fromEntries(floors),
+      floors: this.#floors(nowMs),
     };
+  }
+
+  /** The cover to write when nothing runs and the durable one says that something does; undefined otherwise. */
+  loose(nowMs: number): ScopeCover | undefined {
+    const cover = this.#cover;
+    if (!cover || (cover.heldRequests === 0 && cover.heldNanoUsd === 0)) return undefined;
+    if (this.runningRequests(nowMs) > 0 || this.heldNanoUsd(nowMs) > 0) return undefined;
+    return { heldRequests: 0, heldNanoUsd: 0, leaseUntilMs: 0, floors: this.#floors(nowMs) };
+  }
+
+  #floors(nowMs: number): ScopeCover["floors"] {
+    const floors = [...this.#buckets].map(([name, bucket]) => {
+      const slackUnits = Math.floor((bucket.perMinute * COVER_SLACK_PERCENT) / 100);
+      return [name, bucket.floor(slackUnits, nowMs)] as const;
+    });
+    return Object.fromEntries(floors);
   }
 
   #forgetOrphans(nowMs: number): void {

@@ -1,10 +1,11 @@
 // The limits of a real account under any schedule of concurrent admissions, settlements, releases and restarts of the
 // object: never more runs, and never more is taken in a minute, than they allow.
-import { evictDurableObject } from "cloudflare:test";
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { uniqueId } from "../../test/hub-request.ts";
 import { accountOf, admitInput, holdOf, makeAccount, recordOf } from "../../test/usage.ts";
+import type { ScopeCover } from "./limit-scope.ts";
 
 const PARALLEL = 4;
 const REQUESTS_PER_MINUTE = 20;
@@ -131,6 +132,36 @@ describe("limits of an account", () => {
     await accountOf(tenantId).settleMany({ nodeId: "node-a", epoch: 1, records });
     expect((await admit("req_3")).ok).toBe(true);
     expect((await admit("req_4")).ok).toBe(false);
+  });
+
+  it("are free again after a restart when nothing had run for a while", async () => {
+    const tenantId = uniqueId("ten");
+    const account = await makeAccount(tenantId, { parallelRequests: 8 });
+    await account.admit(admitInput(tenantId, { requestId: "req_1" }));
+    await account.release("req_1");
+    // Too early: the next request is about to come.
+    await runDurableObjectAlarm(account);
+    const covered = () =>
+      runInDurableObject(accountOf(tenantId), (_, { storage }) => {
+        const rows = storage.sql.exec<{ cover: string }>("SELECT cover FROM limit_covers");
+        const [cover] = rows.toArray().map((row) => JSON.parse(row.cover) as ScopeCover);
+        return cover?.heldRequests;
+      });
+    expect(await covered()).toBe(8);
+    vi.useFakeTimers({ now: Date.now() + 6_000, toFake: ["Date"] });
+    try {
+      await runDurableObjectAlarm(account);
+    } finally {
+      vi.useRealTimers();
+    }
+    expect(await covered()).toBe(0);
+    await evictDurableObject(account);
+    for (let index = 0; index < 8; index++) {
+      const outcome = await accountOf(tenantId).admit(
+        admitInput(tenantId, { requestId: `req_again_${index}` }),
+      );
+      expect(outcome.ok).toBe(true);
+    }
   });
 
   it("start from the level that they had, at most an eighth of a minute lower", async () => {

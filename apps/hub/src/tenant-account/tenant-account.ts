@@ -183,6 +183,7 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
 
   async release(requestId: string): Promise<void> {
     this.#limits?.release(requestId, systemClock.nowMs());
+    this.#armAlarm();
   }
 
   async settleMany(batch: SettleBatch): Promise<{ readonly watermark: number }> {
@@ -253,6 +254,7 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
   /** Empties the outboxes. Never throws: the platform gives up on alarms that fail again and again. */
   override async alarm(): Promise<void> {
     this.#alarmMs = undefined;
+    this.#limits?.relax(systemClock.nowMs());
     this.#keyUses.write();
     await this.#deliveries.run();
     this.#armAlarm();
@@ -260,8 +262,9 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
 
   /** Sets the alarm for what is due next, unless it is set for then or earlier. */
   #armAlarm(): void {
-    const dueMs = this.#deliveries.nextDueMs();
-    if (dueMs === undefined || (this.#alarmMs !== undefined && this.#alarmMs <= dueMs)) return;
+    const due = [this.#deliveries.nextDueMs(), this.#limits?.relaxDueMs];
+    const dueMs = Math.min(...due.map((one) => one ?? Number.POSITIVE_INFINITY));
+    if (!Number.isFinite(dueMs) || (this.#alarmMs !== undefined && this.#alarmMs <= dueMs)) return;
     this.#alarmMs = dueMs;
     void this.ctx.storage.setAlarm(dueMs);
   }
