@@ -130,6 +130,9 @@ export const MATRIX: Readonly<Record<string, MatrixEntry>> = {
   "GET /v1/fairlane/usage": { ok: 200 },
   "GET /v1/fairlane/fair-share": { ok: 200 },
   "GET /v1/fairlane/budgets": { ok: 200 },
+  "GET /v1/fairlane/costs": { ok: 200 },
+  [`GET ${AT}/costs`]: { ok: 200, params: tenant },
+  [`GET ${AT}/reconciliation`]: { ok: 200, params: tenant },
   "GET /v1/fairlane/credits": { ok: 200 },
   "GET /v1/fairlane/audit-log": { ok: 200 },
 

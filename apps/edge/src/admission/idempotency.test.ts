@@ -89,6 +89,30 @@ describe("a request with an Idempotency-Key", () => {
     expect(submitted).toHaveLength(1);
   });
 
+  it.each([
+    ["/v1/responses", { input: "Say hi.", store: false }, "event: response.completed"],
+    ["/v1/messages", { ...BODY, model: "tiny-llama" }, "event: message_stop"],
+  ])("at %s is answered again, whole or streamed", async (path, body, end) => {
+    const { submitted } = await nodeThat(answerWith(["Hi", "."]));
+    const tenant = await newTenant();
+    const post = (stream: boolean) => {
+      const headers = { "idempotency-key": `k-${stream}`, "anthropic-version": "2023-06-01" };
+      const sent = { credential: tenant.key, headers, body: { ...body, stream } };
+      return send("POST", path, sent);
+    };
+    for (const stream of [false, true]) {
+      const first = await post(stream);
+      expect(first.status).toBe(200);
+      const text = await first.text();
+      if (stream) expect(text).toContain(end);
+      let again = await post(stream);
+      for (let tries = 0; tries < 50 && !again.ok; tries++) again = await post(stream);
+      expect(again.headers.get("idempotent-replayed")).toBe("true");
+      expect(await again.text()).toBe(text);
+    }
+    expect(submitted).toHaveLength(2);
+  });
+
   it("is refused for another body, and another key computes", async () => {
     const { submitted } = await nodeThat(answerWith(["Hi"]));
     const tenant = await newTenant();

@@ -1,5 +1,6 @@
 // The routes of Anthropic's Messages API.
 import { countTokensSchema, messageRequestSchema } from "@fairlane/protocol";
+import { idempotent } from "../admission/idempotency.ts";
 import type { EdgeDependencies } from "../edge-context.ts";
 import { countTokensRoute } from "../http/count-tokens.ts";
 import { messagesRoute } from "../http/messages.ts";
@@ -15,7 +16,7 @@ export function messageRoutes(deps: EdgeDependencies): readonly Route[] {
       path: "/v1/messages",
       access,
       docs: { summary: "Answer a chat", tag, body: messageRequestSchema, streams: true },
-      handler: messagesRoute(deps),
+      handler: idempotent(deps, messagesRoute(deps)),
     },
     {
       method: "POST",

@@ -1,5 +1,6 @@
 // The routes of the Responses API.
 import { responseRequestSchema } from "@fairlane/protocol";
+import { idempotent } from "../admission/idempotency.ts";
 import type { EdgeDependencies } from "../edge-context.ts";
 import { createResponseRoute } from "../http/responses.ts";
 import { inputItemsQuery, inputItemsRoute } from "../http/input-items.ts";
@@ -27,7 +28,7 @@ export function responseRoutes(deps: EdgeDependencies): readonly Route[] {
         body: responseRequestSchema,
         streams: true,
       },
-      handler: createResponseRoute(deps),
+      handler: idempotent(deps, createResponseRoute(deps)),
     },
     {
       method: "GET",

@@ -3,7 +3,6 @@ import type { EdgeDependencies } from "../edge-context.ts";
 import { createPricesRoute, currentPricesRoute, newPrices } from "../http/admin-prices.ts";
 import { changeTenantRoute, readTenantRoute, tenantChange } from "../http/admin-tenant-settings.ts";
 import { giveCreditRoute, newCredit, tenantFundsRoute, tenantWebhookRoute } from "../http/funds.ts";
-import { reconciliationRoute } from "../http/reconciliation.ts";
 import type { Route } from "./route.ts";
 
 const TENANT = "/v1/fairlane/admin/tenants/:tenant";
@@ -58,13 +57,6 @@ export function tenantRoutes(deps: EdgeDependencies): readonly Route[] {
       access,
       docs: { summary: "Where a tenant's alerts go, and their secret", tag },
       handler: tenantWebhookRoute(deps),
-    },
-    {
-      method: "GET",
-      path: `${TENANT}/reconciliation`,
-      access,
-      docs: { summary: "What the account has settled against what the ledger has", tag },
-      handler: reconciliationRoute(deps),
     },
     {
       method: "POST",

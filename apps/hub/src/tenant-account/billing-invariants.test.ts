@@ -202,7 +202,6 @@ describe("billing", () => {
         .first<{ n: number }>()) ?? {};
     expect(ledgerRows).toBe(REQUESTS);
     const perRequest = ((await rows()) - before + ledgerRows) / REQUESTS;
-    console.info(`rows a request: ${perRequest}`);
     expect(perRequest).toBeLessThanOrEqual(5);
     expect(perRequest).toBeGreaterThan(2);
   });
