@@ -1,6 +1,7 @@
 // Owns the tables that say which kernel of a plug-in serves how many tokens (ops/gemm.h): the
 // plug-in's own, one read from a file, or one measured here; and their text. Invariant: a table
 // that leaves here is valid for its plug-in. Which table is used changes speed, never a result.
+// The idea is [FlashDecoding++] section 5: where one kernel gives way to another is measured.
 //
 //   fairlane-kernels 1
 //   isa avx512vnni
