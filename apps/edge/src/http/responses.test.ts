@@ -137,6 +137,8 @@ describe("POST /v1/responses", () => {
     expect(response.status).toBe(400);
     expect(await response.json()).toMatchObject({ error: { code: "previous_response_not_found" } });
     expect(edge.asked.hubRequests).toEqual([]);
+    // It was admitted by the size alone, and nothing ran.
+    expect(edge.asked.released).toEqual([edge.asked.admits[0]?.requestId]);
     for (const method of ["GET", "DELETE"]) {
       expect((await edge.send(`/v1/responses/${id}`, { method })).status).toBe(404);
     }

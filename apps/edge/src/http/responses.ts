@@ -24,6 +24,7 @@ import {
 } from "@fairlane/protocol";
 import { resolveModel, type AskedModel } from "../adapters/resolve-model.ts";
 import { admit } from "../admission/admit.ts";
+import { releaseHoldIf } from "../admission/release-hold.ts";
 import { authenticate } from "../auth/authenticate.ts";
 import { hubShard, type EdgeContext, type EdgeDependencies } from "../edge-context.ts";
 import { HOLD_LEASE_EXTRA_MS, REQUEST_DEADLINE_MS } from "../limits.ts";
@@ -52,7 +53,14 @@ export function createResponseRoute(deps: EdgeDependencies) {
 
     // E3. Look up: the conversation so far.
     const { body: request, adapterTerm } = asked.value;
-    const prepared = await prepare(context, deps, { principal, request });
+    const prepared = await prepare(context, deps, { principal, request }).catch(
+      (error: unknown) => {
+        // Nothing was submitted.
+        const { tenantId } = principal;
+        releaseHoldIf(context, deps, { tenantId, isRefused: Promise.resolve(true) });
+        throw error;
+      },
+    );
 
     // E4. Route.
     const isStored = request.store ?? true;

@@ -8,6 +8,7 @@ import { adminRoutes } from "./admin-routes.ts";
 import { costRoutes } from "./cost-routes.ts";
 import { inferenceRoutes } from "./inference-routes.ts";
 import { auditRoutes, keyRoutes } from "./key-routes.ts";
+import { docsRoute } from "./docs-page.ts";
 import { openApiRoute } from "./openapi.ts";
 import type { Route } from "./route.ts";
 import { publicRoutes } from "./public-routes.ts";
@@ -15,7 +16,7 @@ import { tenantRoutes } from "./tenant-routes.ts";
 
 /** Every route, the one of the document that lists them included. */
 export function allRoutes(deps: EdgeDependencies): readonly Route[] {
-  const routes = [
+  const all: readonly Route[] = [
     ...publicRoutes(deps),
     ...inferenceRoutes(deps),
     ...accountRoutes(deps),
@@ -27,6 +28,8 @@ export function allRoutes(deps: EdgeDependencies): readonly Route[] {
     ...costRoutes(deps),
     ...keyRoutes(deps),
     ...auditRoutes(deps),
+    openApiRoute(() => all),
+    docsRoute(() => all),
   ];
-  return [...routes, openApiRoute(routes)];
+  return all;
 }

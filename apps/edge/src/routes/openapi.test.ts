@@ -72,3 +72,17 @@ describe("the OpenAPI document", () => {
     expect(paths?.["/things/{thing}"]?.get?.security).toBeUndefined();
   });
 });
+
+describe("the page", () => {
+  it("shows every route and body without a script, and nothing from elsewhere", async () => {
+    const response = await scriptedEdge().send("/docs");
+    expect(response.headers.get("content-type")).toBe("text/html; charset=utf-8");
+    expect(response.headers.get("content-security-policy")).toContain("default-src 'none'");
+    const page = await response.text();
+    for (const path of Object.keys((await served()).paths ?? {})) {
+      expect(page).toContain(`<code>${path}</code>`);
+    }
+    expect(page).toContain("max_completion_tokens");
+    expect(page).not.toMatch(/<script|https?:/);
+  });
+});

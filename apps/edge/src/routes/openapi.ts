@@ -23,20 +23,19 @@ const errorAnswer = z.object({
   }),
 });
 
-/** GET /openapi.json. @param routes every other route */
-export function openApiRoute(routes: readonly Route[]): Route {
+/** GET /openapi.json. @param routes every route, this one included; asked for with the first request */
+export function openApiRoute(routes: () => readonly Route[]): Route {
   let text: string | undefined;
-  const route: Route = {
+  return {
     method: "GET",
     path: OPENAPI_PATH,
     access: "public",
     docs: { summary: "This document", tag: "Service" },
     handler: () => {
-      text ??= JSON.stringify(openApiDocument([...routes, route]));
+      text ??= JSON.stringify(openApiDocument(routes()));
       return new Response(text, { headers: { "content-type": "application/json" } });
     },
   };
-  return route;
 }
 
 /** The document of a list of routes. */
@@ -93,10 +92,11 @@ function securityOf(access: Route["access"]) {
   };
 }
 
-function answersOf({ status = 200, answer = z.unknown(), streams = false }: Route["docs"]) {
-  const events = streams ? { "text/event-stream": { schema: z.string() } } : {};
+function answersOf({ status = 200, answer = z.unknown(), streams, contentType }: Route["docs"]) {
+  const events = streams === true ? { "text/event-stream": { schema: z.string() } } : {};
+  const content = contentType ? { [contentType]: { schema: z.string() } } : jsonContent(answer);
   return {
-    [status]: { description: "Success", content: { ...jsonContent(answer), ...events } },
+    [status]: { description: "Success", content: { ...content, ...events } },
     default: { description: "What went wrong", content: jsonContent(errorAnswer) },
   };
 }

@@ -23,6 +23,8 @@ export interface RouteDocs {
   readonly status?: number;
   /** Schema of the JSON answer; without one only its content type is told. */
   readonly answer?: z.ZodType;
+  /** Of an answer that is no JSON. */
+  readonly contentType?: string;
   /** True when `stream: true` answers with server-sent events. */
   readonly streams?: boolean;
 }

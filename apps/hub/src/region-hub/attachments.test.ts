@@ -1,5 +1,11 @@
 // Clients that come back with the index of their last token, to a hub that knows nothing of the request, or knows it.
-import { HUB_ATTACH_URL, type HubAttachRequest, type StepFrame } from "@fairlane/protocol";
+import {
+  HUB_ATTACH_URL,
+  parseResponseRequest,
+  responseEcho,
+  type HubAttachRequest,
+  type StepFrame,
+} from "@fairlane/protocol";
 import { describe, expect, it } from "vitest";
 import { freshHub, hubRequest, openStream, uniqueId } from "../../test/hub-request.ts";
 import { TestNode } from "../../test/test-node.ts";
@@ -56,6 +62,28 @@ describe("a client that comes back", () => {
     expect(text).toContain('"created":1793491200');
     expect(text).toContain('"completion_tokens":3');
     expect(text.endsWith("data: [DONE]\n\n")).toBe(true);
+  });
+
+  it("goes on with the events of a response where they ended", async () => {
+    const hub = freshHub();
+    const node = await TestNode.link(hub, "node-a", RESUMES);
+    const parsed = parseResponseRequest({ input: "Hi", metadata: { a: "b" } });
+    if (!parsed.ok) throw new Error(parsed.error.message);
+    const echo = responseEcho(parsed.value);
+    const request = hubRequest({ answer: { kind: "response", echo, retain: true } });
+    const answer = attach(hub, { requestId: "req_events", lastTokenIndex: 0 });
+    await node.next("attach");
+    const facts = { model: "tiny", prompt_tokens: 10, form: formText(request) };
+    node.send({ type: "attached", id: "req_events", ...facts });
+    node.send(steps("req_events", ["A", "B"]));
+    node.done("req_events", 2);
+    const text = await (await answer).text();
+    // After created, in_progress, the item, its part and the first delta, which the client has.
+    expect(text).toMatch(
+      /^event: response.output_text.delta\nid: 1\ndata: {"type":"response.output_text.delta","sequence_number":5,/,
+    );
+    expect(text).toContain('"text":"AB"');
+    expect(text).toContain('"metadata":{"a":"b"}');
   });
 
   it("gets everything without a token, and only the end when it has all tokens", async () => {
