@@ -35,7 +35,7 @@ describe("the OpenAPI document", () => {
     const { post } = (await served()).paths?.["/v1/chat/completions"] ?? {};
     expect(post).toMatchObject({
       tags: ["Inference"],
-      security: [{ apiKey: [] }],
+      security: [{ apiKey: [] }, { apiKeyHeader: [] }],
       requestBody: {
         required: true,
         content: {

@@ -10,6 +10,7 @@ import type { Route } from "./route.ts";
 
 const OPENAPI_PATH = "/openapi.json";
 const API_KEY = "apiKey";
+const API_KEY_HEADER = "apiKeyHeader";
 const ADMIN_TOKEN = "adminToken";
 /** `:model{.+}`: a parameter of a path in Hono's form, with its pattern. */
 const PATH_PARAMETER = /:(\w+)(?:\{[^}]*\})?/g;
@@ -42,6 +43,8 @@ export function openApiRoute(routes: () => readonly Route[]): Route {
 export function openApiDocument(routes: readonly Route[]) {
   const registry = new OpenAPIRegistry();
   registry.registerComponent("securitySchemes", API_KEY, { type: "http", scheme: "bearer" });
+  const header = { type: "apiKey", in: "header", name: "x-api-key" } as const;
+  registry.registerComponent("securitySchemes", API_KEY_HEADER, header);
   registry.registerComponent("securitySchemes", ADMIN_TOKEN, { type: "http", scheme: "bearer" });
   for (const route of routes) registry.registerPath(pathOf(route));
   return new OpenApiGeneratorV31(registry.definitions).generateDocument({
@@ -87,7 +90,7 @@ function securityOf(access: Route["access"]) {
   if (access === "public") return {};
   if (access === "admin") return { security: [{ [ADMIN_TOKEN]: [] }] };
   return {
-    security: [{ [API_KEY]: [] }],
+    security: [{ [API_KEY]: [] }, { [API_KEY_HEADER]: [] }],
     description: `The key needs the scope \`${access.scope}\`.`,
   };
 }
