@@ -197,4 +197,9 @@ export const MATRIX: Readonly<Record<string, MatrixEntry>> = {
 };
 
 /** What anybody may call. */
-export const PUBLIC: readonly string[] = ["GET /health", "GET /ready", "GET /openapi.json"];
+export const PUBLIC: readonly string[] = [
+  "GET /health",
+  "GET /ready",
+  "GET /openapi.json",
+  "GET /docs",
+];
