@@ -4,6 +4,7 @@
 export type AuditAction =
   | "tenant.created"
   | "tenant.changed"
+  | "credit.given"
   | "prices.created"
   | "key.created"
   | "key.changed"

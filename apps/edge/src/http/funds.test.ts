@@ -101,6 +101,11 @@ describe("credit", () => {
     expect(given.status).toBe(201);
     const again = await asAdmin("POST", `/tenants/${tenantId}/credits`, gift);
     expect([again.status, await codeOf(again)]).toEqual([409, "already_exists"]);
+    const audit = await asAdmin("GET", `/tenants/${tenantId}/audit-log`);
+    const { data } = await audit.json<{ data: Record<string, unknown>[] }>();
+    expect(data.filter(({ action }) => action === "credit.given")).toMatchObject([
+      { target: "invoice-7", details: { amount_nano_usd: 5_000_000 } },
+    ]);
     const own = await read(key, "credits");
     expect(await own.json()).toEqual({
       object: "fairlane.credits",

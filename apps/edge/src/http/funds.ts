@@ -1,11 +1,14 @@
 // A tenant's money as its account has it: GET /v1/fairlane/budgets and /v1/fairlane/credits for the tenant itself, the
 // same and the gift of credit for the operator. Amounts are integer nano-USD; times milliseconds since 1970 UTC.
 import { AppError, type FundsState, type TenantAccountRpc } from "@fairlane/protocol";
+import { appendAudit } from "@fairlane/db";
 import { creditLeft, ledgerLimits } from "@fairlane/ledger";
 import { z } from "zod";
 import { admit } from "../admission/admit.ts";
 import { authenticate } from "../auth/authenticate.ts";
+import { auditEntry } from "../auth/audit-entry.ts";
 import { authenticateAdmin } from "../auth/authenticate-admin.ts";
+import { OPERATOR } from "../auth/authorize.ts";
 import type { EdgeContext, EdgeDependencies } from "../edge-context.ts";
 import { existingTenant } from "./admin-tenants.ts";
 import { parseAdminBody } from "./parse-admin-body.ts";
@@ -64,6 +67,10 @@ export function giveCreditRoute(deps: EdgeDependencies) {
     if (outcome === "full") {
       throw new AppError("too_many_credits", "The account keeps no more grants of credit.");
     }
+    const caller = { tenantId: tenant.id, actor: OPERATOR };
+    const details = { amount_nano_usd: credit.grantedNanoUsd, expires_at_ms: expiresAtMs };
+    const done = { caller, action: "credit.given", target: wanted.id, details } as const;
+    await appendAudit(deps.controlDb, auditEntry(context, deps, done));
     return fundsAnswer(context, deps, { tenantId: tenant.id, view: "credits", status: 201 });
   };
 }
