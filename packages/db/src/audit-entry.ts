@@ -9,7 +9,13 @@ export type AuditAction =
   | "key.created"
   | "key.changed"
   | "key.rotated"
-  | "key.revoked";
+  | "key.revoked"
+  | "adapter.created"
+  | "adapter.changed"
+  | "adapter.deleted"
+  | "adapter.version_added"
+  | "adapter.granted"
+  | "adapter.grant_revoked";
 
 /** What it was changed to: short values, no secrets. */
 export type AuditDetails = Readonly<

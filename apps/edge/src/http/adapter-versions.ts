@@ -9,7 +9,8 @@ import {
   type Adapter,
   type AdapterVersion,
 } from "@fairlane/db";
-import { adapterObjects, AppError, protocolLimits } from "@fairlane/protocol";
+import { adapterObjects, AppError, protocolLimits, type Principal } from "@fairlane/protocol";
+import { auditAdapter } from "../adapters/audit-adapter.ts";
 import { versionBody } from "../adapters/adapter-body.ts";
 import { ownAdapter } from "../adapters/own-adapter.ts";
 import {
@@ -66,12 +67,12 @@ export function createAdapterVersionRoute(deps: EdgeDependencies) {
 /** PUT /v1/fairlane/adapters/{adapter}/versions/{version}/content: the weights in one body. */
 export function putAdapterContentRoute(deps: EdgeDependencies) {
   return async (context: EdgeContext): Promise<Response> => {
-    const { adapter, own } = await openVersion(context, deps);
+    const { by, adapter, own } = await openVersion(context, deps);
     if (own.version.partBytes !== null) {
       throw new AppError("invalid_value", "This version's content is sent in parts.");
     }
     const digest = await storeWhole(deps, own, context.req.raw.body);
-    return ready(deps, adapter, { ...own.version, digest });
+    return ready(context, deps, { by, adapter, version: { ...own.version, digest } });
   };
 }
 
@@ -88,9 +89,9 @@ export function putAdapterPartRoute(deps: EdgeDependencies) {
 /** POST /v1/fairlane/adapters/{adapter}/versions/{version}/complete: after the parts; may be repeated until it is ready. */
 export function completeAdapterVersionRoute(deps: EdgeDependencies) {
   return async (context: EdgeContext): Promise<Response> => {
-    const { adapter, own } = await openVersion(context, deps);
+    const { by, adapter, own } = await openVersion(context, deps);
     const digest = await completeWeights(deps, own);
-    return ready(deps, adapter, { ...own.version, digest });
+    return ready(context, deps, { by, adapter, version: { ...own.version, digest } });
   };
 }
 
@@ -122,17 +123,26 @@ async function ownVersion(
   context: EdgeContext,
   deps: EdgeDependencies,
   scope: "adapters:read" | "adapters:manage",
-): Promise<{ readonly adapter: Adapter; readonly own: OwnVersion }> {
-  const { tenantId } = await tenantCaller(context, deps, scope);
+): Promise<{ readonly by: Principal; readonly adapter: Adapter; readonly own: OwnVersion }> {
+  const by = await tenantCaller(context, deps, scope);
+  const { tenantId } = by;
   const adapter = await ownAdapter(deps, tenantId, context.req.param("adapter") ?? "");
   const number = positive(context.req.param("version"));
   const version = await findAdapterVersion(deps.controlDb, adapter.id, number);
   if (version === undefined) throw unknownVersion();
-  return { adapter, own: { tenantId, version } };
+  return { by, adapter, own: { tenantId, version } };
 }
 
-function ready(deps: EdgeDependencies, adapter: Adapter, version: AdapterVersion): Response {
+async function ready(
+  context: EdgeContext,
+  deps: EdgeDependencies,
+  done: { readonly by: Principal; readonly adapter: Adapter; readonly version: AdapterVersion },
+): Promise<Response> {
+  const { by, adapter, version } = done;
   deps.adapterNames.forget(adapter.tenantId);
+  const details = { version: version.version, digest: version.digest };
+  const entry = { by, action: "adapter.version_added", adapterId: adapter.id, details } as const;
+  await auditAdapter(context, deps, entry);
   return Response.json(versionBody(adapter, version));
 }
 

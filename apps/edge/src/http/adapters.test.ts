@@ -1,5 +1,6 @@
 // Adapters through the public API over the real account, hub, D1 and bucket: what an owner can do, and beside it what a
 // tenant with a grant and a tenant without one can not.
+import { openControlDb, readAudit } from "@fairlane/db";
 import { adapterDigest, adapterObjects } from "@fairlane/protocol";
 import { env, exports } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -156,6 +157,30 @@ describe("an adapter", () => {
     });
     const read = await call(owner, "GET", `${version}/content`);
     expect(await sha256(await read.arrayBuffer())).toBe(weightsSha256);
+  });
+
+  it("is in the audit log with all that was done to it", async () => {
+    const id = await adapterOf(owner);
+    await upload(owner, id);
+    await call(owner, "PATCH", `/${id}`, { pinned: true });
+    await call(owner, "PUT", `/${id}/grants/${granted.tenantId}`);
+    await call(granted, "DELETE", `/${id}`);
+    await call(owner, "DELETE", `/${id}/grants/${granted.tenantId}`);
+    await call(owner, "DELETE", `/${id}`);
+    const page = { tenantId: owner.tenantId, entriesMax: 100 };
+    const entries = (await readAudit(openControlDb(env.CONTROL_DB), page)).filter(
+      ({ target }) => target === id,
+    );
+    expect(entries.every(({ actorKind }) => actorKind === "key")).toBe(true);
+    // Entries of one millisecond have no order of their own.
+    expect(entries.map(({ action }) => action).toSorted()).toEqual([
+      "adapter.changed",
+      "adapter.created",
+      "adapter.deleted",
+      "adapter.grant_revoked",
+      "adapter.granted",
+      "adapter.version_added",
+    ]);
   });
 
   it("has versions that never change", async () => {

@@ -13,6 +13,7 @@ import {
   type Adapter,
 } from "@fairlane/db";
 import { adapterObjects, AppError } from "@fairlane/protocol";
+import { auditAdapter } from "../adapters/audit-adapter.ts";
 import { adapterBody, versionBody, type LatestVersion } from "../adapters/adapter-body.ts";
 import { knownAdapter, ownAdapter } from "../adapters/own-adapter.ts";
 import { residencyOf } from "../adapters/residency.ts";
@@ -25,7 +26,8 @@ import { tenantCaller } from "./tenant-caller.ts";
 /** POST /v1/fairlane/adapters */
 export function createAdapterRoute(deps: EdgeDependencies) {
   return async (context: EdgeContext): Promise<Response> => {
-    const { tenantId } = await tenantCaller(context, deps, "adapters:manage");
+    const by = await tenantCaller(context, deps, "adapters:manage");
+    const { tenantId } = by;
     const wanted = await parseAdminBody(context.req.raw, newAdapter);
     const adapter: Adapter = {
       id: newId("adp", deps.clock, deps.random),
@@ -44,6 +46,9 @@ export function createAdapterRoute(deps: EdgeDependencies) {
       const message = `A tenant may have ${limits.ADAPTERS_PER_TENANT_MAX} adapters. Delete one first.`;
       throw new AppError("too_many_adapters", message);
     }
+    const { id: adapterId, name } = adapter;
+    const details = { name, base_model: adapter.baseModel };
+    await auditAdapter(context, deps, { by, action: "adapter.created", adapterId, details });
     const state = { isOwn: true, latest: undefined, residency: [] };
     return Response.json(adapterBody(adapter, state), { status: 201 });
   };
@@ -100,11 +105,15 @@ export function retrieveAdapterRoute(deps: EdgeDependencies) {
 /** PATCH /v1/fairlane/adapters/{adapter} */
 export function changeAdapterRoute(deps: EdgeDependencies) {
   return async (context: EdgeContext): Promise<Response> => {
-    const { tenantId } = await tenantCaller(context, deps, "adapters:manage");
+    const by = await tenantCaller(context, deps, "adapters:manage");
+    const { tenantId } = by;
     const { pinned } = await parseAdminBody(context.req.raw, changedAdapter);
     const adapter = await ownAdapter(deps, tenantId, context.req.param("adapter") ?? "");
     await pinAdapter(deps.controlDb, { tenantId, adapterId: adapter.id }, pinned);
     deps.adapterNames.forget(tenantId);
+    const details = { pinned };
+    const done = { by, action: "adapter.changed", adapterId: adapter.id, details } as const;
+    await auditAdapter(context, deps, done);
     const latest = (await latestOf(deps, [adapter])).get(adapter.id);
     const residency = await residencyOf(context, deps, latest ? [latest.digest] : []);
     const changed = { ...adapter, isPinned: pinned };
@@ -115,7 +124,8 @@ export function changeAdapterRoute(deps: EdgeDependencies) {
 /** DELETE /v1/fairlane/adapters/{adapter} */
 export function deleteAdapterRoute(deps: EdgeDependencies) {
   return async (context: EdgeContext): Promise<Response> => {
-    const { tenantId } = await tenantCaller(context, deps, "adapters:manage");
+    const by = await tenantCaller(context, deps, "adapters:manage");
+    const { tenantId } = by;
     const adapter = await ownAdapter(deps, tenantId, context.req.param("adapter") ?? "");
     const { controlDb, config } = deps;
     // The files first: what fails half-way is still listed and can be deleted again.
@@ -130,6 +140,9 @@ export function deleteAdapterRoute(deps: EdgeDependencies) {
     }
     await deleteAdapter(controlDb, adapter.id);
     deps.adapterNames.forget(tenantId);
+    const details = { name: adapter.name, versions: versions.length };
+    const done = { by, action: "adapter.deleted", adapterId: adapter.id, details } as const;
+    await auditAdapter(context, deps, done);
     return Response.json({ object: "fairlane.adapter", id: adapter.id, deleted: true });
   };
 }
