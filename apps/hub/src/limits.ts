@@ -1,4 +1,5 @@
 // Owns every bound of the hub with its unit and reason.
+import { protocolLimits } from "@fairlane/protocol";
 
 // --- links -----------------------------------------------------------------------------------------------------
 
@@ -41,6 +42,10 @@ export const ATTACHMENTS_MAX = 1_024;
 export const KEPT_BODY_CHARS_MAX = WAITING_BODY_CHARS_MAX / 2;
 /** Nodes that one request is offered to before it fails. */
 export const ATTEMPTS_MAX = 3;
+/** Prompts of which one, if its beginning is cached, goes to another node: a hot beginning comes to lie on several. */
+export const EXPLORE_EVERY_REQUESTS = 100;
+/** Digests of a node's prefixes that routing keeps: what it said, and what was sent there since. */
+export const NODE_PREFIXES_MAX = 4 * protocolLimits.HEARTBEAT_PREFIXES_MAX;
 /** Submissions are coalesced for this long; the first one after a pause leaves at once. */
 export const SUBMIT_WINDOW_MS = 1;
 /** Characters of one submit frame: keeps parsing of one frame at the node in the low milliseconds. */

@@ -4,6 +4,7 @@
 import type { Clock, Random } from "@fairlane/base";
 import type { HeartbeatFrame, HelloFrame, WelcomeFrame } from "@fairlane/protocol";
 import type { FleetShare } from "../fleet/fleet-share.ts";
+import { PAGE_TOKENS } from "../limits.ts";
 import type { Log } from "../log.ts";
 import type { LiveStreams } from "../stream/live-streams.ts";
 import type { UsageReport } from "../usage/usage-report.ts";
@@ -37,6 +38,8 @@ type Told = Parameters<ToldAdapters["news"]>[0];
 interface OpenLink extends IntakeLink {
   isOpen: boolean;
   readonly told: ToldAdapters;
+  /** Of the prefixes that it was told last. */
+  prefixesVersion: number;
 }
 
 /** The shard whose link carries usage and service. */
@@ -109,8 +112,10 @@ export class HubLinks {
   #opened(link: HubLink, welcome: WelcomeFrame): void {
     if (this.#isClosed) return;
     const frames = this.#framesOf(link.shard);
-    const told = new ToldAdapters();
-    const intakeLink = { link, frames, told, isOpen: true, isLost: () => !intakeLink.isOpen };
+    const intakeLink: OpenLink = {
+      ...{ link, frames, told: new ToldAdapters(), isOpen: true, prefixesVersion: 0 },
+      isLost: () => !intakeLink.isOpen,
+    };
     this.#intakeLinks.set(link, intakeLink);
     const orphans = frames.linkOpened((frame) => link.send(frame), welcome.hub_boot);
     this.#options.streams.cancel(orphans);
@@ -123,11 +128,36 @@ export class HubLinks {
   }
 
   #sendHeartbeat(link: HubLink): void {
-    const { heartbeat, fleet, adapters } = this.#options;
+    const { fleet, adapters } = this.#options;
     const news = this.#intakeLinks.get(link)?.told.news(adapters());
-    const frame = { ...heartbeat(), ...news };
+    const frame = { ...this.#loadFrame(), ...news, ...this.#prefixesFor(link) };
     if (link.shard !== USAGE_SHARD) link.send(frame);
     else link.send({ ...frame, service: fleet.report() });
+  }
+
+  #loadFrame(): HeartbeatFrame {
+    const { heartbeat, streams, intake } = this.#options;
+    const { load, ...frame } = heartbeat();
+    intake.prefixes.fit(load.pages_total * PAGE_TOKENS);
+    const { queuedPromptTokens, prefillRate } = streams;
+    const rate = prefillRate.tokensPerS;
+    return {
+      ...frame,
+      load: {
+        ...load,
+        queued_tokens: queuedPromptTokens,
+        ...(rate === undefined ? {} : { prefill_tokens_per_s: rate }),
+      },
+    };
+  }
+
+  /** All of them, when the link has not been told since they changed. */
+  #prefixesFor(link: HubLink): { readonly prefixes?: string[] } {
+    const { prefixes } = this.#options.intake;
+    const told = this.#intakeLinks.get(link);
+    if (told === undefined || told.prefixesVersion === prefixes.version) return {};
+    told.prefixesVersion = prefixes.version;
+    return { prefixes: prefixes.newest };
   }
 
   #frame(link: HubLink, frame: WorkFrame): void {

@@ -20,6 +20,7 @@ import type { LiveStreams } from "../stream/live-streams.ts";
 import type { BilledRequest } from "../usage/usage-record-row.ts";
 import { billedRequest, promptTokensOf } from "./billed-request.ts";
 import type { HubLink } from "./hub-link.ts";
+import { CachedPrefixes } from "./cached-prefixes.ts";
 import { INTAKE_SLICE_MS, PREPARING_REQUESTS_MAX } from "./limits.ts";
 import type { PulledAdapters } from "./pulled-adapters.ts";
 import { refuseFrame } from "./refuse-frame.ts";
@@ -54,6 +55,8 @@ interface Prepared {
 }
 
 export class SubmitIntake {
+  /** Beginnings of prompts that were taken here. */
+  readonly prefixes = new CachedPrefixes();
   readonly #options: SubmitIntakeOptions;
   /** Requests between `submit` and their answer; false once a cancel has come for one. */
   readonly #preparing = new Map<string, boolean>();
@@ -242,6 +245,7 @@ export class SubmitIntake {
     } else if (request !== undefined) {
       streams.add(...answerStreams({ request, body: submitted.body, model, sink }));
     }
+    this.prefixes.note(submitted);
     from.frames.accepted(id, {
       tenantId,
       model: answeringModel(submitted, model.id),

@@ -15,6 +15,7 @@ import {
   TTFT_DEADLINE_MS,
 } from "./limits.ts";
 import type { ChoiceGroup } from "./choice-group.ts";
+import { PrefillRate } from "./prefill-rate.ts";
 import { TokenGaps } from "./token-gaps.ts";
 import type { Advance, StreamEnd, TokenStream } from "./token-stream.ts";
 
@@ -86,6 +87,7 @@ export class LiveStreams {
   readonly #groups = new Map<string, ChoiceGroup>();
   readonly #countOfTenant = new Map<string, number>();
   readonly #gaps: TokenGaps;
+  readonly prefillRate = new PrefillRate();
   #promptTokens = 0;
   #lastStepId = 0;
 
@@ -96,6 +98,16 @@ export class LiveStreams {
 
   get count(): number {
     return this.#byId.size;
+  }
+
+  /** Prompt tokens of live requests that are neither computed nor cached. */
+  get queuedPromptTokens(): number {
+    let queued = 0;
+    for (const { request, counts } of this.#byId.values()) {
+      const done = counts.computedPromptTokens + counts.cachedTokens;
+      if (counts.outputTokens === 0) queued += Math.max(0, request.promptTokens.length - done);
+    }
+    return queued;
   }
 
   has(requestId: string): boolean {
@@ -173,6 +185,7 @@ export class LiveStreams {
   /** Takes a step of the engine. Throws when the journal cannot be written: then nothing may leave. */
   step(message: WorkerStep): void {
     this.#lastStepId = message.stepId;
+    if (message.facts) this.prefillRate.note(message.facts, message.computeUs);
     const nowMs = this.#options.clock.nowMs();
     const advanced = message.progress.flatMap((progress) => this.#advance(progress, nowMs));
     this.#settle(advanced, this.#gapsOf(advanced, nowMs));

@@ -179,6 +179,7 @@ export { parseHubFrame, parseNodeFrame } from "./wire/frame.ts";
 export type { FrameError, HubFrame, NodeFrame } from "./wire/frame.ts";
 export type { GrantFrame } from "./wire/grant.ts";
 export type { HeartbeatFrame } from "./wire/heartbeat.ts";
+export { prefixDigests, prefixText } from "./wire/prefix-digest.ts";
 export type { AttachedFrame, AttachFrame, ResumeFrame } from "./wire/resume.ts";
 export { WIRE_VERSION } from "./wire/hello.ts";
 export type { HelloFrame, WelcomeFrame } from "./wire/hello.ts";

@@ -57,6 +57,12 @@ export const SUBMIT_REQUESTS_MAX = 1_024;
 export const STEP_DELTAS_MAX = 4_096;
 /** Characters of what a hub notes of an answer's form: a few fields as JSON. */
 export const ANSWER_FORM_CHARS_MAX = 4_096;
+/** Characters that a prefix digest covers at least, and each further one more: about 128 tokens. */
+export const PREFIX_CHUNK_CHARS = 512;
+/** Digests of one prompt: its first 32,768 characters, hashed in well under a millisecond. */
+export const PREFIX_CHUNKS_MAX = 64;
+/** Prefix digests in one heartbeat, 19 characters each. */
+export const HEARTBEAT_PREFIXES_MAX = 1_024;
 /** Usage records in one usage frame: about 300 bytes each, so a frame stays near 150 KB. */
 export const USAGE_RECORDS_MAX = 512;
 /** Service cells in one heartbeat: about 200 bytes each, so a second's heartbeat stays near 200 KB. */

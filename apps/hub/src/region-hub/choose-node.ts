@@ -1,4 +1,7 @@
-// E4, route: which node gets a request. Pure; the least loaded of those that serve the model and take work.
+// E4, route: which node gets a request: of those that serve the model and take work the one with the smallest estimated
+// cost. A node that has the prompt's beginning keeps getting its like until its queue costs more than the cache saves; one
+// in a hundred such requests goes elsewhere, so that a hot beginning comes to be on more nodes than one. Pure.
+import { cachedTokens, costMs, type PromptFacts } from "./node-cost.ts";
 import type { NodeEntry } from "./node-directory.ts";
 
 export type NodeChoice =
@@ -22,6 +25,9 @@ export function chooseNode(
     readonly model: string | undefined;
     readonly endpoint?: string | undefined;
     readonly refusedBy: ReadonlySet<string>;
+    readonly prompt: PromptFacts;
+    /** Another node than the cheapest is to come to know a cached beginning. */
+    readonly explores: boolean;
   },
 ): NodeChoice {
   const { model, endpoint, refusedBy } = wanted;
@@ -36,15 +42,25 @@ export function chooseNode(
   if (serving.length === 0) return { kind: "unknown_model" };
   const open = serving.filter((node) => !node.isDraining);
   if (open.length === 0) return { kind: "no_capacity" };
-  const [first, ...others] = open.filter(({ link }) => !refusedBy.has(link.nodeId));
-  if (first === undefined) return { kind: "all_refused" };
-  return { kind: "node", node: others.reduce(lessLoaded, first) };
+  const candidates = open.filter(({ link }) => !refusedBy.has(link.nodeId));
+  const ranked = rank(candidates, wanted.prompt);
+  const [best, second] = ranked;
+  if (best === undefined) return { kind: "all_refused" };
+  const isSticky = cachedTokens(best, wanted.prompt) > 0;
+  const explores = isSticky && second !== undefined && wanted.explores;
+  return { kind: "node", node: explores ? second : best };
 }
 
-// Ties go to the smaller name, so that the same state always routes alike.
-function lessLoaded(best: NodeEntry, other: NodeEntry): NodeEntry {
-  if (other.loadRequests !== best.loadRequests) {
-    return other.loadRequests < best.loadRequests ? other : best;
-  }
-  return other.link.nodeId < best.link.nodeId ? other : best;
+// Of equal cost the one that has waited longest for a prompt of its own, so that cold prompts spread; then the smaller name,
+// so that the same state always routes alike.
+function rank(nodes: readonly NodeEntry[], prompt: PromptFacts): readonly NodeEntry[] {
+  return nodes
+    .map((node) => ({ node, cost: costMs(node, prompt) }))
+    .sort(
+      (one, other) =>
+        one.cost - other.cost ||
+        one.node.lastColdTurn - other.node.lastColdTurn ||
+        (one.node.link.nodeId < other.node.link.nodeId ? -1 : 1),
+    )
+    .map(({ node }) => node);
 }

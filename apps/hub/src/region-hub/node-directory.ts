@@ -8,15 +8,23 @@ import type {
   HelloFrame,
   ModelCard,
 } from "@fairlane/protocol";
-import { LINKS_MAX } from "../limits.ts";
+import { EXPLORE_EVERY_REQUESTS, LINKS_MAX, NODE_PREFIXES_MAX } from "../limits.ts";
+import { cachedTokens, uncachedTokens, type NodeState, type PromptFacts } from "./node-cost.ts";
 import type { NodeLink } from "./node-link.ts";
 
 /** A linked node as routing sees it. */
-export interface NodeEntry {
+export interface NodeEntry extends NodeState {
   readonly link: NodeLink;
   readonly hello: HelloFrame;
   /** Requests running or waiting at the node: its last heartbeat plus what was submitted since. */
   loadRequests: number;
+  /** The same of prompt tokens that are not computed. */
+  queuedTokens: number;
+  prefillTokensPerS: number | undefined;
+  /** At most NODE_PREFIXES_MAX. */
+  prefixes: Set<string>;
+  /** Number of the newest prompt of which it had nothing, over all nodes of the shard. */
+  lastColdTurn: number;
   isDraining: boolean;
   /** Where the node has which adapter, by digest; at most HEARTBEAT_ADAPTERS_MAX. */
   adapters: ReadonlyMap<string, AdapterTier>;
@@ -24,6 +32,8 @@ export interface NodeEntry {
 
 export class NodeDirectory {
   readonly #nodes = new Map<string, NodeEntry>();
+  #turn = 0;
+  #digestedPrompts = 0;
 
   get count(): number {
     return this.#nodes.size;
@@ -47,8 +57,12 @@ export class NodeDirectory {
   add(link: NodeLink, hello: HelloFrame): NodeLink | undefined {
     assert(this.refusalOf(hello) === undefined, `link of ${link.nodeId} was to be refused`);
     const replaced = this.#nodes.get(link.nodeId)?.link;
-    const adapters = new Map<string, AdapterTier>();
-    this.#nodes.set(link.nodeId, { link, hello, loadRequests: 0, isDraining: false, adapters });
+    this.#nodes.set(link.nodeId, {
+      ...{ link, hello, isDraining: false, loadRequests: 0, queuedTokens: 0, lastColdTurn: 0 },
+      prefillTokensPerS: undefined,
+      prefixes: new Set(),
+      adapters: new Map(),
+    });
     return replaced;
   }
 
@@ -64,10 +78,28 @@ export class NodeDirectory {
     const isBack = entry.isDraining && !frame.draining;
     entry.loadRequests = frame.load.running + frame.load.waiting;
     entry.isDraining = frame.draining;
+    entry.queuedTokens = frame.load.queued_tokens ?? 0;
+    entry.prefillTokensPerS = frame.load.prefill_tokens_per_s;
+    if (frame.prefixes !== undefined) entry.prefixes = new Set(frame.prefixes);
     if (frame.adapters !== undefined) {
       entry.adapters = new Map(frame.adapters.map(({ digest, tier }) => [digest, tier]));
     }
     return isBack;
+  }
+
+  /** True for one prompt with digests in EXPLORE_EVERY_REQUESTS. */
+  get explores(): boolean {
+    return this.#digestedPrompts % EXPLORE_EVERY_REQUESTS === EXPLORE_EVERY_REQUESTS - 1;
+  }
+
+  /** Notes what a node was given, until its next heartbeat says it better. */
+  placed(entry: NodeEntry, prompt: PromptFacts): void {
+    entry.loadRequests += 1;
+    if (prompt.digests.length > 0) this.#digestedPrompts += 1;
+    entry.queuedTokens += uncachedTokens(entry, prompt);
+    if (cachedTokens(entry, prompt) === 0) entry.lastColdTurn = this.#turn += 1;
+    if (entry.prefixes.size > NODE_PREFIXES_MAX) entry.prefixes.clear();
+    for (const digest of prompt.digests) entry.prefixes.add(digest);
   }
 
   /** Which node has which of these adapters, and where. */

@@ -1,10 +1,11 @@
 // E4, route: puts a live request on a node, or leaves it waiting for one for a bounded time. Used for the first
 // try and for every failover before a node accepted.
 import { assert } from "@fairlane/base";
-import type { ErrorValue } from "@fairlane/protocol";
+import { prefixDigests, prefixText, protocolLimits, type ErrorValue } from "@fairlane/protocol";
 import { ACCEPT_WAIT_MS, ATTEMPTS_MAX, RETRY_AFTER_MS } from "../limits.ts";
 import { chooseNode } from "./choose-node.ts";
 import { submitText, type LiveRequest } from "./live-request.ts";
+import { CHARS_PER_TOKEN, type PromptFacts } from "./node-cost.ts";
 import type { NodeDirectory } from "./node-directory.ts";
 
 const NO_NODE: ErrorValue = {
@@ -29,7 +30,14 @@ export function placeRequest(
   const { request } = live.work;
   const { model } = request.body;
   const endpoint = "endpoint" in request ? request.endpoint : undefined;
-  const wanted = { model, endpoint, refusedBy: live.refusedBy };
+  const prompt = promptFacts(live.work, directory.count);
+  const wanted = {
+    model,
+    endpoint,
+    refusedBy: live.refusedBy,
+    prompt,
+    explores: directory.explores,
+  };
   const choice = chooseNode(directory.nodes, wanted);
   switch (choice.kind) {
     case "node":
@@ -41,7 +49,7 @@ export function placeRequest(
         link: choice.node.link,
         untilMs: nowMs + ACCEPT_WAIT_MS,
       };
-      choice.node.loadRequests += 1;
+      directory.placed(choice.node, prompt);
       choice.node.link.submit(submitText(request, live.attempt));
       return undefined;
     case "unknown_model":
@@ -53,6 +61,21 @@ export function placeRequest(
     case "all_refused":
       return NO_NODE;
   }
+}
+
+/** What routing goes by; digests only where there is a choice of nodes. */
+function promptFacts(
+  { request, bodyChars }: NonNullable<LiveRequest["work"]>,
+  nodeCount: number,
+): PromptFacts {
+  const { adapter, tenantSalt: salt, body } = request;
+  const scope = { salt, adapterDigest: adapter?.digest ?? null };
+  const hasChoice = nodeCount > 1 && bodyChars >= protocolLimits.PREFIX_CHUNK_CHARS;
+  return {
+    promptTokens: Math.ceil(bodyChars / CHARS_PER_TOKEN),
+    digests: hasChoice ? prefixDigests(scope, prefixText(body)) : [],
+    adapter,
+  };
 }
 
 function unknownModel(model: string | undefined): ErrorValue {

@@ -1,3 +1,4 @@
+import { prefixDigests, prefixText } from "@fairlane/protocol";
 import { describe, expect, it } from "vitest";
 import { freshHub, hubRequest, openStream, uniqueId } from "../../test/hub-request.ts";
 import { MODEL, TestNode } from "../../test/test-node.ts";
@@ -74,6 +75,30 @@ describe("routing", () => {
     }
     for (const answer of answers) expect((await answer).status).toBe(200);
     expect(other.waiting("submit")).toEqual([]);
+  });
+
+  it("sends prompts with a beginning that a node named to that node, as long as it pays", async () => {
+    const hub = freshHub();
+    const [first, second] = await Promise.all([
+      TestNode.link(hub, "node-a"),
+      TestNode.link(hub, "node-b"),
+    ]);
+    const content = "You are a patient teacher of sailors. ".repeat(60);
+    const body = { messages: [{ role: "user" as const, content }], stream: true };
+    const scope = { salt: hubRequest().tenantSalt, adapterDigest: null };
+    second.send({
+      ...{ type: "heartbeat", sent_at_ms: 1, draining: false },
+      load: { running: 2, waiting: 0, pages_free: 9, pages_total: 9 },
+      prefixes: prefixDigests(scope, prefixText(body)),
+    });
+    await isHeard(second);
+    const answer = openStream(hub, hubRequest({ body }));
+    second.done(await second.accept(), 0);
+    expect((await answer).status).toBe(200);
+    // Another tenant's prompt has another digest.
+    const other = openStream(hub, hubRequest({ body, tenantSalt: "cd".repeat(32) }));
+    first.done(await first.accept(), 0);
+    expect((await other).status).toBe(200);
   });
 
   it("gives nothing to a draining node, until it takes work again", async () => {

@@ -131,6 +131,7 @@ const nodeFrames = {
       type: fc.constant("heartbeat" as const),
       sent_at_ms: count,
       load: fc.record({ running: count, waiting: count, pages_free: count, pages_total: count }),
+      prefixes: fc.array(fc.stringMatching(/^[0-9a-f]{16}$/), { maxLength: 3 }),
       draining: fc.boolean(),
       service: fc.record({ epoch: positive, cells: fc.array(cell, { maxLength: 4 }) }),
       adapters: fc.array(fc.record({ digest, tier: fc.constantFrom("device", "host", "disk") }), {

@@ -1,0 +1,24 @@
+// Owns how fast the node computes prompts, from the steps that were mostly prompt: what a hub divides a queue by. Newer
+// steps count more, so that the rate follows the model's contexts and the machine's other load.
+import type { StepFacts } from "../engine/worker-messages.ts";
+
+/** Share of the old sums that stays with each step: about the last 32 count. */
+const DECAY = 1 - 1 / 32;
+
+export class PrefillRate {
+  #tokens = 0;
+  #computeUs = 0;
+
+  /** Notes a step. One that is mostly decodes says little of prompts. */
+  note({ prefillTokens, decodeTokens }: StepFacts, computeUs: number): void {
+    if (prefillTokens <= decodeTokens) return;
+    this.#tokens = this.#tokens * DECAY + prefillTokens + decodeTokens;
+    this.#computeUs = this.#computeUs * DECAY + computeUs;
+  }
+
+  /** Prompt tokens a second; undefined before the first prompt. */
+  get tokensPerS(): number | undefined {
+    if (this.#computeUs === 0) return undefined;
+    return Math.max(1, Math.round((this.#tokens / this.#computeUs) * 1e6));
+  }
+}
