@@ -23,6 +23,8 @@ export interface HubEnv {
   /** All regions of the platform, comma-separated; absent: REGION alone. */
   readonly REGIONS?: string;
   readonly HUB_SHARD_COUNT: string;
+  /** Time that a gone node's own records are waited for before what was delivered is billed; absent: an hour. */
+  readonly ESTIMATE_AFTER_MS?: string;
   readonly KEY_PEPPER: string;
   readonly SALT_SECRET: string;
   readonly REGION_HUB: DurableObjectNamespace<ShardRpc & Rpc.DurableObjectBranded>;
@@ -47,6 +49,7 @@ const configSchema = z.object({
     .pipe(z.array(z.string().regex(REGION_NAME)).min(1).max(REGIONS_MAX))
     .optional(),
   HUB_SHARD_COUNT: z.coerce.number().int().min(1).max(protocolLimits.HUB_SHARDS_MAX),
+  ESTIMATE_AFTER_MS: z.coerce.number().int().min(1_000).default(3_600_000),
   KEY_PEPPER: z.string().min(16),
   SALT_SECRET: z.string().min(16),
 });
@@ -58,6 +61,7 @@ export interface HubConfig {
   /** All of the platform. */
   readonly regions: readonly string[];
   readonly shardCount: number;
+  readonly estimateAfterMs: number;
   readonly keyPepper: string;
   readonly saltSecret: string;
 }
@@ -77,6 +81,7 @@ export function hubConfig(env: HubEnv): HubConfig {
     region: result.data.REGION,
     regions: result.data.REGIONS ?? [result.data.REGION],
     shardCount: result.data.HUB_SHARD_COUNT,
+    estimateAfterMs: result.data.ESTIMATE_AFTER_MS,
     keyPepper: result.data.KEY_PEPPER,
     saltSecret: result.data.SALT_SECRET,
   };

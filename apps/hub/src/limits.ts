@@ -82,6 +82,20 @@ export const GRANT_RETRY_MS = 250;
 
 /** Packs that UsageIntake keeps for accounts that cannot be reached; then nodes keep their records. */
 export const INTAKE_PACKS_MAX = 100_000;
+/** Answers of gone nodes whose own records are waited for; beyond it the oldest are estimated at once. */
+export const DELIVERIES_KEPT_MAX = 100_000;
+/** Records made from them in one transaction. */
+export const ESTIMATES_PER_RUN_MAX = 512;
+/** Answers that a shard remembers for the case that their node's journal is lost, about 300 bytes each. */
+export const DELIVERIES_WATCHED_MAX = 16_384;
+/** Time that an ended answer is remembered so: its record is acknowledged within seconds. */
+export const DELIVERY_WATCHED_MS = 60_000;
+/** Pause between looks for answers that have ended. */
+export const DELIVERY_SWEEP_MS = 1_000;
+/** Answers of one report. */
+export const DELIVERIES_PER_REPORT_MAX = 512;
+/** Wait for UsageIntake to keep a report. */
+export const DELIVERY_TIMEOUT_MS = 10_000;
 /** Tenants whose usage is forwarded at the same time. */
 export const FORWARD_TENANTS_MAX = 8;
 /** Rounds of one forwarding run before the alarm takes over: bounds the length of one event. */

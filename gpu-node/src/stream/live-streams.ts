@@ -15,7 +15,7 @@ import {
   TTFT_DEADLINE_MS,
 } from "./limits.ts";
 import type { ChoiceGroup } from "./choice-group.ts";
-import { PrefillRate } from "./prefill-rate.ts";
+import { PrefillRate, queuedPromptTokens } from "./prefill-rate.ts";
 import { TokenGaps } from "./token-gaps.ts";
 import type { Advance, StreamEnd, TokenStream } from "./token-stream.ts";
 
@@ -102,12 +102,7 @@ export class LiveStreams {
 
   /** Prompt tokens of live requests that are neither computed nor cached. */
   get queuedPromptTokens(): number {
-    let queued = 0;
-    for (const { request, counts } of this.#byId.values()) {
-      const done = counts.computedPromptTokens + counts.cachedTokens;
-      if (counts.outputTokens === 0) queued += Math.max(0, request.promptTokens.length - done);
-    }
-    return queued;
+    return queuedPromptTokens(this.#byId.values());
   }
 
   has(requestId: string): boolean {

@@ -41,6 +41,7 @@ const COLUMNS: readonly (readonly [column: string, field: keyof LedgerEntry])[] 
   ["billed_output_tokens", "billedOutputTokens"],
   ["billed_nano_usd", "billedNanoUsd"],
   ["fault", "fault"],
+  ["estimated", "estimated"],
   ["received_at_ms", "receivedAtMs"],
   ["queue_ms", "queueMs"],
   ["ttft_ms", "ttftMs"],

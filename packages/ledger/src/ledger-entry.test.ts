@@ -74,6 +74,7 @@ describe("ledgerEntry", () => {
       // 68 x 150 + 32 x 75 + 5 x 600
       billedNanoUsd: 15_600,
       fault: null,
+      estimated: false,
       receivedAtMs: 1_000,
       queueMs: 2,
       ttftMs: 30,

@@ -14,7 +14,7 @@ export type LedgerFault = PriceFault | Exclude<AttemptFault, "already_final">;
 export interface LedgerEntry {
   readonly requestId: string;
   readonly attempt: number;
-  /** 0 = the entry of the usage record; corrections count up from 1. */
+  /** 0 = the entry of the usage record, 1 = of an estimate; corrections count up from 2. */
   readonly entrySeq: number;
   readonly tenantId: string;
   readonly projectId: string;
@@ -34,11 +34,16 @@ export interface LedgerEntry {
   readonly billedOutputTokens: number;
   readonly billedNanoUsd: NanoUsd;
   readonly fault: LedgerFault | null;
+  /** Billed from what the hub delivered, because the node's record is lost; nothing of it is in `computed*`. */
+  readonly estimated: boolean;
   readonly receivedAtMs: number;
   readonly queueMs: number;
   readonly ttftMs: number | null;
   readonly endedAtMs: number;
 }
+
+/** Of an attempt's estimated entry; corrections come after it. */
+const ESTIMATED_ENTRY_SEQ = 1;
 
 const NOTHING: TokenSums = { promptTokens: 0, cachedTokens: 0, outputTokens: 0 };
 
@@ -77,14 +82,17 @@ export function ledgerEntry(input: {
   readonly earlier: readonly UsageAttempt[];
   /** A fault that was found before pricing. */
   readonly fault: LedgerFault | null;
+  /** Made from a hub's count and not from a node's journal. */
+  readonly estimated?: boolean;
 }): LedgerEntry {
-  const { record, nodeId, epoch, prices, earlier } = input;
+  const { record, nodeId, epoch, prices, earlier, estimated = false } = input;
+  const computed = (tokens: number): number => (estimated ? 0 : tokens);
   assert(record.final, `entry of a record that is not final: ${record.request_id}`);
   const bill = input.fault === null ? billOf(record, prices, earlier) : faulty(input.fault);
   return {
     requestId: record.request_id,
     attempt: record.attempt,
-    entrySeq: 0,
+    entrySeq: estimated ? ESTIMATED_ENTRY_SEQ : 0,
     tenantId: record.tenant_id,
     projectId: record.project_id,
     keyId: record.key_id,
@@ -94,14 +102,15 @@ export function ledgerEntry(input: {
     priceVersion: record.price_version,
     finishReason: record.finish_reason,
     promptTokens: record.prompt_tokens,
-    computedPromptTokens: record.computed_prompt_tokens,
-    computedCachedTokens: record.cached_tokens,
-    computedOutputTokens: record.output_tokens,
+    computedPromptTokens: computed(record.computed_prompt_tokens),
+    computedCachedTokens: computed(record.cached_tokens),
+    computedOutputTokens: computed(record.output_tokens),
     billedPromptTokens: bill.tokens.promptTokens,
     billedCachedTokens: bill.tokens.cachedTokens,
     billedOutputTokens: bill.tokens.outputTokens,
     billedNanoUsd: bill.costNanoUsd,
     fault: bill.fault,
+    estimated,
     receivedAtMs: record.received_at_ms,
     queueMs: record.queue_ms,
     ttftMs: record.ttft_ms,

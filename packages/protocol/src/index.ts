@@ -130,6 +130,7 @@ export type {
 } from "./rpc/account.ts";
 export { BATCH_ENDPOINTS, batchRequestId, isBatchRequestId } from "./rpc/batch.ts";
 export type { BatchEndpoint, BatchRunRpc, BatchSpec, BatchStatus, BatchView } from "./rpc/batch.ts";
+export type { Delivery, SettleRecord } from "./rpc/delivery.ts";
 export type {
   FairPosition,
   FleetCell,

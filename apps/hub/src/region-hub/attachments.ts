@@ -77,6 +77,7 @@ export class Attachments {
     this.#live.adopt({
       ...{ id: requestId, tenantId, keyId, sink, createdMs, deadlineMs },
       ...{ work: undefined, refusedBy: new Set(), attempt: 1, grant: null, unheardAt: undefined },
+      billed: null,
       isAccepted: true,
       placement: answeringAt(link, { promptTokens, choiceCount }),
     });

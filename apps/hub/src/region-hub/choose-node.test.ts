@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { helloOf } from "../../test/test-node.ts";
 import { chooseNode } from "./choose-node.ts";
-import { cachedTokens, costMs, type PromptFacts } from "./node-cost.ts";
+import { cachedTokens, costMs, isHopeless, type PromptFacts } from "./node-cost.ts";
 import type { NodeEntry } from "./node-directory.ts";
 import type { NodeLink } from "./node-link.ts";
 
@@ -51,6 +51,15 @@ describe("the cost of a node", () => {
       costMs(entry("a", { adapters: new Map([["d1", tier]]) }), { ...cold, adapter }) - 1_000;
     expect([at("device"), at("host"), at("disk")]).toEqual([0, 2, 10]);
     expect(costMs(entry("a"), { ...cold, adapter }) - 1_000).toBe(300);
+  });
+});
+
+describe("a request that no node can begin in time", () => {
+  it("is told so at once, but only by a measured rate", () => {
+    const busy = entry("a", { queuedTokens: 60_000 });
+    expect(isHopeless(busy, cold, 61_000)).toBe(false);
+    expect(isHopeless(busy, cold, 60_999)).toBe(true);
+    expect(isHopeless(entry("a", { ...busy, prefillTokensPerS: undefined }), cold, 1)).toBe(false);
   });
 });
 

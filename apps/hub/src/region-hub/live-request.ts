@@ -44,6 +44,8 @@ export interface LiveRequest {
   work: { readonly request: HubWork; readonly bodyChars: number } | undefined;
   /** Of a request under a hard budget; what is renewed. */
   readonly grant: LiveGrant | null;
+  /** For whose project it is billed and by which prices; null where that is not known here. */
+  readonly billed: { readonly projectId: string; readonly priceVersion: string } | null;
   /** Nodes that turned it away. */
   readonly refusedBy: Set<string>;
   /** Submissions so far. */
@@ -62,7 +64,9 @@ export function newLive(
   untilMs: number,
 ): LiveRequest {
   const { requestId, tenantId, keyId, createdMs, deadlineMs } = work.request;
+  const { projectId, priceVersion } = work.request;
   return {
+    billed: { projectId, priceVersion },
     ...{ id: requestId, tenantId, keyId, sink, createdMs, deadlineMs, work },
     grant: liveGrantOf(work.request),
     refusedBy: new Set(),

@@ -63,6 +63,11 @@ export function costMs(node: NodeState, prompt: PromptFacts): number {
   return (tokens / rate) * 1_000 + adapterLoadMs(node, prompt.adapter);
 }
 
+/** True when the cheapest node, by what it measured itself, would begin the answer only after the request's time. */
+export function isHopeless(node: NodeState, prompt: PromptFacts, leftMs: number): boolean {
+  return node.prefillTokensPerS !== undefined && costMs(node, prompt) > leftMs;
+}
+
 function adapterLoadMs({ adapters }: NodeState, adapter: PromptFacts["adapter"]): number {
   if (adapter === undefined) return 0;
   const { startMs, bytesPerMs } = ADAPTER_LOAD[adapters.get(adapter.digest) ?? "absent"];

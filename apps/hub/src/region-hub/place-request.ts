@@ -5,12 +5,19 @@ import { prefixDigests, prefixText, protocolLimits, type ErrorValue } from "@fai
 import { ACCEPT_WAIT_MS, ATTEMPTS_MAX, RETRY_AFTER_MS } from "../limits.ts";
 import { chooseNode } from "./choose-node.ts";
 import { submitText, type LiveRequest } from "./live-request.ts";
-import { CHARS_PER_TOKEN, type PromptFacts } from "./node-cost.ts";
+import { CHARS_PER_TOKEN, isHopeless, type PromptFacts } from "./node-cost.ts";
 import type { NodeDirectory } from "./node-directory.ts";
 
 const NO_NODE: ErrorValue = {
   code: "no_capacity",
   message: "No node of the region can take the request at the moment.",
+  param: null,
+  retryAfterMs: RETRY_AFTER_MS,
+};
+
+const OVERLOADED: ErrorValue = {
+  code: "overloaded",
+  message: "The region's queues are longer than the request has time for.",
   param: null,
   retryAfterMs: RETRY_AFTER_MS,
 };
@@ -42,6 +49,7 @@ export function placeRequest(
   switch (choice.kind) {
     case "node":
       if (live.attempt >= ATTEMPTS_MAX) return NO_NODE;
+      if (isHopeless(choice.node, prompt, live.deadlineMs - nowMs)) return OVERLOADED;
       live.attempt += 1;
       live.unheardAt = undefined;
       live.placement = {

@@ -33,6 +33,7 @@ import type { AnswerSink } from "./answer-sink.ts";
 import { Attachments } from "./attachments.ts";
 import { CompletionSink } from "./completion-sink.ts";
 import { CountSink } from "./count-sink.ts";
+import { Deliveries } from "./deliveries.ts";
 import { EmbeddingSink } from "./embedding-sink.ts";
 import type { HubWork } from "./live-request.ts";
 import { LiveRequests } from "./live-requests.ts";
@@ -50,6 +51,10 @@ const FLEET_SHARD = 0;
 
 export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
   readonly #directory = new NodeDirectory();
+  readonly #deliveries = new Deliveries(
+    () => this.#intake(),
+    (live) => this.#live.find(live.id) === live,
+  );
   readonly #live = new LiveRequests(this.#directory);
   readonly #attachments = new Attachments(this.#live, this.#directory, systemClock.nowMs());
   readonly #boot = crypto.randomUUID();
@@ -201,6 +206,7 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
     if (link.shard === FLEET_SHARD) this.#fleet.linked(link, hello.epoch);
     const nowMs = systemClock.nowMs();
     this.#live.nodeLinked(link, hello, nowMs);
+    this.#deliveries.linked(link.nodeId, hello.epoch, nowMs);
     this.#attachments.nodeLinked(link);
     this.#live.nodeAvailable(nowMs);
   }
@@ -209,7 +215,8 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
     const nowMs = systemClock.nowMs();
     switch (frame.type) {
       case "accept":
-        return this.#live.accepted(link, frame, nowMs);
+        this.#live.accepted(link, frame, nowMs);
+        return this.#deliveries.accepted(this.#live.find(frame.id), frame);
       case "refuse":
         if (this.#attachments.refused(link, frame, nowMs)) return;
         return this.#live.refused(link, frame, nowMs);
@@ -238,9 +245,11 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
   #lost(link: NodeLink): void {
     this.#links.delete(link);
     this.#fleet.lost(link);
-    this.#directory.remove(link);
-    this.#live.linkLost(link, systemClock.nowMs());
-    this.#attachments.linkLost(link, systemClock.nowMs());
+    const nowMs = systemClock.nowMs();
+    // One that was replaced is not gone.
+    if (this.#directory.remove(link)) this.#deliveries.linkLost(link.nodeId, nowMs);
+    this.#live.linkLost(link, nowMs);
+    this.#attachments.linkLost(link, nowMs);
   }
 
   // One interval for the whole shard, and none while there is nothing to watch: an idle object may be put away.
@@ -254,9 +263,10 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
     this.#live.tick(nowMs);
     this.#attachments.tick(nowMs);
     this.#grants.renew(this.#live.values(), nowMs);
+    this.#deliveries.tick(nowMs);
     this.#fleet.tick(nowMs);
     const isWatched = this.#links.size + this.#live.count + this.#attachments.count > 0;
-    if (isWatched || this.#ticker === null) return;
+    if (isWatched || this.#deliveries.isBusy || this.#ticker === null) return;
     clearInterval(this.#ticker);
     this.#ticker = null;
   }

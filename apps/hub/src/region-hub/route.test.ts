@@ -101,6 +101,23 @@ describe("routing", () => {
     expect((await other).status).toBe(200);
   });
 
+  it("sheds at once what even the best node could only begin after its deadline", async () => {
+    const hub = freshHub();
+    const node = await TestNode.link(hub, "node-a");
+    const load = { running: 9, waiting: 9, pages_free: 0, pages_total: 9 };
+    node.send({
+      ...{ type: "heartbeat", sent_at_ms: 1, draining: false },
+      load: { ...load, queued_tokens: 90_000, prefill_tokens_per_s: 1_000 },
+    });
+    await isHeard(node);
+    const startMs = Date.now();
+    const response = await openStream(hub, hubRequest());
+    expect([response.status, await errorCode(response)]).toEqual([503, "overloaded"]);
+    expect(response.headers.get("retry-after")).toBe("1");
+    expect(Date.now() - startMs).toBeLessThan(1_000);
+    expect(node.waiting("submit")).toEqual([]);
+  });
+
   it("gives nothing to a draining node, until it takes work again", async () => {
     const hub = freshHub();
     const node = await TestNode.link(hub, "node-a");

@@ -45,6 +45,7 @@ describe("settlement", () => {
       // 10 x 1,000 + 4 x 500 + 5 x 2,000
       billedNanoUsd: 22_000,
       fault: null,
+      estimated: false,
       receivedAtMs: 1_000,
       queueMs: 2,
       ttftMs: 30,

@@ -3,7 +3,7 @@
 // applied at most once however often and in whatever order batches come; a gap stops the batch, unless the node was
 // told that what is missing had arrived.
 import { applyRecord, ledgerEntry, type LedgerEntry, type UsageAttempt } from "@fairlane/ledger";
-import type { SettleBatch, UsageRecord } from "@fairlane/protocol";
+import type { SettleBatch, SettleRecord, UsageRecord } from "@fairlane/protocol";
 import { logEvent } from "../log.ts";
 import type { Watermarks } from "../watermarks.ts";
 import { alertPassed, spentBefore } from "./budget-alerts.ts";
@@ -57,7 +57,11 @@ export function settle(books: Books, batch: SettleBatch, nowMs: number): Settlem
     const last = records.at(-1);
     if (!last) return { watermark: known, entries: [] };
     // 3. Apply.
-    const entries = records.flatMap((record) => applyOne(books, batch, record));
+    const entries = records.flatMap((record) =>
+      record.estimated === true
+        ? applyEstimate(books, batch, record)
+        : applyOne(books, batch, record),
+    );
     books.attempts.prune();
     if (entries.length > 0) charge(books, entries, nowMs);
     books.watermarks.raise(source, last.seq);
@@ -77,7 +81,7 @@ function charge(books: Books, entries: readonly LedgerEntry[], nowMs: number): v
   books.outbox.insert(entries);
 }
 
-function continuing(records: readonly UsageRecord[], known: number): readonly UsageRecord[] {
+function continuing(records: readonly SettleRecord[], known: number): readonly SettleRecord[] {
   let last = known;
   return records.filter(({ seq }) => {
     if (seq !== last + 1) return false;
@@ -92,6 +96,36 @@ const NO_COUNTS: UsageAttempt = {
   cachedTokens: 0,
   outputTokens: 0,
 };
+
+/** Added to the attempt of an estimate, so that it counts as an attempt of its own beside the node's. */
+const ESTIMATE_ATTEMPTS = 1_000_000;
+
+/**
+ * The entry of an estimate: what no record of the request has billed yet. None when the records have it all; a record that
+ * comes later bills what it has beyond the estimate.
+ */
+function applyEstimate(
+  books: Books,
+  { nodeId, epoch }: SettleBatch,
+  record: SettleRecord,
+): readonly LedgerEntry[] {
+  const { request_id: requestId, attempt, tenant_id: tenantId } = record;
+  const key = attempt + ESTIMATE_ATTEMPTS;
+  const { known, earlier } = books.attempts.read(requestId, key);
+  const applied = applyRecord(known, record);
+  if (!applied.ok) return [];
+  books.attempts.write(requestId, key, applied.value);
+  const prices = books.configs.prices(record.price_version);
+  const entry = ledgerEntry({
+    ...{ record, nodeId, epoch, prices, earlier },
+    fault: null,
+    estimated: true,
+  });
+  const { billedPromptTokens, billedCachedTokens, billedOutputTokens } = entry;
+  if (billedPromptTokens + billedCachedTokens + billedOutputTokens === 0) return [];
+  logEvent("warn", "usage_estimated", { tenantId, requestId, attempt, billedOutputTokens });
+  return [entry];
+}
 
 /** The entry of a final record; none for a record of a request that goes on, or for a final one that came twice. */
 function applyOne(

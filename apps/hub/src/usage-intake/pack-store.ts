@@ -3,7 +3,7 @@
 // order and without a gap between them but for what was acknowledged before, and a pack leaves only once its account has
 // settled it.
 import { assert } from "@fairlane/base";
-import type { CommitBatch, SettleBatch, UsageRecord } from "@fairlane/protocol";
+import type { CommitBatch, SettleBatch, SettleRecord, UsageRecord } from "@fairlane/protocol";
 import { INTAKE_PACKS_MAX, PACKS_PER_BATCH_MAX, SETTLE_RECORDS_MAX } from "../limits.ts";
 import { logEvent } from "../log.ts";
 import { EPOCH_CLOSED, Watermarks, type RecordSource } from "../watermarks.ts";
@@ -85,6 +85,15 @@ export class PackStore {
     return watermarks;
   }
 
+  /** Adds records of this object's own making to the tenant's sequence; call inside a transaction. */
+  append(source: RecordSource, records: readonly Omit<SettleRecord, "seq">[]): void {
+    const known = this.#watermarks.read(source);
+    const numbered = records.map((record, index) => ({ ...record, seq: known + index + 1 }));
+    this.#watermarks.raise(source, known + records.length);
+    this.#insert(source, numbered, known + records.length);
+    this.#packCount += 1;
+  }
+
   /** The oldest waiting records of a tenant that belong to one source. */
   next(tenantId: string): SettleBatch | undefined {
     const rows = this.#storage.sql
@@ -97,7 +106,7 @@ export class PackStore {
     const [first] = rows;
     if (!first) return undefined;
     const { node_id: nodeId, epoch } = first;
-    const records: UsageRecord[] = [];
+    const records: SettleRecord[] = [];
     const afterSeq = first.last_seq - first.record_count;
     let lastSeq = afterSeq;
     for (const row of rows) {
@@ -107,7 +116,7 @@ export class PackStore {
       if (isOther || isFull || !continues) break;
       lastSeq = row.last_seq;
       // Written by #insert below.
-      records.push(...(JSON.parse(row.records) as UsageRecord[]));
+      records.push(...(JSON.parse(row.records) as SettleRecord[]));
     }
     return { nodeId, epoch, afterSeq, records };
   }
@@ -129,7 +138,7 @@ export class PackStore {
     return dropped;
   }
 
-  #insert(source: RecordSource, records: readonly UsageRecord[], lastSeq: number): void {
+  #insert(source: RecordSource, records: readonly SettleRecord[], lastSeq: number): void {
     this.#storage.sql.exec(
       `INSERT INTO packs (tenant_id, node_id, epoch, last_seq, record_count, records)
        VALUES (?, ?, ?, ?, ?, ?)`,

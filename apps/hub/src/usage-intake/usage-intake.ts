@@ -6,6 +6,7 @@ import { DurableObject } from "cloudflare:workers";
 import { openLedgerDb } from "@fairlane/db";
 import type {
   CommitBatch,
+  Delivery,
   FleetChange,
   FleetHead,
   FleetNews,
@@ -16,6 +17,7 @@ import { hubConfig, regionOf, type HubEnv } from "../env.ts";
 import { RETRY_FIRST_MS } from "../limits.ts";
 import { logEvent, reasonOf } from "../log.ts";
 import { systemClock } from "../system-clock.ts";
+import { DeliveryStore } from "./delivery-store.ts";
 import { FleetCheckpoint } from "./checkpoint-fleet.ts";
 import { FleetStore } from "./fleet-store.ts";
 import { ForwardUsage } from "./forward-usage.ts";
@@ -26,6 +28,8 @@ type Watermarks = Awaited<ReturnType<UsageIntakeRpc["commit"]>>["watermarks"];
 export class UsageIntake extends DurableObject<HubEnv> implements UsageIntakeRpc {
   readonly #store: PackStore;
   readonly #forward: ForwardUsage;
+  readonly #deliveries: DeliveryStore;
+  readonly #estimateAfterMs: number;
   readonly #fleet: FleetStore;
   readonly #checkpoint: FleetCheckpoint;
   #alarmMs: number | undefined;
@@ -33,6 +37,8 @@ export class UsageIntake extends DurableObject<HubEnv> implements UsageIntakeRpc
   constructor(ctx: DurableObjectState, env: HubEnv) {
     super(ctx, env);
     this.#store = new PackStore(ctx.storage);
+    this.#deliveries = new DeliveryStore(ctx.storage, this.#store);
+    this.#estimateAfterMs = hubConfig(env).estimateAfterMs;
     this.#forward = new ForwardUsage({
       store: this.#store,
       account: (tenantId) => env.TENANT_ACCOUNT.getByName(tenantId),
@@ -64,6 +70,11 @@ export class UsageIntake extends DurableObject<HubEnv> implements UsageIntakeRpc
     }
   }
 
+  async noteDelivered(deliveries: readonly Delivery[]): Promise<void> {
+    this.#deliveries.note(deliveries, systemClock.nowMs() + this.#estimateAfterMs);
+    this.#armAlarm();
+  }
+
   async syncFleet(change: FleetChange): Promise<FleetNews> {
     this.#fleet.take(change, systemClock.nowMs());
     this.#checkpoint.noteAsked();
@@ -88,6 +99,8 @@ export class UsageIntake extends DurableObject<HubEnv> implements UsageIntakeRpc
 
   async #run(): Promise<void> {
     try {
+      const tenantIds = this.#deliveries.takeDue(systemClock.nowMs());
+      for (const tenantId of tenantIds) this.#forward.tenantHasRecords(tenantId);
       await Promise.all([this.#forward.run(), this.#checkpoint.run()]);
     } catch (error) {
       logEvent("error", "forwarding_failed", { reason: reasonOf(error) });
@@ -99,7 +112,7 @@ export class UsageIntake extends DurableObject<HubEnv> implements UsageIntakeRpc
   #armAlarm(pauseMs = 0): void {
     const nowMs = systemClock.nowMs();
     const forwardMs = this.#forward.nextDueMs();
-    const dueMs = [this.#checkpoint.nextDueMs()];
+    const dueMs = [this.#checkpoint.nextDueMs(), this.#deliveries.nextDueMs()];
     if (forwardMs !== undefined) dueMs.push(Math.max(forwardMs, nowMs + pauseMs));
     const known = dueMs.filter((one) => one !== undefined);
     if (known.length === 0) return;

@@ -2,7 +2,7 @@
 // UsageIntake -> account (settleMany). Plain data only: it crosses isolates.
 import type { Scope } from "../access/scopes.ts";
 import type { ErrorValue } from "../app-error.ts";
-import type { UsageRecord } from "../wire/usage.ts";
+import type { SettleRecord } from "./delivery.ts";
 import type { AccountAccessRpc } from "./account-access.ts";
 import type { AccountConfig } from "./account-config.ts";
 import type { IdempotencyInput, IdempotencyState, IdempotentRef } from "./idempotency.ts";
@@ -126,5 +126,5 @@ export interface SettleBatch {
   /** Everything up to here was acknowledged to the node: what the account lacks of it will not come again. */
   readonly afterSeq?: number;
   /** Of one tenant, ascending by seq, without a gap. */
-  readonly records: readonly UsageRecord[];
+  readonly records: readonly SettleRecord[];
 }

@@ -8,6 +8,7 @@ import type { ModelCard } from "../openai/model.ts";
 import type { AdapterTier, SubmitAdapter } from "../wire/adapter.ts";
 import type { ResponseEcho } from "../openai/responses/response-body.ts";
 import type { UsageRecord } from "../wire/usage.ts";
+import type { Delivery } from "./delivery.ts";
 import type { FleetChange, FleetHead, FleetNews, FleetPage, FleetStanding } from "./fleet.ts";
 
 /** What a request under a hard budget may compute until its grant is renewed. */
@@ -146,6 +147,8 @@ export interface UsageIntakeRpc {
   commit(batch: CommitBatch): Promise<{
     readonly watermarks: readonly { readonly tenant_id: string; readonly seq: number }[];
   }>;
+  /** Keeps what clients received of answers whose node is gone, durable when it returns. */
+  noteDelivered(deliveries: readonly Delivery[]): Promise<void>;
   /** Keeps cells and lifts for a restart, durable when it returns; answers what other regions gave. */
   syncFleet(change: FleetChange): Promise<FleetNews>;
   /** What is kept besides tenants. Rejects while what an earlier object kept cannot be read. */

@@ -28,6 +28,8 @@ export const ledgerEntries = sqliteTable(
     billedNanoUsd: integer("billed_nano_usd").notNull(),
     /** Why nothing is billed although tokens were computed; null for a sound entry. */
     fault: text("fault").$type<LedgerEntry["fault"]>(),
+    /** Billed from what the hub delivered: the node's record is lost. Its computed_* are 0. */
+    estimated: integer("estimated", { mode: "boolean" }).notNull().default(false),
     receivedAtMs: integer("received_at_ms").notNull(),
     queueMs: integer("queue_ms").notNull(),
     ttftMs: integer("ttft_ms"),
