@@ -66,6 +66,31 @@ describe("a fleet of two nodes", () => {
     }
   });
 
+  it("sends a prompt to the node that has said it knows its beginning", async () => {
+    const { tenantId, apiKey } = await fleet.newTenant("sticky");
+    const beginning = "The sea is wide. ".repeat(34);
+    const namedBy = () =>
+      NODES.map((name) => {
+        const told = fleet.nodes.get(name)?.proxy.seen ?? [];
+        const frames = told.filter(({ type, frame }) => type === "heartbeat" && frame["prefixes"]);
+        return (frames.at(-1)?.frame["prefixes"] as string[] | undefined)?.length ?? 0;
+      });
+    const before = namedBy();
+    expect(await fleet.chat(apiKey, `${beginning} One.`)).toBe(true);
+    await eventually("a heartbeat that names it", () =>
+      Promise.resolve(namedBy().join() === before.join() ? undefined : true),
+    );
+    for (const word of ["Two", "Three", "Four"]) {
+      expect(await fleet.chat(apiKey, `${beginning} ${word}.`)).toBe(true);
+    }
+    const sticky = await eventually("four entries", async () => {
+      const rows = await fleet.rows(LEDGER, tenantId);
+      return rows.reduce((sum, row) => sum + Number(row["requests"]), 0) === 4 ? rows : undefined;
+    });
+    expect(sticky).toHaveLength(1);
+    expect(Number(sticky[0]?.["cached_tokens"])).toBeGreaterThan(0);
+  });
+
   it("keeps a tenant's service over the death of a node", async () => {
     const { tenantId, apiKey } = await fleet.newTenant("restarted");
     await send(apiKey, 8, 4);
