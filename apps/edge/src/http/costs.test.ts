@@ -34,6 +34,7 @@ async function tenantWithEntries(count: number): Promise<TestTenant> {
     billedOutputTokens: 2,
     billedNanoUsd: units.nanoUsd(10 * (index + 1)),
     fault: null,
+    estimated: false,
     receivedAtMs: 1,
     queueMs: 0,
     ttftMs: null,
