@@ -44,6 +44,9 @@ struct TokenBlocks {
 // tokens for what reading all weights costs.
 constexpr int32_t kShareTokensMin = 32;
 constexpr int32_t kShareTokens = 64;
+// By which part of the work some threads may wait for others: about what meeting once a layer
+// saves.
+constexpr int32_t kUnevenPart = 8;
 
 // From so many rows of one token for each thread on, a row is one piece of attention.
 constexpr int32_t kRowsPerThread = 4;
@@ -355,13 +358,15 @@ void Llama::LeaveLayer(const TokenShare& share, const StepBatch& batch,
 int32_t Llama::ShareOut(const StepBatch& batch, TokenShare* shares) const {
   const int32_t threads = parts_.workers->thread_count();
   const int32_t tokens = batch.token_count;
-  if (parts_.model->is_f32() || tokens < kShareTokensMin * threads) return 0;
+  if (parts_.model->is_f32() || tokens < kShareTokensMin * threads || threads > kSharesMax)
+    return 0;
   // As many as give every thread the same number, but no more than there are places.
   const int32_t rounds =
       std::max(1, std::min(tokens / (kShareTokens * threads), kSharesMax / threads));
   const int32_t least = (tokens + rounds * threads - 1) / (rounds * threads);
   const AttentionRow* rows = batch.groups[0].rows.data();
   int32_t count = 0;
+  int32_t widest = 0;
   TokenShare share = {0, 0, 0, 0, &alone_};
   for (int32_t i = 0; i < batch.item_count; ++i) {
     const AttentionItem& item = batch.items()[i];
@@ -372,9 +377,12 @@ int32_t Llama::ShareOut(const StepBatch& batch, TokenShare* shares) const {
     if (!is_full && share.token_end < tokens) continue;
     if (!is_last_head) continue;
     shares[count++] = share;
+    widest = std::max(widest, share.token_end - share.token_begin);
     share = {share.token_end, share.token_end, share.item_end, share.item_end, &alone_};
   }
-  return count;
+  // Items are not cut, so few tokens may split unevenly; panels always split evenly.
+  const int32_t last_ready = (count + threads - 1) / threads * widest * threads;
+  return last_ready <= tokens + tokens / kUnevenPart ? count : 0;
 }
 
 void Llama::Forward(const StepBatch& batch) const {
