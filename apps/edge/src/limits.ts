@@ -108,6 +108,14 @@ export const COUNT_DEADLINE_MS = 30_000;
 export const INPUT_ITEMS_DEFAULT = 20;
 export const INPUT_ITEMS_MAX = 100;
 
+// --- sessions --------------------------------------------------------------------------------------------------
+
+/** How long a session lives: a working day; it is not prolonged, since that would be a commit a request. */
+export const SESSION_LIFE_MS = 12 * 3_600_000;
+/** How long a login token can be used when nobody says: the same hour; and the longest: an invitation's week. */
+export const LOGIN_LIFE_MS_DEFAULT = 3_600_000;
+export const LOGIN_LIFE_MS_MAX = 7 * 24 * 3_600_000;
+
 // --- files -----------------------------------------------------------------------------------------------------
 
 /** Bytes of a file in one form: the parser keeps all of it in memory, of which an isolate has 128 MB. */

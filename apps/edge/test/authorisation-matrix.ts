@@ -2,6 +2,7 @@
 // Credentials, scopes and other tenants are tried by the test itself. A new route gets an entry here.
 import { exports } from "cloudflare:workers";
 import { asAdmin, newTenant, send, type TestTenant } from "./live-edge.ts";
+import { newMember, openSession } from "./live-session.ts";
 
 export type Params = Readonly<Record<string, string>>;
 
@@ -9,18 +10,23 @@ export interface MatrixEntry {
   /** What the owner, or the operator, gets. A 400 is a body refused behind the door. */
   readonly ok: number;
   readonly body?: unknown;
+  /** A body for each call, where two cannot be the same. */
+  readonly newBody?: () => unknown;
   readonly headers?: Readonly<Record<string, string>>;
   /** Makes the things of the owner's that the path names; one way for each call, since some end them. */
   readonly params?: (owner: Owner) => Promise<Params>;
   /** True when what the path names is no tenant's own. */
   readonly isShared?: boolean;
+  /** True of routes that change a tenant's data and nothing that is administered: they are not audited. */
+  readonly isData?: boolean;
   /** True of routes whose errors are told in Anthropic's shape. */
   readonly isAnthropic?: boolean;
 }
 
-/** A tenant with a key that may do everything a key can. */
+/** A tenant with a key that may do everything a key can, and the session of one of its owners. */
 export interface Owner extends TestTenant {
   readonly allKey: string;
+  readonly cookie: string;
 }
 
 async function idOf(response: Response): Promise<string> {
@@ -34,9 +40,10 @@ const key = async (owner: Owner): Promise<Params> => ({
 });
 
 let lastName = 0;
+const newAdapter = () => ({ name: `adapter-${++lastName}`, base_model: "tiny" });
+
 async function adapter(owner: Owner): Promise<Params> {
-  const body = { name: `adapter-${++lastName}`, base_model: "tiny" };
-  const options = { credential: owner.allKey, body };
+  const options = { credential: owner.allKey, body: newAdapter() };
   return { adapter: await idOf(await send("POST", "/v1/fairlane/adapters", options)) };
 }
 
@@ -88,14 +95,31 @@ async function batch(owner: Owner): Promise<Params> {
   return { batch: await idOf(await send("POST", "/v1/batches", options)) };
 }
 
-const tenant = (owner: Owner): Promise<Params> => Promise.resolve({ tenant: owner.tenantId });
-
 const UPLOAD_BODY = {
   bytes: 2,
   filename: "in.jsonl",
   mime_type: "text/jsonl",
   purpose: "batch",
 };
+
+async function member(owner: Owner): Promise<Params> {
+  const { memberId } = await newMember(owner.tenantId, "viewer");
+  return { tenant: owner.tenantId, member: memberId };
+}
+
+async function session(owner: Owner): Promise<Params> {
+  const { loginToken } = await newMember(owner.tenantId, "viewer");
+  const opened = await openSession({ login_token: loginToken });
+  return { tenant: owner.tenantId, session: await idOf(opened) };
+}
+
+const project = (owner: Owner): Promise<Params> =>
+  Promise.resolve({ tenant: owner.tenantId, project: owner.projectId });
+
+const tenant = (owner: Owner): Promise<Params> => Promise.resolve({ tenant: owner.tenantId });
+
+const NAME = { name: "renamed" };
+const MEMBER = { name: "a member", role: "viewer" };
 const KEY_BODY = { scopes: ["inference"] };
 const ADMIN = "/v1/fairlane/admin";
 const AT = `${ADMIN}/tenants/:tenant`;
@@ -147,17 +171,31 @@ export const MATRIX: Readonly<Record<string, MatrixEntry>> = {
   "GET /v1/files": { ok: 200 },
   "GET /v1/files/:file": { ok: 200, params: file },
   "GET /v1/files/:file/content": { ok: 200, params: file },
-  "DELETE /v1/files/:file": { ok: 200, params: file },
-  "POST /v1/uploads": { ok: 200, body: UPLOAD_BODY },
+  "DELETE /v1/files/:file": { ok: 200, params: file, isData: true },
+  "POST /v1/uploads": { ok: 200, body: UPLOAD_BODY, isData: true },
   "POST /v1/uploads/:upload/parts": { ok: 400, params: upload, body: {} },
   "POST /v1/uploads/:upload/complete": { ok: 400, params: upload, body: {} },
-  "POST /v1/uploads/:upload/cancel": { ok: 200, params: upload },
+  "POST /v1/uploads/:upload/cancel": { ok: 200, params: upload, isData: true },
   "POST /v1/batches": { ok: 400, body: {} },
   "GET /v1/batches": { ok: 200 },
   "GET /v1/batches/:batch": { ok: 200, params: batch },
-  "POST /v1/batches/:batch/cancel": { ok: 200, params: batch },
+  "POST /v1/batches/:batch/cancel": { ok: 200, params: batch, isData: true },
 
-  [`POST ${ADAPTERS}`]: { ok: 201, body: { name: "matrix", base_model: "tiny" } },
+  "GET /v1/fairlane/session": { ok: 200 },
+  // A key has no session of its own to end.
+  "DELETE /v1/fairlane/session": { ok: 404 },
+  "GET /v1/fairlane/projects": { ok: 200 },
+  "POST /v1/fairlane/projects": { ok: 201, body: NAME },
+  "PATCH /v1/fairlane/projects/:project": { ok: 200, params: project, body: NAME },
+  "GET /v1/fairlane/members": { ok: 200 },
+  "POST /v1/fairlane/members": { ok: 201, body: MEMBER },
+  "PATCH /v1/fairlane/members/:member": { ok: 200, params: member, body: NAME },
+  "DELETE /v1/fairlane/members/:member": { ok: 200, params: member },
+  "POST /v1/fairlane/members/:member/login-tokens": { ok: 201, params: member, body: {} },
+  "GET /v1/fairlane/sessions": { ok: 200 },
+  "DELETE /v1/fairlane/sessions/:session": { ok: 200, params: session },
+
+  [`POST ${ADAPTERS}`]: { ok: 201, newBody: newAdapter },
   [`GET ${ADAPTERS}`]: { ok: 200 },
   [`GET ${ADAPTERS}/:adapter`]: { ok: 200, params: adapter },
   [`PATCH ${ADAPTERS}/:adapter`]: { ok: 200, params: adapter, body: { pinned: true } },
@@ -194,12 +232,24 @@ export const MATRIX: Readonly<Record<string, MatrixEntry>> = {
   [`PATCH ${AT}/keys/:key`]: { ok: 200, params: key, body: {} },
   [`POST ${AT}/keys/:key/rotate`]: { ok: 201, params: key, body: {} },
   [`DELETE ${AT}/keys/:key`]: { ok: 200, params: key },
+  [`GET ${AT}/projects`]: { ok: 200, params: tenant },
+  [`POST ${AT}/projects`]: { ok: 201, params: tenant, body: NAME },
+  [`PATCH ${AT}/projects/:project`]: { ok: 200, params: project, body: NAME },
+  [`GET ${AT}/members`]: { ok: 200, params: tenant },
+  [`POST ${AT}/members`]: { ok: 201, params: tenant, body: MEMBER },
+  [`PATCH ${AT}/members/:member`]: { ok: 200, params: member, body: NAME },
+  [`DELETE ${AT}/members/:member`]: { ok: 200, params: member },
+  [`POST ${AT}/members/:member/login-tokens`]: { ok: 201, params: member, body: {} },
+  [`GET ${AT}/sessions`]: { ok: 200, params: tenant },
+  [`DELETE ${AT}/sessions/:session`]: { ok: 200, params: session },
 };
 
 /** What anybody may call. */
 export const PUBLIC: readonly string[] = [
   "GET /health",
   "GET /ready",
+  // Its secret is in the body.
+  "POST /v1/fairlane/sessions",
   "GET /openapi.json",
   "GET /docs",
 ];

@@ -5,6 +5,7 @@ import type {
   AdapterResidency,
   AdmitInput,
   AdmitOutcome,
+  AuthorizeInput,
   AuthorizeOutcome,
   CompleteOutcome,
   CountOutcome,
@@ -65,6 +66,8 @@ export const AUTHORIZED = {
   caller: {
     tenantId: TENANT_ID,
     actor: { kind: "key", id: KEY_ID },
+    role: null,
+    scopes: ["keys:read", "keys:manage"],
     manager: {
       projectId: "prj_01jd0000000000000000000003",
       scopes: ["keys:read", "keys:manage"],
@@ -106,6 +109,7 @@ interface Asked {
   readonly accounts: string[];
   readonly hubs: string[];
   readonly admits: AdmitInput[];
+  readonly authorized: AuthorizeInput[];
   readonly released: string[];
   readonly hubRequests: (HubRequest | HubCompletionRequest)[];
   readonly embeddingRequests: HubEmbeddingRequest[];
@@ -127,7 +131,16 @@ function scriptedAccount(script: Script, asked: Asked): TenantAccountRpc {
     changeKey: () => Promise.reject(new Error("no script")),
     rotateKey: () => Promise.reject(new Error("no script")),
     keyUses: () => Promise.resolve([]),
-    authorize: () => script.authorize?.() ?? Promise.resolve(AUTHORIZED),
+    putMember: () => Promise.resolve({ ok: true }),
+    removeMember: () => Promise.resolve({ ok: true }),
+    addLogin: () => Promise.resolve({ ok: true }),
+    openSession: () => Promise.reject(new Error("no script")),
+    closeSession: () => Promise.resolve(true),
+    listSessions: () => Promise.resolve([]),
+    authorize: (input) => {
+      asked.authorized.push(input);
+      return script.authorize?.() ?? Promise.resolve(AUTHORIZED);
+    },
     revokeKey: () => script.revokeKey?.() ?? Promise.resolve(true),
     finishIdempotent: () => Promise.resolve(),
     forgetIdempotent: () => Promise.resolve(),
@@ -211,6 +224,7 @@ function nothingAsked(): Asked {
     accounts: [],
     hubs: [],
     admits: [],
+    authorized: [],
     released: [],
     hubRequests: [],
     embeddingRequests: [],

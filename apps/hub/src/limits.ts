@@ -149,6 +149,13 @@ export const SERVICE_KEPT_MS = 30 * 24 * 3_600_000;
 export const KEYS_MAX = 1_000;
 /** Pause before uses of keys are written when nothing else is: coarse on purpose, and lost by a restart within it. */
 export const KEY_USE_WRITE_MS = 1_000;
+/** Members of a tenant, all kept in memory: 100 bytes each. */
+export const MEMBERS_MAX = 1_000;
+/** Sessions and unused logins of a tenant: the oldest end when there are more. About 300 bytes each. */
+export const SESSIONS_MAX = 2_000;
+export const LOGINS_MAX = 1_000;
+/** Requests a minute of all of a tenant's sessions: dashboards of a team that reload; they take none of its API limits. */
+export const SESSION_REQUESTS_PER_MINUTE = 3_000;
 /** Wait for a shard to end a revoked key's work; the revocation itself is effective before. */
 export const CANCEL_WORK_TIMEOUT_MS = 2_000;
 /** Price versions an account remembers: a request keeps the one it was admitted under. */

@@ -21,7 +21,10 @@ export type IdPrefix =
   | "batch"
   | "aud"
   | "upload"
-  | "part";
+  | "part"
+  | "mem"
+  | "lgn"
+  | "ses";
 
 export const ULID_CHARS = 26;
 const ULID_BYTES = 16;

@@ -15,7 +15,15 @@ export type AuditAction =
   | "adapter.deleted"
   | "adapter.version_added"
   | "adapter.granted"
-  | "adapter.grant_revoked";
+  | "adapter.grant_revoked"
+  | "project.created"
+  | "project.renamed"
+  | "member.added"
+  | "member.changed"
+  | "member.removed"
+  | "login_token.created"
+  | "session.opened"
+  | "session.ended";
 
 /** What it was changed to: short values, no secrets. */
 export type AuditDetails = Readonly<

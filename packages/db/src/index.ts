@@ -57,6 +57,9 @@ export { retainedKeyOf } from "./retained/retained-key.ts";
 export { RetainedStore } from "./retained/retained-store.ts";
 export type { RetainedKind, RetainedRef } from "./retained/retained-store.ts";
 export { sweepRetained } from "./retained/sweep-retained.ts";
+export { changeMember, createMember, findMember, listMembers } from "./members.ts";
+export type { Member } from "./members.ts";
+export { createProject, listProjects, renameProject } from "./projects.ts";
 export {
   createTenant,
   findDefaultProject,

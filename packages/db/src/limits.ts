@@ -26,3 +26,6 @@ export const AUDIT_PAGE_ENTRIES_MAX = 101;
 export const AUDIT_DETAILS_CHARS_MAX = 65_536;
 /** Rows of one answer about costs: about 150 bytes each as JSON. */
 export const COST_ROWS_MAX = 10_000;
+/** Members and projects read in one query: a page, and the one that tells of more. */
+export const MEMBERS_PAGE_MAX = 101;
+export const PROJECTS_PAGE_MAX = 101;

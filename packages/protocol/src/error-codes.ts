@@ -37,6 +37,8 @@ export const ERROR_CODES = {
   previous_response_not_found: user(400, "no such stored response, or it is another project's"),
   invalid_api_key: user(401, "no key, a forged key, an unknown key or a revoked key"),
   api_key_expired: user(401, "the key's time is over"),
+  invalid_session: user(401, "the session is over, unknown or forged"),
+  invalid_login_token: user(401, "the login token is used, over, unknown or forged"),
   invalid_admin_token: user(401, "the admin token is absent or wrong"),
   invalid_node_token: user(401, "the node token is absent, malformed or forged"),
   scope_not_allowed: { ...user(403, "the key lacks the scope"), type: "permission_error" },
@@ -53,6 +55,14 @@ export const ERROR_CODES = {
     ...user(403, "a key cannot hand on what it does not have"),
     type: "permission_error",
   },
+  role_not_allowed: {
+    ...user(403, "an owner is an owner's to change, and the last one stays"),
+    type: "permission_error",
+  },
+  cross_site_request: {
+    ...user(403, "another site's page sent this with the browser's session"),
+    type: "permission_error",
+  },
   tenant_suspended: { ...user(403, "the tenant is not active"), type: "permission_error" },
   not_found: user(404, "no such route or resource"),
   model_not_found: user(404, "no node serves this model, or the tenant may not know of it"),
@@ -66,6 +76,7 @@ export const ERROR_CODES = {
     "the request with this key ran, and its answer is lost",
     false,
   ),
+  too_many_members: user(409, "the tenant has as many members as it may", false),
   too_many_credits: user(409, "the account keeps as many grants of credit as it may", false),
   too_many_keys: user(409, "the tenant has as many live keys as it may", false),
   too_many_adapters: user(

@@ -1,5 +1,5 @@
-export { scopeNames, scopeSpec } from "./access/scopes.ts";
-export type { Scope } from "./access/scopes.ts";
+export { keyScopes, ROLES, roleScopes, scopeNames, scopeSpec } from "./access/scopes.ts";
+export type { Role, Scope } from "./access/scopes.ts";
 export { widerTerm } from "./access/within-terms.ts";
 export { adapterDigest } from "./adapters/adapter-digest.ts";
 export { ADAPTER_FILES, adapterObjects } from "./adapters/adapter-files.ts";
@@ -28,6 +28,9 @@ export type { CountTokensRequest, MessageRequest } from "./anthropic/request.ts"
 export { messageChat, promptChat } from "./anthropic/to-chat.ts";
 export { makeApiKey, readApiKey } from "./credentials/api-key-text.ts";
 export type { ApiKeyClaim, NewApiKey } from "./credentials/api-key-text.ts";
+export { LOGIN_TOKEN, SESSION } from "./credentials/session-text.ts";
+export { makeCredential, readCredential } from "./credentials/tenant-credential.ts";
+export type { CredentialClaim, CredentialKind } from "./credentials/tenant-credential.ts";
 export { isNodeName, makeNodeToken, readNodeToken } from "./credentials/node-token.ts";
 export { ERROR_CODES, errorSpec, isErrorCode } from "./error-codes.ts";
 export type { ErrorCode } from "./error-codes.ts";
@@ -101,7 +104,18 @@ export type {
   AuthorizeInput,
   AuthorizeOutcome,
   Caller,
+  CallerClaim,
 } from "./rpc/account-access.ts";
+export type {
+  AccountLogin,
+  AccountMember,
+  AccountMembersRpc,
+  AccountSession,
+  MemberOutcome,
+  SessionOpening,
+  SessionOutcome,
+  SessionView,
+} from "./rpc/account-members.ts";
 export type {
   AccountKey,
   KeyManager,

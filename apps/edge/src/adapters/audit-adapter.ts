@@ -1,7 +1,7 @@
-// Owns telling the audit log what a key did with an adapter, once it is done.
-import { appendAudit, type AuditAction, type AuditDetails } from "@fairlane/db";
-import type { Principal } from "@fairlane/protocol";
-import { auditEntry } from "../auth/audit-entry.ts";
+// Owns telling the audit log what a caller did with an adapter, once it is done.
+import type { AuditAction, AuditDetails } from "@fairlane/db";
+import type { Caller } from "@fairlane/protocol";
+import { audited } from "../auth/audit-entry.ts";
 import type { EdgeContext, EdgeDependencies } from "../edge-context.ts";
 
 /** Appends an entry. */
@@ -9,13 +9,12 @@ export async function auditAdapter(
   context: EdgeContext,
   deps: EdgeDependencies,
   done: {
-    readonly by: Pick<Principal, "tenantId" | "keyId">;
+    readonly by: Caller;
     readonly action: Extract<AuditAction, `adapter.${string}`>;
     readonly adapterId: string;
     readonly details?: AuditDetails;
   },
 ): Promise<void> {
-  const { by, action, adapterId: target, details = {} } = done;
-  const caller = { tenantId: by.tenantId, actor: { kind: "key", id: by.keyId } } as const;
-  await appendAudit(deps.controlDb, auditEntry(context, deps, { caller, action, target, details }));
+  const { by: caller, action, adapterId: target, details = {} } = done;
+  await audited(context, deps, { caller, action, target, details });
 }

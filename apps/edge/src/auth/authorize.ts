@@ -6,6 +6,7 @@ import {
   type AuthorizeInput,
   type AuthorizeOutcome,
   type Caller,
+  type CallerClaim,
   type Scope,
 } from "@fairlane/protocol";
 import { ACCOUNT_UNAVAILABLE } from "../admission/account-unavailable.ts";
@@ -13,27 +14,33 @@ import { accountOf, type EdgeContext, type EdgeDependencies } from "../edge-cont
 import { logFailure } from "../errors/log-failure.ts";
 import { ACCOUNT_TIMEOUT_MS } from "../limits.ts";
 import { withTimeout } from "../with-timeout.ts";
-import { authenticate, hideKeyState } from "./authenticate.ts";
+import { hideKeyState } from "./authenticate.ts";
+import { authenticateCaller } from "./authenticate-caller.ts";
 import { authenticateAdmin } from "./authenticate-admin.ts";
 import { clientAddress } from "./client-address.ts";
 
 /** Whoever has the admin token. */
 export const OPERATOR: Actor = { kind: "operator", id: "operator" };
 
+export interface AuthorizedCaller {
+  readonly caller: Caller;
+  readonly weight: number;
+  readonly claim: CallerClaim;
+}
+
 /** The caller with its tenant's weight, once its account says that it has the scope; throws the refusal. */
 export async function authorize(
   context: EdgeContext,
   deps: EdgeDependencies,
-  scope: Scope,
-): Promise<{ readonly caller: Caller; readonly weight: number }> {
-  const { headers } = context.req.raw;
-  const claim = await authenticate(headers, deps.config.keyPepper);
-  const clientIp = clientAddress(headers, deps.config.clientAddress);
-  const input = { ...claim, requestId: context.get("requestId"), scope, clientIp };
+  scope: Scope | null,
+): Promise<AuthorizedCaller> {
+  const { tenantId, claim } = await authenticateCaller(context.req.raw, deps.config.keyPepper);
+  const clientIp = clientAddress(context.req.raw.headers, deps.config.clientAddress);
+  const input = { tenantId, claim, requestId: context.get("requestId"), scope, clientIp };
   const outcome = await askAccount(deps, input);
   context.set("rates", outcome.rates);
   if (!outcome.ok) throw AppError.of(hideKeyState(outcome.error));
-  return outcome;
+  return { ...outcome, claim };
 }
 
 /** The operator on behalf of a tenant, which may not exist; throws invalid_admin_token. */
@@ -43,7 +50,7 @@ export async function authorizeOperator(
   tenantId: string,
 ): Promise<Caller> {
   await authenticateAdmin(context.req.raw.headers, deps.config.adminTokenHash);
-  return { tenantId, actor: OPERATOR, manager: null };
+  return { tenantId, actor: OPERATOR, role: null, scopes: [], manager: null };
 }
 
 async function askAccount(

@@ -1,10 +1,10 @@
 // Owns the fields of an administrative body that say what a key may do. Invariant: what passes here can be checked
 // at admission: every range is one, every scope is of the list.
-import { protocolLimits, scopeNames, type KeyTerms } from "@fairlane/protocol";
+import { protocolLimits, keyScopes, type KeyTerms } from "@fairlane/protocol";
 import { isIP } from "node:net";
 import { z } from "zod";
 
-const SCOPES = scopeNames();
+const SCOPES = keyScopes();
 const PREFIX_BITS = /^(?:0|[1-9][0-9]{0,2})$/;
 const ADDRESS_BITS = { 4: 32, 6: 128 } as const;
 

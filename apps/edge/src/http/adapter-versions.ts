@@ -9,7 +9,7 @@ import {
   type Adapter,
   type AdapterVersion,
 } from "@fairlane/db";
-import { adapterObjects, AppError, protocolLimits, type Principal } from "@fairlane/protocol";
+import { adapterObjects, AppError, protocolLimits, type Caller } from "@fairlane/protocol";
 import { auditAdapter } from "../adapters/audit-adapter.ts";
 import { versionBody } from "../adapters/adapter-body.ts";
 import { ownAdapter } from "../adapters/own-adapter.ts";
@@ -123,7 +123,7 @@ async function ownVersion(
   context: EdgeContext,
   deps: EdgeDependencies,
   scope: "adapters:read" | "adapters:manage",
-): Promise<{ readonly by: Principal; readonly adapter: Adapter; readonly own: OwnVersion }> {
+): Promise<{ readonly by: Caller; readonly adapter: Adapter; readonly own: OwnVersion }> {
   const by = await tenantCaller(context, deps, scope);
   const { tenantId } = by;
   const adapter = await ownAdapter(deps, tenantId, context.req.param("adapter") ?? "");
@@ -136,7 +136,7 @@ async function ownVersion(
 async function ready(
   context: EdgeContext,
   deps: EdgeDependencies,
-  done: { readonly by: Principal; readonly adapter: Adapter; readonly version: AdapterVersion },
+  done: { readonly by: Caller; readonly adapter: Adapter; readonly version: AdapterVersion },
 ): Promise<Response> {
   const { by, adapter, version } = done;
   deps.adapterNames.forget(adapter.tenantId);

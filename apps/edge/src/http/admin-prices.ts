@@ -1,10 +1,10 @@
 // Administration of prices: a new version, which never changes afterwards, and the newest one.
 import { newId } from "@fairlane/base";
-import { appendAudit, createPrices, currentPrices, MODEL_PRICES_MAX } from "@fairlane/db";
+import { createPrices, currentPrices, MODEL_PRICES_MAX } from "@fairlane/db";
 import { ledgerLimits } from "@fairlane/ledger";
 import { protocolLimits, type AccountPrices } from "@fairlane/protocol";
 import { z } from "zod";
-import { auditEntry } from "../auth/audit-entry.ts";
+import { audited } from "../auth/audit-entry.ts";
 import { authenticateAdmin } from "../auth/authenticate-admin.ts";
 import { OPERATOR } from "../auth/authorize.ts";
 import type { EdgeContext, EdgeDependencies } from "../edge-context.ts";
@@ -55,7 +55,7 @@ export function createPricesRoute(deps: EdgeDependencies) {
     const caller = { tenantId: null, actor: OPERATOR };
     const details = { models: models.length };
     const done = { caller, action: "prices.created", target: prices.version, details } as const;
-    await appendAudit(deps.controlDb, auditEntry(context, deps, done));
+    await audited(context, deps, done);
     return Response.json(pricesBody(prices), { status: 201 });
   };
 }

@@ -2,14 +2,7 @@
 // weight, prices, suspension.
 // The account is written first, where a change holds at once; then the register, from which the next change starts.
 import { isId } from "@fairlane/base";
-import {
-  appendAudit,
-  findApiKey,
-  findPrices,
-  findProject,
-  updateTenant,
-  type Tenant,
-} from "@fairlane/db";
+import { findApiKey, findPrices, findProject, updateTenant, type Tenant } from "@fairlane/db";
 import { ledgerLimits } from "@fairlane/ledger";
 import {
   AppError,
@@ -20,7 +13,7 @@ import {
   type TenantAccountRpc,
 } from "@fairlane/protocol";
 import { z } from "zod";
-import { auditEntry } from "../auth/audit-entry.ts";
+import { audited } from "../auth/audit-entry.ts";
 import { authenticateAdmin } from "../auth/authenticate-admin.ts";
 import { OPERATOR } from "../auth/authorize.ts";
 import type { EdgeContext, EdgeDependencies } from "../edge-context.ts";
@@ -113,7 +106,7 @@ export function changeTenantRoute(deps: EdgeDependencies) {
       Object.entries(change).map(([name, value]) => [name, JSON.stringify(value)]),
     );
     const done = { caller, action: "tenant.changed", target: tenant.id, details } as const;
-    await appendAudit(deps.controlDb, auditEntry(context, deps, done));
+    await audited(context, deps, done);
     return Response.json(tenantBody(changed));
   };
 }

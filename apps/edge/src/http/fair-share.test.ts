@@ -83,7 +83,7 @@ describe("GET /v1/fairlane/fair-share", () => {
     });
     expect(asked).toEqual([TENANT_ID]);
     expect(edge.asked.hubs).toEqual(["local:0"]);
-    expect(edge.asked.admits).toMatchObject([{ scope: "usage:read", hold: null }]);
+    expect(edge.asked.authorized).toMatchObject([{ scope: "usage:read" }]);
     const { hours } = await (await edge.send(`${OWN}?hours=31`)).json<{ hours: unknown[] }>();
     expect(hours).toHaveLength(2);
   });

@@ -5,9 +5,8 @@ import { fairHoursOf, fairTotals, type TenantHour, type TenantService } from "@f
 import { AppError, type FairPosition, type FleetStanding } from "@fairlane/protocol";
 import { UNITS_PER_TOKEN } from "@fairlane/vtc";
 import { z } from "zod";
-import { admit } from "../admission/admit.ts";
 import { authenticateAdmin } from "../auth/authenticate-admin.ts";
-import { authenticate } from "../auth/authenticate.ts";
+import { authorize } from "../auth/authorize.ts";
 import { hubShard, type EdgeContext, type EdgeDependencies } from "../edge-context.ts";
 import { logFailure } from "../errors/log-failure.ts";
 import {
@@ -36,9 +35,8 @@ export const fairShareQuery = z.object({
 
 export function ownFairShareRoute(deps: EdgeDependencies) {
   return async (context: EdgeContext): Promise<Response> => {
-    const claim = await authenticate(context.req.raw.headers, deps.config.keyPepper);
-    const principal = await admit(context, deps, { claim, scope: "usage:read", hold: null });
-    const { tenantId, weight } = principal;
+    const { caller, weight } = await authorize(context, deps, "usage:read");
+    const { tenantId } = caller;
     const hours = hoursAsked(context.req.query("hours"));
     const fromMs = Math.floor(deps.clock.nowMs() / HOUR_MS) * HOUR_MS - (hours - 1) * HOUR_MS;
     const [standing, rows] = await Promise.all([

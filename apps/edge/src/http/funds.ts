@@ -1,17 +1,15 @@
 // A tenant's money as its account has it: GET /v1/fairlane/budgets and /v1/fairlane/credits for the tenant itself, the
 // same and the gift of credit for the operator. Amounts are integer nano-USD; times milliseconds since 1970 UTC.
 import { AppError, type FundsState, type TenantAccountRpc } from "@fairlane/protocol";
-import { appendAudit } from "@fairlane/db";
 import { creditLeft, ledgerLimits } from "@fairlane/ledger";
 import { z } from "zod";
-import { admit } from "../admission/admit.ts";
-import { authenticate } from "../auth/authenticate.ts";
-import { auditEntry } from "../auth/audit-entry.ts";
+import { audited } from "../auth/audit-entry.ts";
 import { authenticateAdmin } from "../auth/authenticate-admin.ts";
 import { OPERATOR } from "../auth/authorize.ts";
 import type { EdgeContext, EdgeDependencies } from "../edge-context.ts";
 import { existingTenant } from "./admin-tenants.ts";
 import { parseAdminBody } from "./parse-admin-body.ts";
+import { tenantCaller } from "./tenant-caller.ts";
 import { writeAccount } from "./write-account.ts";
 
 /** Which part of the money an answer shows. */
@@ -30,8 +28,7 @@ export const newCredit = z.strictObject({
 /** GET /v1/fairlane/budgets, GET /v1/fairlane/credits */
 export function ownFundsRoute(deps: EdgeDependencies, view: FundsView) {
   return async (context: EdgeContext): Promise<Response> => {
-    const claim = await authenticate(context.req.raw.headers, deps.config.keyPepper);
-    const { tenantId } = await admit(context, deps, { claim, scope: "usage:read", hold: null });
+    const { tenantId } = await tenantCaller(context, deps, "usage:read");
     return fundsAnswer(context, deps, { tenantId, view });
   };
 }
@@ -70,7 +67,7 @@ export function giveCreditRoute(deps: EdgeDependencies) {
     const caller = { tenantId: tenant.id, actor: OPERATOR };
     const details = { amount_nano_usd: credit.grantedNanoUsd, expires_at_ms: expiresAtMs };
     const done = { caller, action: "credit.given", target: wanted.id, details } as const;
-    await appendAudit(deps.controlDb, auditEntry(context, deps, done));
+    await audited(context, deps, done);
     return fundsAnswer(context, deps, { tenantId: tenant.id, view: "credits", status: 201 });
   };
 }

@@ -11,14 +11,15 @@ import {
   type Principal,
 } from "@fairlane/protocol";
 import { adapterOf, unknownModel } from "../adapters/resolve-model.ts";
+import { admit } from "../admission/admit.ts";
+import { authenticate } from "../auth/authenticate.ts";
 import type { EdgeContext, EdgeDependencies } from "../edge-context.ts";
 import { ADAPTER_MODELS_MAX } from "../limits.ts";
 import { regionModels } from "./region-models.ts";
-import { tenantCaller } from "./tenant-caller.ts";
 
 export function listModelsRoute(deps: EdgeDependencies) {
   return async (context: EdgeContext): Promise<Response> => {
-    const principal = await tenantCaller(context, deps, "inference");
+    const principal = await keyCaller(context, deps);
     const [bases, adapters] = await Promise.all([
       baseModels(context, deps, principal),
       listUsableAdapters(deps.controlDb, principal.tenantId, ADAPTER_MODELS_MAX),
@@ -36,7 +37,7 @@ export function listModelsRoute(deps: EdgeDependencies) {
 
 export function retrieveModelRoute(deps: EdgeDependencies) {
   return async (context: EdgeContext): Promise<Response> => {
-    const principal = await tenantCaller(context, deps, "inference");
+    const principal = await keyCaller(context, deps);
     const id = context.req.param("model") ?? "";
     const bases = await baseModels(context, deps, principal);
     const card =
@@ -44,6 +45,12 @@ export function retrieveModelRoute(deps: EdgeDependencies) {
     if (card === undefined) throw AppError.of(unknownModel());
     return Response.json(modelBody(card));
   };
+}
+
+/** A key: no session has models. */
+async function keyCaller(context: EdgeContext, deps: EdgeDependencies): Promise<Principal> {
+  const claim = await authenticate(context.req.raw.headers, deps.config.keyPepper);
+  return admit(context, deps, { claim, scope: "inference", hold: null });
 }
 
 async function baseModels(

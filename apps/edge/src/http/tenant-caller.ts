@@ -1,7 +1,6 @@
-// Owns letting a tenant's key at what computes nothing: authenticated, admitted with the scope, counted, no hold.
-import type { Principal, Scope } from "@fairlane/protocol";
-import { admit } from "../admission/admit.ts";
-import { authenticate } from "../auth/authenticate.ts";
+// Owns letting a tenant's caller, a key or a session, at what computes nothing: authorised with the scope, counted.
+import type { Caller, Scope } from "@fairlane/protocol";
+import { authorize } from "../auth/authorize.ts";
 import type { EdgeContext, EdgeDependencies } from "../edge-context.ts";
 
 /** The verified caller; throws the refusal. */
@@ -9,7 +8,6 @@ export async function tenantCaller(
   context: EdgeContext,
   deps: EdgeDependencies,
   scope: Scope,
-): Promise<Principal> {
-  const claim = await authenticate(context.req.raw.headers, deps.config.keyPepper);
-  return admit(context, deps, { claim, scope, hold: null });
+): Promise<Caller> {
+  return (await authorize(context, deps, scope)).caller;
 }

@@ -8,12 +8,11 @@ import {
   usageTotals,
   type LedgerRow,
 } from "@fairlane/db";
-import { admit } from "../admission/admit.ts";
-import { authenticate } from "../auth/authenticate.ts";
 import type { EdgeContext, EdgeDependencies } from "../edge-context.ts";
 import { LEDGER_ENTRIES_MAX } from "../limits.ts";
 import { z } from "zod";
 import { serviceBody } from "./fair-share.ts";
+import { tenantCaller } from "./tenant-caller.ts";
 
 /** Query of both views. */
 export const usageQuery = z.object({
@@ -22,9 +21,8 @@ export const usageQuery = z.object({
 
 export function ownUsageRoute(deps: EdgeDependencies) {
   return async (context: EdgeContext): Promise<Response> => {
-    const claim = await authenticate(context.req.raw.headers, deps.config.keyPepper);
-    const principal = await admit(context, deps, { claim, scope: "usage:read", hold: null });
-    return usageAnswer(context, deps, { tenantId: principal.tenantId, showsNode: false });
+    const { tenantId } = await tenantCaller(context, deps, "usage:read");
+    return usageAnswer(context, deps, { tenantId, showsNode: false });
   };
 }
 

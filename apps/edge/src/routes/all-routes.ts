@@ -10,6 +10,7 @@ import { inferenceRoutes } from "./inference-routes.ts";
 import { auditRoutes, keyRoutes } from "./key-routes.ts";
 import { docsRoute } from "./docs-page.ts";
 import { openApiRoute } from "./openapi.ts";
+import { peopleRoutes } from "./people-routes.ts";
 import type { Route } from "./route.ts";
 import { publicRoutes } from "./public-routes.ts";
 import { tenantRoutes } from "./tenant-routes.ts";
@@ -28,6 +29,7 @@ export function allRoutes(deps: EdgeDependencies): readonly Route[] {
     ...costRoutes(deps),
     ...keyRoutes(deps),
     ...auditRoutes(deps),
+    ...peopleRoutes(deps),
     openApiRoute(() => all),
     docsRoute(() => all),
   ];

@@ -65,7 +65,7 @@ describe("the OpenAPI document", () => {
       route({}),
     ]).paths;
     expect(paths?.["/v1/models/{model}"]?.get).toMatchObject({
-      description: "The key needs the scope `inference`.",
+      description: "The caller needs the scope `inference`: run models and list them.",
       parameters: [{ name: "model", in: "path", required: true, schema: { type: "string" } }],
     });
     expect(paths?.["/things/{thing}"]?.delete?.security).toEqual([{ adminToken: [] }]);

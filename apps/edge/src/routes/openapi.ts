@@ -5,6 +5,7 @@ import {
   OpenAPIRegistry,
   type RouteConfig,
 } from "@asteasolutions/zod-to-openapi";
+import { scopeSpec, type Scope } from "@fairlane/protocol";
 import { z } from "zod";
 import type { Route } from "./route.ts";
 
@@ -12,6 +13,7 @@ const OPENAPI_PATH = "/openapi.json";
 const API_KEY = "apiKey";
 const API_KEY_HEADER = "apiKeyHeader";
 const ADMIN_TOKEN = "adminToken";
+const SESSION_COOKIE = "session";
 /** `:model{.+}`: a parameter of a path in Hono's form, with its pattern. */
 const PATH_PARAMETER = /:(\w+)(?:\{[^}]*\})?/g;
 
@@ -46,6 +48,11 @@ export function openApiDocument(routes: readonly Route[]) {
   const header = { type: "apiKey", in: "header", name: "x-api-key" } as const;
   registry.registerComponent("securitySchemes", API_KEY_HEADER, header);
   registry.registerComponent("securitySchemes", ADMIN_TOKEN, { type: "http", scheme: "bearer" });
+  registry.registerComponent("securitySchemes", SESSION_COOKIE, {
+    type: "apiKey",
+    in: "cookie",
+    name: "__Host-fairlane_session",
+  });
   for (const route of routes) registry.registerPath(pathOf(route));
   return new OpenApiGeneratorV31(registry.definitions).generateDocument({
     openapi: "3.1.0",
@@ -89,10 +96,20 @@ const lowerMethods = {
 function securityOf(access: Route["access"]) {
   if (access === "public") return {};
   if (access === "admin") return { security: [{ [ADMIN_TOKEN]: [] }] };
+  if (access === "caller") return { security: [{ [API_KEY]: [] }, { [SESSION_COOKIE]: [] }] };
   return {
-    security: [{ [API_KEY]: [] }, { [API_KEY_HEADER]: [] }],
-    description: `The key needs the scope \`${access.scope}\`.`,
+    security: securityOfScope(access.scope),
+    description: `The caller needs the scope \`${access.scope}\`: ${scopeSpec(access.scope).opens}.`,
   };
+}
+
+/** A role has no scope that computes. */
+function securityOfScope(scope: Scope) {
+  const { isForKeys, roles } = scopeSpec(scope);
+  return [
+    ...(isForKeys ? [{ [API_KEY]: [] }, { [API_KEY_HEADER]: [] }] : []),
+    ...(roles.length > 0 ? [{ [SESSION_COOKIE]: [] }] : []),
+  ];
 }
 
 function answersOf({ status = 200, answer = z.unknown(), streams, contentType }: Route["docs"]) {

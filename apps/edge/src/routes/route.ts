@@ -5,10 +5,10 @@ import type { z } from "zod";
 import type { EdgeContext } from "../edge-context.ts";
 
 /**
- * Who may call a route: anybody, the operator with the admin token, or an API key with a scope. A handler asks for it
- * itself; the test of the authorisation matrix holds it to this entry.
+ * Who may call a route: anybody, the operator with the admin token, any living key or session (`caller`), or a key or a
+ * session with a scope. A handler asks for it itself; the test of the authorisation matrix holds it to this entry.
  */
-export type Access = "public" | "admin" | { readonly scope: Scope };
+export type Access = "public" | "admin" | "caller" | { readonly scope: Scope };
 
 /** What the OpenAPI document tells of a route besides its method, path and access. */
 export interface RouteDocs {

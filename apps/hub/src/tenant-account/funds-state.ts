@@ -1,8 +1,9 @@
 // Owns the account of a tenant's money as it stands: what is spent, held, owed and left.
-import type { AccountConfig, FundsState } from "@fairlane/protocol";
+import type { AccountConfig, BooksState, FundsState } from "@fairlane/protocol";
 import type { AccountLimits } from "./account-limits.ts";
 import type { CreditStore } from "./credit-store.ts";
 import type { Funds } from "./funds.ts";
+import type { Books } from "./settle.ts";
 import type { SpendStore } from "./spend.ts";
 
 /** Everything as of now; an account without a configuration has spent nothing. */
@@ -30,4 +31,11 @@ export function fundsState(
     budgets: funds.states(heldOf, nowMs),
     credits: credits.grants,
   };
+}
+
+/** What was settled, and what of it waits for the ledger. */
+export function booksState({ spend, outbox }: Books): BooksState {
+  const { entries, spentNanoUsd } = spend.read();
+  const { entries: waitingEntries, nanoUsd: waitingNanoUsd } = outbox.waiting();
+  return { entries, spentNanoUsd, waitingEntries, waitingNanoUsd };
 }

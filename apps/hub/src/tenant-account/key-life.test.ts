@@ -78,8 +78,8 @@ describe("authorisation of a route that computes nothing", () => {
     const tenantId = uniqueId("ten");
     const account = await makeAccount(tenantId, { requestsPerMinute: 2 });
     const { requestId, keyId, secretHash } = admitInput(tenantId);
-    const ask = (scope: "inference" | "keys:read") =>
-      account.authorize({ requestId, tenantId, keyId, secretHash, scope });
+    const ask = (scope: "inference" | "keys:read" | null) =>
+      account.authorize({ requestId, tenantId, claim: { kind: "key", keyId, secretHash }, scope });
     expect(await ask("keys:read")).toMatchObject({
       ok: false,
       error: { code: "scope_not_allowed" },

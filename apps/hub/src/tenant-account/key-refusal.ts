@@ -6,7 +6,7 @@ import { isInRanges } from "./ip-ranges.ts";
 /** Why a known, living key is not enough for this, or undefined when it is. */
 export function keyRefusal(
   key: AccountKey,
-  input: AdmitInput,
+  input: Pick<AdmitInput, "scope" | "clientIp" | "wanted" | "hold">,
   nowMs: number,
 ): ErrorValue | undefined {
   if (key.expiresAtMs !== null && key.expiresAtMs <= nowMs) {
@@ -20,13 +20,16 @@ export function keyRefusal(
     const from = input.clientIp ?? "an unknown address";
     return refused("ip_not_allowed", `The API key may not be used from ${from}.`);
   }
-  if (!key.scopes.includes(input.scope)) {
+  if (input.scope !== null && !key.scopes.includes(input.scope)) {
     return refused("scope_not_allowed", `The API key lacks the scope '${input.scope}'.`);
   }
   return listRefusal(key, input);
 }
 
-function listRefusal(key: AccountKey, { hold, wanted }: AdmitInput): ErrorValue | undefined {
+function listRefusal(
+  key: AccountKey,
+  { hold, wanted }: Pick<AdmitInput, "hold" | "wanted">,
+): ErrorValue | undefined {
   // What computes nothing uses no model.
   if (wanted === undefined && hold === null) return undefined;
   const { allowedModels, allowedAdapters } = key;

@@ -41,8 +41,8 @@ export class KeyRing {
     }
   }
 
-  has(keyId: string): boolean {
-    return this.#keys.has(keyId);
+  find(keyId: string): AccountKey | undefined {
+    return this.#keys.get(keyId);
   }
 
   /** The key of this id if the secret is its own; compared in constant time. */

@@ -2,11 +2,11 @@
 // outboxes to storage and alarm. Invariant: an admission writes only covers of limits; while an outbox has anything an
 // alarm is set or running; no call rejects for an operating error.
 import { DurableObject } from "cloudflare:workers";
-import { macFields, toHex } from "@fairlane/base";
-import { appendLedgerEntries, openLedgerDb, retainedKeyOf } from "@fairlane/db";
+import { appendLedgerEntries, openLedgerDb } from "@fairlane/db";
 import type {
   AccountConfig,
   AccountKey,
+  AccountMembersRpc,
   AdmitInput,
   AdmitOutcome,
   AuthorizeInput,
@@ -28,34 +28,29 @@ import type {
   TokenGrant,
 } from "@fairlane/protocol";
 import { hubConfig, type HubEnv } from "../env.ts";
-import { IDEMPOTENCY_WAIT_MS_MAX, LEDGER_TIMEOUT_MS, OUTBOX_DELAY_MS } from "../limits.ts";
+import * as bounds from "../limits.ts";
 import { logEvent, reasonOf } from "../log.ts";
 import { withTimeout } from "../retry.ts";
 import { systemClock } from "../system-clock.ts";
-import { Watermarks } from "../watermarks.ts";
-import { ConfigStore } from "./account-config.ts";
 import { AccountLimits } from "./account-limits.ts";
 import { admit, refusal, type Account } from "./admit.ts";
-import { AttemptMemory } from "./attempts.ts";
 import { authorize } from "./authorize.ts";
 import { CoverStore } from "./cover-store.ts";
 import { cancelWork } from "./cancel-work.ts";
-import { CreditStore } from "./credit-store.ts";
 import { Deliveries } from "./deliveries.ts";
+import { deriveSecrets } from "./derive-secrets.ts";
 import { Funds } from "./funds.ts";
-import { fundsState } from "./funds-state.ts";
+import { booksState, fundsState } from "./funds-state.ts";
 import { renewGrant } from "./grant.ts";
 import { IdempotencyKeys } from "./idempotency.ts";
 import { KeyRing } from "./keys.ts";
 import { KeyUses } from "./key-uses.ts";
-import { Outbox } from "./outbox.ts";
+import { openBooks } from "./open-books.ts";
+import { People } from "./people.ts";
+import { RateBucket } from "./rate-bucket.ts";
 import { sendWebhook, webhookSecret } from "./send-webhook.ts";
 import { settle, type Books } from "./settle.ts";
-import { SpendStore } from "./spend.ts";
 import { usedBy } from "./used-by.ts";
-import { WebhookOutbox } from "./webhook-outbox.ts";
-
-const SALT_DOMAIN = "fairlane-tenant-salt-v1";
 
 export class TenantAccount extends DurableObject<HubEnv> implements TenantAccountRpc {
   readonly #books: Books;
@@ -63,6 +58,11 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
   readonly #covers: CoverStore;
   readonly #bootMs: number;
   readonly #keyUses: KeyUses;
+  readonly #people: People;
+  readonly #sessionRequests = new RateBucket(
+    bounds.SESSION_REQUESTS_PER_MINUTE,
+    systemClock.nowMs(),
+  );
   #limits: AccountLimits | undefined;
   #derived: { readonly tenantSalt: string; readonly retainedKey: string } | undefined;
   readonly #funds: Funds;
@@ -73,18 +73,10 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
   constructor(ctx: DurableObjectState, env: HubEnv) {
     super(ctx, env);
     const { storage } = ctx;
-    this.#books = {
-      storage,
-      configs: new ConfigStore(storage),
-      watermarks: new Watermarks(storage.sql),
-      attempts: new AttemptMemory(storage.sql),
-      spend: new SpendStore(storage.sql),
-      credits: new CreditStore(storage.sql),
-      outbox: new Outbox(storage.sql),
-      webhooks: new WebhookOutbox(storage.sql),
-    };
+    this.#books = openBooks(storage);
     this.#keys = new KeyRing(storage);
-    this.#keyUses = new KeyUses(storage.sql, (keyId) => this.#keys.has(keyId));
+    this.#keyUses = new KeyUses(storage.sql, (keyId) => this.#keys.find(keyId) !== undefined);
+    this.#people = new People(storage.sql, this.#keys);
     const { config } = this.#books.configs;
     this.#covers = new CoverStore(storage.sql);
     this.#idempotency = new IdempotencyKeys(storage.sql);
@@ -95,7 +87,8 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
     this.#deliveries = new Deliveries({
       outbox: this.#books.outbox,
       webhooks: this.#books.webhooks,
-      append: (entries) => withTimeout(appendLedgerEntries(ledger, entries), LEDGER_TIMEOUT_MS),
+      append: (entries) =>
+        withTimeout(appendLedgerEntries(ledger, entries), bounds.LEDGER_TIMEOUT_MS),
       send: (event) => this.#sendWebhook(event),
       clock: systemClock,
     });
@@ -148,9 +141,37 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
   }
 
   async authorize(input: AuthorizeInput): Promise<AuthorizeOutcome> {
-    const outcome = await this.#decide(input, (account, nowMs) => authorize(account, input, nowMs));
-    if (outcome.ok) this.#keyUses.note(input.keyId, systemClock.nowMs());
+    const own = { people: this.#people, sessionRequests: this.#sessionRequests };
+    const outcome = await this.#decide(input, (account, nowMs) =>
+      authorize({ ...account, ...own }, input, nowMs),
+    );
+    const { actor } = outcome.ok ? outcome.caller : {};
+    if (actor?.kind === "key") this.#keyUses.note(actor.id, systemClock.nowMs());
     return outcome;
+  }
+
+  async putMember(...args: Parameters<AccountMembersRpc["putMember"]>) {
+    return this.#people.put(...args);
+  }
+
+  async removeMember(...args: Parameters<AccountMembersRpc["removeMember"]>) {
+    return this.#people.remove(...args);
+  }
+
+  async addLogin(...args: Parameters<AccountMembersRpc["addLogin"]>) {
+    return this.#people.addLogin(...args);
+  }
+
+  async openSession(...[opening]: Parameters<AccountMembersRpc["openSession"]>) {
+    return this.#people.open(opening, systemClock.nowMs());
+  }
+
+  async closeSession(...args: Parameters<AccountMembersRpc["closeSession"]>) {
+    return this.#people.close(...args);
+  }
+
+  async listSessions() {
+    return this.#people.list(systemClock.nowMs());
   }
 
   async #decide<Outcome>(
@@ -162,7 +183,7 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
       const limits = this.#limits;
       if (!config || !limits) return refusal("invalid_api_key", "The API key is not valid.");
       // Of the account's own tenant, not of whom the caller claims to be.
-      this.#derived ??= await this.#derivedOf(config.tenantId);
+      this.#derived ??= await deriveSecrets(hubConfig(this.env).saltSecret, config.tenantId);
       const parts = { keys: this.#keys, funds: this.#funds, idempotency: this.#idempotency };
       const account = { config, limits, ...parts, ...this.#derived };
       return decide(account, systemClock.nowMs());
@@ -197,7 +218,7 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
       for (const entry of entries) {
         this.#limits?.settle(usedBy(entry, this.#bootMs), nowMs);
       }
-      if (entries.length > 0) this.#deliveries.entriesAdded(OUTBOX_DELAY_MS);
+      if (entries.length > 0) this.#deliveries.entriesAdded(bounds.OUTBOX_DELAY_MS);
       this.#armAlarm();
       return { watermark };
     } catch (error) {
@@ -215,7 +236,7 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
   }
 
   async awaitIdempotent(ref: IdempotentRef, waitMs: number): Promise<IdempotencyState> {
-    return this.#idempotency.wait(ref, Math.min(waitMs, IDEMPOTENCY_WAIT_MS_MAX));
+    return this.#idempotency.wait(ref, Math.min(waitMs, bounds.IDEMPOTENCY_WAIT_MS_MAX));
   }
 
   async renewGrants(asks: readonly GrantAsk[]): Promise<readonly TokenGrant[]> {
@@ -240,10 +261,7 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
   }
 
   async books(): Promise<BooksState> {
-    const { entries, spentNanoUsd } = this.#books.spend.read();
-    const waiting = this.#books.outbox.waiting();
-    const { entries: waitingEntries, nanoUsd: waitingNanoUsd } = waiting;
-    return { entries, spentNanoUsd, waitingEntries, waitingNanoUsd };
+    return booksState(this.#books);
   }
 
   async webhookSecret(): Promise<string> {
@@ -275,16 +293,8 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
 
   async #sendWebhook(event: { readonly id: string; readonly body: string }): Promise<void> {
     const { webhookUrl: url, tenantId } = this.#books.configs.config ?? {};
+    const { saltSecret } = hubConfig(this.env);
     if (tenantId === undefined || typeof url !== "string") return;
-    const { saltSecret } = hubConfig(this.env);
     await sendWebhook({ url, saltSecret, tenantId }, { ...event, atMs: systemClock.nowMs() });
-  }
-
-  async #derivedOf(tenantId: string) {
-    const { saltSecret } = hubConfig(this.env);
-    return {
-      tenantSalt: toHex(await macFields(saltSecret, SALT_DOMAIN, [tenantId])),
-      retainedKey: await retainedKeyOf(saltSecret, tenantId),
-    };
   }
 }

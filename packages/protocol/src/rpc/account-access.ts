@@ -1,6 +1,6 @@
 // Owns the types of the RPC about who may do what at a tenant: keys and their life, and the authorisation of routes
 // that compute nothing. Plain data only: it crosses isolates.
-import type { Scope } from "../access/scopes.ts";
+import type { Role, Scope } from "../access/scopes.ts";
 import type { ErrorValue } from "../app-error.ts";
 import type {
   AccountKey,
@@ -14,7 +14,7 @@ import type { RateState } from "./account.ts";
 
 /** Who did something. The operator is one: there is one admin token. */
 export interface Actor {
-  readonly kind: "operator" | "key";
+  readonly kind: "operator" | "key" | "member";
   readonly id: string;
 }
 
@@ -22,16 +22,25 @@ export interface Actor {
 export interface Caller {
   readonly tenantId: string;
   readonly actor: Actor;
+  /** Of a member; null for everybody else. */
+  readonly role: Role | null;
+  /** What it may do; the operator has its routes instead. */
+  readonly scopes: readonly Scope[];
   /** What binds a key that manages others; null for everybody else. */
   readonly manager: KeyManager | null;
 }
 
+/** The secret that a caller showed, by its own tag. */
+export type CallerClaim =
+  | { readonly kind: "key"; readonly keyId: string; readonly secretHash: string }
+  | { readonly kind: "session"; readonly sessionId: string; readonly secretHash: string };
+
 export interface AuthorizeInput {
   readonly requestId: string;
   readonly tenantId: string;
-  readonly keyId: string;
-  readonly secretHash: string;
-  readonly scope: Scope;
+  readonly claim: CallerClaim;
+  /** Null for what every living key and session may. */
+  readonly scope: Scope | null;
   readonly clientIp?: string | undefined;
 }
 
@@ -41,6 +50,7 @@ export type AuthorizeOutcome =
       readonly caller: Caller;
       /** The tenant's fair-share weight. */
       readonly weight: number;
+      /** Of the tenant's API limits, which sessions do not count towards. */
       readonly rates: RateState | null;
     }
   | { readonly ok: false; readonly error: ErrorValue; readonly rates: RateState | null };

@@ -5,6 +5,7 @@ import type { ErrorValue } from "../app-error.ts";
 import type { SettleRecord } from "./delivery.ts";
 import type { AccountAccessRpc } from "./account-access.ts";
 import type { AccountConfig } from "./account-config.ts";
+import type { AccountMembersRpc } from "./account-members.ts";
 import type { IdempotencyInput, IdempotencyState, IdempotentRef } from "./idempotency.ts";
 import type {
   BooksState,
@@ -21,7 +22,8 @@ export interface AdmitInput {
   readonly tenantId: string;
   readonly keyId: string;
   readonly secretHash: string;
-  readonly scope: Scope;
+  /** Null for what every living key may. */
+  readonly scope: Scope | null;
   /** Where the client is, as the platform tells it; undefined when it does not. */
   readonly clientIp?: string | undefined;
   /** What a request that computes asks for; checked against the key's lists. */
@@ -96,7 +98,7 @@ export type AdmitOutcome =
   | { readonly ok: false; readonly error: ErrorValue; readonly rates: RateState | null };
 
 /** The RPC surface of TenantAccount. */
-export interface TenantAccountRpc extends AccountAccessRpc {
+export interface TenantAccountRpc extends AccountAccessRpc, AccountMembersRpc {
   /** Creates or replaces the tenant's configuration. */
   configure(config: AccountConfig): Promise<void>;
   admit(input: AdmitInput): Promise<AdmitOutcome>;

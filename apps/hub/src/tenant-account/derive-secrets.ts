@@ -1,0 +1,13 @@
+// Owns the secrets that a tenant's requests carry between edge and hub: derived from the platform's, stored nowhere.
+import { macFields, toHex } from "@fairlane/base";
+import { retainedKeyOf } from "@fairlane/db";
+
+const SALT_DOMAIN = "fairlane-tenant-salt-v1";
+
+/** Both in hex. */
+export async function deriveSecrets(saltSecret: string, tenantId: string) {
+  return {
+    tenantSalt: toHex(await macFields(saltSecret, SALT_DOMAIN, [tenantId])),
+    retainedKey: await retainedKeyOf(saltSecret, tenantId),
+  };
+}
