@@ -64,9 +64,15 @@ export class Storm implements AsyncDisposable {
 
   static async start(seed: number): Promise<Storm> {
     const fleet = await StormFleet.start(NODES);
-    const tenants: StormTenant[] = [];
-    for (let i = 0; i < TENANTS; i++) tenants.push(await fleet.newTenant(`storm-${i}`));
-    return new Storm(fleet, tenants, seed);
+    try {
+      const tenants: StormTenant[] = [];
+      for (let i = 0; i < TENANTS; i++) tenants.push(await fleet.newTenant(`storm-${i}`));
+      return new Storm(fleet, tenants, seed);
+    } catch (error) {
+      // Its nodes are processes of their own.
+      await fleet[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   /** Blows until at least so many requests were answered, parts killed and streams left; then waits for the books. */
