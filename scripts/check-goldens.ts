@@ -17,15 +17,19 @@ const CHECKS = [
   ["make_perplexity_golden.py", "--check"],
   ["make_tokenizer_goldens.py", "--check", "50"],
   ["make_logit_goldens.py", "--check", "2"],
+  ["make_adapter_goldens.py", "--check"],
 ] as const;
 
 /** Runs the oracle's checks, or counts them as skipped and says why. */
 export async function checkGoldens(): Promise<TestCounts> {
   const python = process.env["FAIRLANE_GOLDEN_PYTHON"] ?? "python3";
-  const probe = await runQuietly(python, ["-c", "import torch, transformers, gguf, sentencepiece"]);
+  const probe = await runQuietly(python, [
+    "-c",
+    "import torch, transformers, gguf, peft, sentencepiece",
+  ]);
   if (probe.exitCode !== 0) {
     process.stdout.write(
-      `SKIPPED: ${CHECKS.length} golden checks (${python} lacks torch or sentencepiece)\n`,
+      `SKIPPED: ${CHECKS.length} golden checks (${python} lacks torch, peft or sentencepiece)\n`,
     );
     return { passed: 0, failed: 0, skipped: CHECKS.length };
   }

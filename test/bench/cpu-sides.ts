@@ -119,6 +119,46 @@ export function startOurs(
   ]);
 }
 
+/** Which adapters sequences have on a side of lora-tax. */
+export interface LoraSide {
+  /** Letters of q k v o g u d. */
+  readonly modules: string;
+  /** Of sequences in turns, separated by commas. */
+  readonly ranks: string;
+  readonly adapterType?: "f16" | "int8";
+}
+
+/** Our engine with an adapter for each sequence (native/bench/lora_bench.cc). */
+export async function startLora(
+  model: BenchModel,
+  shape: SideShape,
+  { modules, ranks, adapterType = "f16" }: LoraSide,
+): Promise<LineProcess> {
+  const { sequences, tokensPerSequence } = shape;
+  const numbers = [BENCH_THREADS, sequences, tokensPerSequence].map(String);
+  const isa = process.env["FAIRLANE_BENCH_ISA"] ?? "auto";
+  const words = [model.manifestPath, BUILD, isa, ...numbers, adapterType];
+  const side = await startLineProcess(path.join(BUILD, "lora_bench"), words);
+  await side.run(`adapters ${modules} ${ranks}`);
+  return side;
+}
+
+/** The peer on the same file, with an adapter for each sequence; throws with what to do where it is missing. */
+export async function startLoraPeer(
+  model: BenchModel,
+  shape: SideShape,
+  { modules, ranks }: LoraSide,
+): Promise<LineProcess> {
+  if (!existsSync(BENCH_PYTHON)) {
+    throw new Error(
+      `the peer llama.cpp (llama-cpp-python) is missing (${BENCH_PYTHON}): run npm run bench:setup`,
+    );
+  }
+  const peer = await startPeer(model.path, shape);
+  await peer.run(`adapters ${modules} ${ranks}`);
+  return peer;
+}
+
 const opTimesSchema = z.object({
   isa: z.string(),
   attention: z.string(),

@@ -9,6 +9,9 @@ import { CPU_SCENARIOS } from "./scenarios/cpu.ts";
 import { edgeOverhead } from "./scenarios/edge-overhead.ts";
 import { fairness } from "./scenarios/fairness.ts";
 import { ledger } from "./scenarios/ledger.ts";
+import { loraCold } from "./scenarios/lora-cold.ts";
+import { loraScale } from "./scenarios/lora-scale.ts";
+import { loraTax } from "./scenarios/lora-tax.ts";
 import { ops } from "./scenarios/ops.ts";
 import { perplexity } from "./scenarios/perplexity.ts";
 import { serve } from "./scenarios/serve.ts";
@@ -26,6 +29,9 @@ const SCENARIOS: Readonly<Record<string, (options: ScenarioOptions) => Promise<S
   contention,
   ledger,
   ops,
+  "lora-tax": loraTax,
+  "lora-scale": loraScale,
+  "lora-cold": loraCold,
   perplexity,
 };
 

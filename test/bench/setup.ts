@@ -10,6 +10,8 @@ import { PORTKEY_FOLDER, PORTKEY_MANIFEST, PORTKEY_VERSION } from "./edge-overhe
 import { BENCH_FOLDER, BENCH_PYTHON, PEER_MODEL_BEST, PEER_SCRIPT } from "./peer/peer-files.ts";
 
 const PEER_PACKAGE = "llama-cpp-python==0.3.36";
+/** Writes the peer's adapters. */
+const GGUF_PACKAGE = "gguf==0.19.0";
 async function run(command: string, args: readonly string[], env = {}): Promise<void> {
   const child = spawn(command, args, { stdio: "inherit", env: { ...process.env, ...env } });
   const code = await new Promise<number | null>((resolve, reject) => {
@@ -21,7 +23,7 @@ async function run(command: string, args: readonly string[], env = {}): Promise<
 
 async function isInstalled(): Promise<boolean> {
   if (!existsSync(BENCH_PYTHON)) return false;
-  return run(BENCH_PYTHON, ["-c", "import llama_cpp, numpy"]).then(
+  return run(BENCH_PYTHON, ["-c", "import gguf, llama_cpp, numpy"]).then(
     () => true,
     () => false,
   );
@@ -29,8 +31,19 @@ async function isInstalled(): Promise<boolean> {
 
 await mkdir(BENCH_FOLDER, { recursive: true });
 if (!(await isInstalled())) {
-  await run("python3", ["-m", "venv", path.join(BENCH_FOLDER, "venv")]);
-  const flags = ["-m", "pip", "install", "--no-binary", "llama-cpp-python", PEER_PACKAGE, "numpy"];
+  if (!existsSync(BENCH_PYTHON)) {
+    await run("python3", ["-m", "venv", path.join(BENCH_FOLDER, "venv")]);
+  }
+  const flags = [
+    "-m",
+    "pip",
+    "install",
+    "--no-binary",
+    "llama-cpp-python",
+    PEER_PACKAGE,
+    GGUF_PACKAGE,
+    "numpy",
+  ];
   await run(BENCH_PYTHON, flags, { CMAKE_ARGS: "-DGGML_NATIVE=ON" });
 }
 if (!existsSync(PEER_MODEL_BEST)) {

@@ -80,6 +80,7 @@ function addPosition(
 export async function compareTeacherForced(
   engine: NativeEngine,
   runs: readonly GoldenRun[],
+  adapterSlot?: number,
 ): Promise<Figures> {
   const figures: Figures = {
     positionCount: 0,
@@ -92,11 +93,12 @@ export async function compareTeacherForced(
   };
   const sums: Sums = { figures, squares: 0, count: 0 };
   const driver = new StepDriver(engine);
+  const rowsWith = adapterSlot === undefined ? {} : { adapterSlot };
   const { vocabSize } = engine.info;
   for (const run of runs) {
     const tokens = teacherForced(run);
     driver.start(0);
-    const { status } = await driver.step([{ slot: 0, tokens, isSampled: false }]);
+    const { status } = await driver.step([{ slot: 0, tokens, isSampled: false, ...rowsWith }]);
     assert(status === 0, `${run.name}: the step was refused with status ${status}`);
     const logits = engine.readLogits();
     assert(logits.length === tokens.length * vocabSize, `${run.name}: ${logits.length} logits`);

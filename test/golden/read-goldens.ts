@@ -55,6 +55,23 @@ export function tinyQwenTexts(): readonly {
   return [...tokens, ...chats];
 }
 
+/** Runs of a model with an adapter. */
+export interface AdapterRuns {
+  /** The adapter's folder. */
+  readonly name: string;
+  readonly runs: readonly (GoldenRun & {
+    /** What it says up to the end of its turn, for the default model. */
+    readonly answer?: string;
+  })[];
+}
+
+/** Runs of adapters, by adapter. */
+export function adapterRuns(golden: string): readonly AdapterRuns[] {
+  type Model = { name: string; prompts: AdapterRuns["runs"] };
+  const { models } = readJson(golden) as { models: Model[] };
+  return models.map(({ name, prompts }) => ({ name, runs: prompts }));
+}
+
 interface TokenisedText {
   readonly text: string;
   readonly ids: readonly number[];
