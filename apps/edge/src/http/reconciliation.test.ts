@@ -29,7 +29,7 @@ describe("GET .../reconciliation", () => {
       `INSERT INTO ledger_entries SELECT 'req_stray', attempt, entry_seq, tenant_id, project_id, key_id, node_id, epoch,
          model, price_version, finish_reason, prompt_tokens, computed_prompt_tokens, computed_cached_tokens,
          computed_output_tokens, billed_prompt_tokens, billed_cached_tokens, billed_output_tokens, billed_nano_usd, fault,
-         received_at_ms, queue_ms, ttft_ms, ended_at_ms
+         received_at_ms, queue_ms, ttft_ms, ended_at_ms, estimated
        FROM ledger_entries WHERE tenant_id = ?`,
     )
       .bind(tenantId)
