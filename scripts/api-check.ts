@@ -15,7 +15,7 @@ const REQUIREMENTS = path.join(ROOT, "scripts/api-check/requirements.txt");
 const READY_TIMEOUT_MS = 600_000;
 /** Cases that schemathesis makes of each operation, and how long it waits for an answer: models answer at length. */
 const EXAMPLES_MAX = 10;
-const REQUEST_TIMEOUT_S = 60;
+const REQUEST_TIMEOUT_S = 600;
 
 interface Ready {
   readonly edgeUrl: string;
@@ -24,7 +24,7 @@ interface Ready {
 }
 
 async function run(command: string, args: readonly string[], env: object = {}): Promise<number> {
-  const options = { stdio: "inherit", cwd: ROOT, env: { ...process.env, ...env } } as const;
+  const options = { stdio: "inherit", cwd: tmpdir(), env: { ...process.env, ...env } } as const;
   const child = spawn(command, args, options);
   return new Promise((resolve, reject) => {
     child.once("error", reject);
