@@ -42,6 +42,17 @@ function heardBy(nodeName: string, tenantId: string): number {
   return sums.at(-1)?.foreign_units ?? 0;
 }
 
+/** Waits for so many more heartbeats of every node. */
+async function heartbeats(count: number): Promise<void> {
+  const seenOf = (name: string) =>
+    (fleet.nodes.get(name)?.proxy.seen ?? []).filter(({ type }) => type === "heartbeat").length;
+  const wanted = NODES.map((name) => seenOf(name) + count);
+  await eventually(`${count} heartbeats of each node`, () => {
+    const haveCome = NODES.every((name, index) => seenOf(name) >= (wanted[index] ?? 0));
+    return Promise.resolve(haveCome ? true : undefined);
+  });
+}
+
 describe("a fleet of two nodes", () => {
   it("counts service as the ledger counts usage, and tells each node what the other gave", async () => {
     const { tenantId, apiKey } = await fleet.newTenant("counted");
@@ -69,17 +80,9 @@ describe("a fleet of two nodes", () => {
   it("sends a prompt to the node that has said it knows its beginning", async () => {
     const { tenantId, apiKey } = await fleet.newTenant("sticky");
     const beginning = "The sea is wide. ".repeat(34);
-    const namedBy = () =>
-      NODES.map((name) => {
-        const told = fleet.nodes.get(name)?.proxy.seen ?? [];
-        const frames = told.filter(({ type, frame }) => type === "heartbeat" && frame["prefixes"]);
-        return (frames.at(-1)?.frame["prefixes"] as string[] | undefined)?.length ?? 0;
-      });
-    const before = namedBy();
     expect(await fleet.chat(apiKey, `${beginning} One.`)).toBe(true);
-    await eventually("a heartbeat that names it", () =>
-      Promise.resolve(namedBy().join() === before.join() ? undefined : true),
-    );
+    // The second heartbeat from here on is begun after the answer.
+    await heartbeats(2);
     for (const word of ["Two", "Three", "Four"]) {
       expect(await fleet.chat(apiKey, `${beginning} ${word}.`)).toBe(true);
     }
@@ -114,8 +117,9 @@ describe("a fleet of two nodes", () => {
     expect(told.find((one) => one.tenant_id === tenantId)?.foreign_units).toBeGreaterThan(
       5_040 * Number(own?.["output_tokens"]),
     );
-    await send(apiKey, 8, 4);
+    // Enough at a time that they wait at the other node, which has cached their beginning.
     await eventually("a row of the new boot beside the old ones", async () => {
+      await send(apiKey, 16, 16);
       const rows = await fleet.rows(COUNTERS, tenantId);
       return rows.length === 3 ? true : undefined;
     });

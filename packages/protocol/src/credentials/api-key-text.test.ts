@@ -65,6 +65,6 @@ describe("API key text", () => {
 
   it("will not make a key for ids of another kind", async () => {
     const options = { tenantId: KEY, keyId: TENANT, pepper: PEPPER, random: countingBytes };
-    await expect(makeApiKey(options)).rejects.toThrow("an API key needs a tenant id and a key id");
+    await expect(makeApiKey(options)).rejects.toThrow("a secret needs ids of ten_ and key_");
   });
 });
