@@ -15,7 +15,7 @@ const RESIDENT = 64;
 /** Of 16 tokens, with one to spare for each request. */
 const KV_PAGES = CONCURRENT * ((PROMPT_TOKENS + OUTPUT_TOKENS) / 16 + 2);
 const ZIPF_EXPONENT = 1.5;
-const [FULL_REQUESTS, QUICK_REQUESTS] = [512, 64];
+const [FULL_REQUESTS, QUICK_REQUESTS] = [512, 160];
 
 type Popularity = "zipf" | "uniform" | "distinct" | "identical";
 const RUNS: readonly (readonly [adapters: number, popularity: Popularity])[] = [
@@ -28,6 +28,8 @@ const RUNS: readonly (readonly [adapters: number, popularity: Popularity])[] = [
   [2_000, "distinct"],
   [1, "identical"],
 ];
+/** Those that the ratios need. */
+const QUICK_RUNS = RUNS.slice(0, 4);
 
 export async function loraScale(options: { readonly isQuick: boolean }): Promise<ScenarioResult> {
   const requests = options.isQuick ? QUICK_REQUESTS : FULL_REQUESTS;
@@ -41,7 +43,7 @@ export async function loraScale(options: { readonly isQuick: boolean }): Promise
   });
   await stage.addAdapters(ADAPTERS);
   const rates: Record<string, number> = {};
-  for (const [adapters, popularity] of RUNS) {
+  for (const [adapters, popularity] of options.isQuick ? QUICK_RUNS : RUNS) {
     const chosen = choices(adapters, popularity, requests + CONCURRENT);
     // The first ones fill the batch and bring what is popular in.
     await runAll(stage, chosen.slice(0, CONCURRENT));
