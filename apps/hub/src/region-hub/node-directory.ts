@@ -16,7 +16,7 @@ import type { NodeLink } from "./node-link.ts";
 export interface NodeEntry extends NodeState {
   readonly link: NodeLink;
   readonly hello: HelloFrame;
-  /** Requests running or waiting at the node: its last heartbeat plus what was submitted since. */
+  /** Requests running or waiting at the node: its last heartbeat, plus what was submitted and less what ended since. */
   loadRequests: number;
   /** The same of prompt tokens that are not computed. */
   queuedTokens: number;
@@ -100,6 +100,14 @@ export class NodeDirectory {
     if (cachedTokens(entry, prompt) === 0) entry.lastColdTurn = this.#turn += 1;
     if (entry.prefixes.size > NODE_PREFIXES_MAX) entry.prefixes.clear();
     for (const digest of prompt.digests) entry.prefixes.add(digest);
+  }
+
+  /** A request of the node's is over, which its next heartbeat will say too: a node without any has nothing queued. */
+  ended(link: NodeLink): void {
+    const entry = this.#nodes.get(link.nodeId);
+    if (entry?.link !== link) return;
+    entry.loadRequests = Math.max(0, entry.loadRequests - 1);
+    if (entry.loadRequests === 0) entry.queuedTokens = 0;
   }
 
   /** Which node has which of these adapters, and where. */

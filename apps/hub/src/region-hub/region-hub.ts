@@ -219,6 +219,7 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
         return this.#deliveries.accepted(this.#live.find(frame.id), frame);
       case "refuse":
         if (this.#attachments.refused(link, frame, nowMs)) return;
+        this.#directory.ended(link);
         return this.#live.refused(link, frame, nowMs);
       case "attached":
         return this.#attachments.attached(link, frame, nowMs);
@@ -226,6 +227,7 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
         this.#live.stepped(link, frame, nowMs);
         return this.#grants.renew(this.#live.named(frame.deltas), nowMs);
       case "done":
+        this.#directory.ended(link);
         return this.#live.done(link, frame);
       case "heartbeat":
         return this.#heartbeat(link, frame, nowMs);

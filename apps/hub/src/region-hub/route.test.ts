@@ -68,12 +68,19 @@ describe("routing", () => {
     await Promise.all([isHeard(busy), isHeard(idle)]);
     const messages = [{ role: "user" as const, content: "Hi" }];
     // The idle one takes two (its 3 and 4 are below 5); at 5 the tie goes to the smaller name.
+    const body = { model: "tiny", messages };
     const answers = [];
+    const running: (readonly [TestNode, string])[] = [];
     for (const expected of [idle, idle, busy]) {
-      answers.push(openStream(hub, hubRequest({ body: { model: "tiny", messages } })));
-      expected.done(await expected.accept(), 0);
+      answers.push(openStream(hub, hubRequest({ body })));
+      running.push([expected, await expected.accept()]);
     }
+    for (const [node, id] of running) node.done(id, 0);
     for (const answer of answers) expect((await answer).status).toBe(200);
+    // What ended counts no more, before any heartbeat says so.
+    const next = openStream(hub, hubRequest({ body }));
+    idle.done(await idle.accept(), 0);
+    expect((await next).status).toBe(200);
     expect(other.waiting("submit")).toEqual([]);
   });
 
