@@ -1,6 +1,5 @@
-#!/usr/bin/env node
 // Uploads a LoRA adapter in PEFT's form and asks it something. Usage:
-//   FAIRLANE_URL=http://127.0.0.1:8787 FAIRLANE_API_KEY=fl1_... node examples/upload-adapter.mjs FOLDER NAME BASE-MODEL
+//   KEY=fl1_... node examples/upload-adapter.mjs FOLDER NAME BASE-MODEL
 // The key needs the scopes adapters:manage and inference.
 import { openAsBlob } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -8,11 +7,9 @@ import path from "node:path";
 import OpenAI from "openai";
 
 const [folder, name, baseModel] = process.argv.slice(2);
-const { FAIRLANE_URL: url = "http://127.0.0.1:8787", FAIRLANE_API_KEY: apiKey } = process.env;
+const { FAIRLANE_URL: url = "http://127.0.0.1:8787", KEY: apiKey } = process.env;
 if (!folder || !name || !baseModel || !apiKey) {
-  throw new Error(
-    "Usage: FAIRLANE_API_KEY=... node examples/upload-adapter.mjs FOLDER NAME BASE-MODEL",
-  );
+  throw new Error("Usage: KEY=... node examples/upload-adapter.mjs FOLDER NAME BASE-MODEL");
 }
 
 /** Calls the API; `body` is a Blob for bytes, else an object. */

@@ -1,7 +1,7 @@
 // Owns `npm run api:check` and `npm run api:fuzz`: a development server of its own, and against it the official Python
 // package, or schemathesis driven by the OpenAPI document. Both come from PyPI into an ignored folder; neither is part of
 // `npm test`, which needs no network. Ends with 1 when a check does not hold or an answer is a server error.
-import { scopeNames } from "@fairlane/protocol";
+import { keyScopes } from "@fairlane/protocol";
 import { spawn, type ChildProcess } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
@@ -77,7 +77,7 @@ async function unlimitedKey({ edgeUrl, adminToken }: Ready): Promise<string> {
   const tenants = `${edgeUrl}/v1/fairlane/admin/tenants`;
   const limits = { requests_per_minute: 1_000_000, tokens_per_minute: 1_000_000_000 };
   const tenant = await post(tenants, adminToken, { name: "fuzz", ...limits });
-  const scopes = scopeNames();
+  const scopes = keyScopes();
   const key = await post(`${tenants}/${tenant["id"]}/keys`, adminToken, { scopes });
   return key["key"] ?? "";
 }

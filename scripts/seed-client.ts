@@ -1,4 +1,5 @@
 // Owns the calls to the edge's administration that make a tenant and a key, shared by dev and by the seed command.
+import { keyScopes } from "@fairlane/protocol";
 import { z } from "zod";
 
 const tenantAnswer = z.object({ id: z.string() });
@@ -35,10 +36,12 @@ async function post(options: SeedOptions, route: string, body: object): Promise<
   throw new Error(`the edge refused ${route} with ${response.status} (${why})`);
 }
 
-/** Makes a tenant and a key through the edge's administration; throws with the edge's reason. */
+/** Makes a tenant and a key that may do all that a key can, through the edge's administration; throws with the edge's reason. */
 export async function makeTenantAndKey(options: SeedOptions): Promise<Seeded> {
   const tenant = tenantAnswer.parse(await post(options, "/tenants", { name: options.name }));
   const keyRoute = `/tenants/${tenant.id}/keys`;
-  const key = keyAnswer.parse(await post(options, keyRoute, { name: `${options.name} key` }));
+  // It is the only one: whoever tries the platform out finds every route open.
+  const body = { name: `${options.name} key`, scopes: keyScopes() };
+  const key = keyAnswer.parse(await post(options, keyRoute, body));
   return { tenantId: tenant.id, keyId: key.id, apiKey: key.key };
 }

@@ -1,4 +1,4 @@
-export { keyScopes, ROLES, roleScopes, scopeNames, scopeSpec } from "./access/scopes.ts";
+export { keyScopes, ROLES, roleScopes, scopeSpec } from "./access/scopes.ts";
 export type { Role, Scope } from "./access/scopes.ts";
 export { widerTerm } from "./access/within-terms.ts";
 export { adapterDigest } from "./adapters/adapter-digest.ts";

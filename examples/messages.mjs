@@ -1,4 +1,4 @@
-// Anthropic's package against Fairlane: `KEY=fl1_... node docs/examples/messages.mjs` beside `npm run dev`.
+// Anthropic's package against Fairlane: `KEY=fl1_... node examples/messages.mjs` beside `npm run dev`.
 import Anthropic from "@anthropic-ai/sdk";
 
 const client = new Anthropic({
