@@ -58,6 +58,9 @@ describe("responses by the openai package", () => {
     });
     const kept = await responses.retrieve(first.id);
     expect(kept).toEqual(first);
+    const asked = { model: MODEL, input: FRANCE };
+    const counted = { object: "response.input_tokens", input_tokens: 37 };
+    expect(await responses.inputTokens.count(asked)).toEqual(counted);
     const second = await responses.create({
       ...paris,
       input: "And of Germany?",

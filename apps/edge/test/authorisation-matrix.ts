@@ -133,6 +133,7 @@ export const MATRIX: Readonly<Record<string, MatrixEntry>> = {
   "POST /v1/messages": { ok: 400, body: {}, isAnthropic: true },
   "POST /v1/messages/count_tokens": { ok: 400, body: {}, isAnthropic: true },
   "POST /v1/responses": { ok: 400, body: {} },
+  "POST /v1/responses/input_tokens": { ok: 400, body: {} },
   // Without a node there is no response of anybody's; that one tenant does not read another's has tests of its own.
   "GET /v1/responses/:response": { ok: 404, params: response },
   "DELETE /v1/responses/:response": { ok: 404, params: response },

@@ -73,6 +73,7 @@ export type { ChatMessage } from "./openai/message.ts";
 export { modelBody, modelList } from "./openai/model.ts";
 export type { ModelCard } from "./openai/model.ts";
 export type { TextInput } from "./openai/prompt-inputs.ts";
+export { inputTokensSchema, parseInputTokensRequest } from "./openai/responses/input-tokens.ts";
 export { itemTokensMax, listedItem } from "./openai/responses/items.ts";
 export type { InputItem } from "./openai/responses/items.ts";
 export {

@@ -148,6 +148,43 @@ describe("POST /v1/responses", () => {
   });
 });
 
+describe("POST /v1/responses/input_tokens", () => {
+  it("counts at a node what is stored before and what is sent, without a hold", async () => {
+    const id = await stored(OWN);
+    const edge = scriptedEdge({
+      countTokens: () => Promise.resolve({ ok: true, promptTokens: 9 }),
+    });
+    const sent = { input: "And?", model: "m", previous_response_id: id, reasoning: null };
+    const response = await edge.send("/v1/responses/input_tokens", post(sent));
+    expect(await response.json()).toEqual({ object: "response.input_tokens", input_tokens: 9 });
+    expect(edge.asked.admits[0]?.hold).toBeNull();
+    const messages = [
+      { role: "user", content: "Hi" },
+      { role: "assistant", content: "Hello" },
+      { role: "user", content: "And?" },
+    ];
+    expect(edge.asked.countRequests).toMatchObject([
+      { endpoint: "count_tokens", body: { model: "m", messages } },
+    ]);
+  });
+
+  it("names the client's own field, and knows no response of another project", async () => {
+    const refuse = async (body: object) => {
+      const response = await scriptedEdge().send("/v1/responses/input_tokens", post(body));
+      return (await response.json<{ error: { code: string; param: string } }>()).error;
+    };
+    expect(await refuse({ input: "a", temperature: 1 })).toMatchObject({ param: "temperature" });
+    expect(await refuse({ instructions: null })).toMatchObject({ param: "input" });
+    expect(await refuse({ input: "a", personality: "friendly" })).toMatchObject({
+      code: "unsupported_parameter",
+    });
+    const previous_response_id = await stored("prj_of_another");
+    expect(await refuse({ input: "a", previous_response_id })).toMatchObject({
+      code: "previous_response_not_found",
+    });
+  });
+});
+
 describe("/v1/responses/{id}", () => {
   it("gives the response and pages of its input", async () => {
     const id = await stored(OWN);

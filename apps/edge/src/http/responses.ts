@@ -4,7 +4,6 @@ import { err, ok, type Result } from "@fairlane/base";
 import {
   AppError,
   chatHold,
-  conversationOf,
   inputItems,
   itemTokensMax,
   parseResponseRequest,
@@ -15,7 +14,6 @@ import {
   shardOf,
   storedNames,
   type ApiKeyClaim,
-  type ChatRequest,
   type ErrorValue,
   type InputItem,
   type Principal,
@@ -33,7 +31,8 @@ import { hubTerms } from "./hub-terms.ts";
 import { readJson } from "./read-json.ts";
 import { nameResponseFields } from "./response-fields.ts";
 import { fromStore, retainedOf } from "./retained-of.ts";
-import { storedResponse, storedTokensMax } from "./stored-response.ts";
+import { noSuchPrevious, responseConversation } from "./response-conversation.ts";
+import { storedTokensMax } from "./stored-response.ts";
 
 export function createResponseRoute(deps: EdgeDependencies) {
   return async (context: EdgeContext): Promise<Response> => {
@@ -53,7 +52,7 @@ export function createResponseRoute(deps: EdgeDependencies) {
 
     // E3. Look up: the conversation so far.
     const { body: request, adapterTerm } = asked.value;
-    const prepared = await prepare(context, deps, { principal, request }).catch(
+    const prepared = await responseConversation(context, deps, { principal, request }).catch(
       (error: unknown) => {
         // Nothing was submitted.
         const { tenantId } = principal;
@@ -105,25 +104,6 @@ async function withHold(
   return ok({ ...hold, promptTokensMax: hold.promptTokensMax + ofEarlier });
 }
 
-async function prepare(
-  context: EdgeContext,
-  deps: EdgeDependencies,
-  asking: { readonly principal: Principal; readonly request: ResponseRequest },
-): Promise<{ readonly chat: ChatRequest; readonly earlier: readonly InputItem[] }> {
-  const { principal, request } = asking;
-  const id = request.previous_response_id ?? undefined;
-  const stored =
-    id === undefined ? undefined : await storedResponse(context, deps, { principal, id });
-  if (id !== undefined && stored === undefined) throw AppError.of(noSuchPrevious());
-  const earlier = stored === undefined ? [] : conversationOf(stored.input, stored.answer);
-  const chat = responseChat(request, earlier);
-  if (!chat.ok) throw AppError.of(chat.error);
-  const chars = JSON.stringify(chat.value).length;
-  if (chars <= protocolLimits.BODY_BYTES_MAX) return { chat: chat.value, earlier };
-  const message = `The conversation has ${chars} characters, at most ${protocolLimits.BODY_BYTES_MAX} are taken.`;
-  throw new AppError("request_too_large", message, { param: "previous_response_id" });
-}
-
 /** Keeps the input while the hub works; the answer waits for it, so that what was answered can be read again. */
 async function keepInput(
   context: EdgeContext,
@@ -157,9 +137,4 @@ async function keepInput(
   // Cancels the work at the node.
   await relayed.value.body?.cancel();
   throw isKept.reason;
-}
-
-function noSuchPrevious(): ErrorValue {
-  const message = "Previous response not found: it was not stored, or it is not this project's.";
-  return { code: "previous_response_not_found", message, param: "previous_response_id" };
 }

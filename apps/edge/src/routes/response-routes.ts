@@ -1,8 +1,9 @@
 // The routes of the Responses API.
-import { responseRequestSchema } from "@fairlane/protocol";
+import { inputTokensSchema, responseRequestSchema } from "@fairlane/protocol";
 import { idempotent } from "../admission/idempotency.ts";
 import type { EdgeDependencies } from "../edge-context.ts";
 import { createResponseRoute } from "../http/responses.ts";
+import { countInputTokensRoute } from "../http/input-tokens.ts";
 import { inputItemsQuery, inputItemsRoute } from "../http/input-items.ts";
 import {
   cancelResponseRoute,
@@ -29,6 +30,13 @@ export function responseRoutes(deps: EdgeDependencies): readonly Route[] {
         streams: true,
       },
       handler: idempotent(deps, createResponseRoute(deps)),
+    },
+    {
+      method: "POST",
+      path: "/v1/responses/input_tokens",
+      access,
+      docs: { summary: "Count the tokens of a response's input", tag, body: inputTokensSchema },
+      handler: countInputTokensRoute(deps),
     },
     {
       method: "GET",

@@ -120,7 +120,10 @@ function checkStream(request: ResponseRequest): ErrorValue | null {
   return { code: "invalid_value", message, param: "stream_options" };
 }
 
-function checkTools(request: ResponseRequest): ErrorValue | null {
+/** Why choice, tools and format do not fit together, or null. */
+export function checkTools(
+  request: Pick<ResponseRequest, "tool_choice" | "text" | "tools">,
+): ErrorValue | null {
   const { tool_choice: choice = "auto", text } = request;
   const names = (request.tools ?? []).map(({ name }) => name);
   if (choice === "required" && names.length === 0) {
