@@ -42,7 +42,7 @@ export interface RunningEdge {
   stop(): Promise<void>;
 }
 
-const CRON_MS = 3_600_000;
+const CRON_MS = 60_000;
 
 const COMMON = {
   compatibilityDate: "2026-11-01",
@@ -90,6 +90,7 @@ async function miniflareOptions(options: EdgeOptions) {
       ADMIN_TOKEN_HASH: options.adminTokenHash,
     },
     durableObjects: edgeObjects,
+    serviceBindings: { HUB_JOBS: { name: "fairlane-hub", entrypoint: "JobRunner" } },
     d1Databases: { CONTROL_DB: "fairlane-control", LEDGER_DB: "fairlane-ledger" },
     r2Buckets: BUCKETS,
   });
@@ -165,7 +166,7 @@ export async function startEdge(options: EdgeOptions): Promise<RunningEdge> {
   }
 }
 
-/** Runs the hub's scheduled handler by the hour, as its trigger in wrangler.toml does in production. */
+/** Runs the hub's scheduled handler by the minute, as its trigger in wrangler.toml does in production. */
 function startCron(miniflare: Miniflare): () => void {
   const run = async () => {
     const hub = await miniflare.getWorker("fairlane-hub");

@@ -4,6 +4,7 @@ import type { D1Database, R2Bucket } from "@cloudflare/workers-types";
 import {
   protocolLimits,
   type BatchRunRpc,
+  type JobsRpc,
   type RegionHubRpc,
   type TenantAccountRpc,
 } from "@fairlane/protocol";
@@ -30,6 +31,7 @@ export interface EdgeConfig {
   readonly accounts: ObjectNamespace<TenantAccountRpc>;
   readonly hubs: ObjectNamespace<RegionHubStub>;
   readonly batches: ObjectNamespace<BatchRunRpc>;
+  readonly jobs: JobsRpc;
   readonly controlDb: D1Database;
   readonly ledgerDb: D1Database;
   /** Adapters and files of tenants. */
@@ -50,6 +52,7 @@ const schema = z.object({
   TENANT_ACCOUNT: binding<ObjectNamespace<TenantAccountRpc>>(),
   REGION_HUB: binding<ObjectNamespace<RegionHubStub>>(),
   BATCH_RUN: binding<ObjectNamespace<BatchRunRpc>>(),
+  HUB_JOBS: binding<JobsRpc>(),
   CONTROL_DB: binding<D1Database>(),
   LEDGER_DB: binding<D1Database>(),
   ARTIFACTS: binding<R2Bucket>(),
@@ -73,6 +76,7 @@ export function readEnv(env: unknown): EdgeConfig {
     accounts: vars.TENANT_ACCOUNT,
     hubs: vars.REGION_HUB,
     batches: vars.BATCH_RUN,
+    jobs: vars.HUB_JOBS,
     controlDb: vars.CONTROL_DB,
     ledgerDb: vars.LEDGER_DB,
     artifacts: vars.ARTIFACTS,

@@ -29,6 +29,8 @@ export const FAIR_SHARE_HOURS_MAX = 744;
 export const FAIR_SHARE_TENANTS_MAX = 1_000;
 /** Wait for the hub to say where tenants stand. */
 export const FAIR_SHARE_TIMEOUT_MS = 5_000;
+/** Wait for a scheduled job that the operator runs: a bounded run takes seconds. */
+export const JOB_WAIT_MS = 60_000;
 
 /** What a new tenant gets when the operator names no limit, and the most it can be given. */
 export const TENANT_WEIGHT_DEFAULT = 1;

@@ -216,6 +216,12 @@ export const MATRIX: Readonly<Record<string, MatrixEntry>> = {
 
   [`GET ${ADMIN}/fair-share`]: { ok: 200 },
   [`GET ${ADMIN}/audit-log`]: { ok: 200 },
+  [`GET ${ADMIN}/jobs`]: { ok: 200 },
+  [`POST ${ADMIN}/jobs/:job/run`]: {
+    ok: 200,
+    isShared: true,
+    params: () => Promise.resolve({ job: "retained-sweep" }),
+  },
   [`GET ${ADMIN}/prices`]: { ok: 200 },
   [`POST ${ADMIN}/prices`]: { ok: 400, body: {} },
   [`POST ${ADMIN}/tenants`]: { ok: 201, body: { name: "made" } },

@@ -206,6 +206,10 @@ export function scriptedDeps(script: Script = {}, asked: Asked = nothingAsked())
           throw new Error("no script");
         },
       },
+      jobs: {
+        listJobs: () => Promise.reject(new Error("no script")),
+        runJob: () => Promise.reject(new Error("no script")),
+      },
       controlDb: env.CONTROL_DB,
       ledgerDb: env.LEDGER_DB,
       artifacts: env.ARTIFACTS,

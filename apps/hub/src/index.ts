@@ -2,10 +2,13 @@
 import { AppError, errorBody, errorHead } from "@fairlane/protocol";
 import { isAdapterPath, serveAdapter } from "./adapters/serve-adapter.ts";
 import { hubConfig, type HubEnv } from "./env.ts";
+import { ALL_JOBS } from "./jobs/all-jobs.ts";
+import { runJobs } from "./jobs/run-jobs.ts";
 import { openLink } from "./region-hub/open-link.ts";
-import { sweep } from "./retained/sweep.ts";
+import { systemClock } from "./system-clock.ts";
 
 export { BatchRun } from "./batch-run/batch-run.ts";
+export { JobRunner } from "./jobs/job-runner.ts";
 export { RegionHub } from "./region-hub/region-hub.ts";
 export { TenantAccount } from "./tenant-account/tenant-account.ts";
 export { UsageIntake } from "./usage-intake/usage-intake.ts";
@@ -26,7 +29,7 @@ export default {
       return Response.json(errorBody(error.value), { status, headers });
     }
   },
-  async scheduled(controller, env) {
-    await sweep(env.RETAINED, controller.scheduledTime);
+  async scheduled(_controller, env) {
+    await runJobs({ env, jobs: ALL_JOBS, clock: systemClock });
   },
 } satisfies ExportedHandler<HubEnv>;

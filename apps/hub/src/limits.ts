@@ -229,3 +229,14 @@ export const BATCH_TRIES_MAX = 3;
 export const BATCH_RETRY_MS = 1_000;
 /** Pause between two rounds: lets other events of the object pass. */
 export const BATCH_PAUSE_MS = 1;
+
+// --- scheduled jobs --------------------------------------------------------------------------------------------
+
+/** Pause between two ticks: the trigger in wrangler.toml, and the timer of the local starter. */
+export const JOB_TICK_MS = 60_000;
+/** One run of a job: far above what a bounded run takes; then it counts as failed. */
+export const JOB_TIMEOUT_MS = 5 * 60_000;
+/** A claim without an end counts as lost after this: an event of a trigger may take 15 minutes. */
+export const JOB_LEASE_MS = 15 * 60_000;
+/** Pause before a job that failed is run again, if its own is not shorter. */
+export const JOB_RETRY_MS = 5 * 60_000;

@@ -22,6 +22,7 @@ export type AuditAction =
   | "member.changed"
   | "member.removed"
   | "login_token.created"
+  | "job.run"
   | "session.opened"
   | "session.ended";
 

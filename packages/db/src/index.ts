@@ -44,6 +44,8 @@ export {
 export type { FairCounter, RegionService } from "./fair-counters.ts";
 export { fairHoursOf, fairTotals, writeFairHours } from "./fair-hours.ts";
 export type { FairHour, TenantHour, TenantService } from "./fair-hours.ts";
+export { claimJob, finishJob, listJobRuns } from "./job-runs.ts";
+export type { JobRun } from "./job-runs.ts";
 export { ledgerOf } from "./ledger-map.ts";
 export type { LedgerMap } from "./ledger-map.ts";
 export {

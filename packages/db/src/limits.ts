@@ -29,3 +29,5 @@ export const COST_ROWS_MAX = 10_000;
 /** Members and projects read in one query: a page, and the one that tells of more. */
 export const MEMBERS_PAGE_MAX = 101;
 export const PROJECTS_PAGE_MAX = 101;
+/** Scheduled jobs that are read: the list in the hub has a handful. */
+export const JOBS_MAX = 100;

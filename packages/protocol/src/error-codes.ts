@@ -85,6 +85,7 @@ export const ERROR_CODES = {
     false,
   ),
   too_many_files: user(409, "the tenant has as many files or uploads as it may", false),
+  job_running: user(409, "the job runs already", true),
   request_too_large: user(413, "the body is over its byte bound"),
   rate_limit_requests: {
     ...user(429, "requests per minute are used up", true),

@@ -187,6 +187,7 @@ export type {
   RegionHubRpc,
   UsageIntakeRpc,
 } from "./rpc/hub.ts";
+export type { JobFigures, JobResult, JobRunOutcome, JobsRpc, JobState } from "./rpc/jobs.ts";
 export type { AcceptFrame, RefuseFrame } from "./wire/accept.ts";
 export type { AdapterTier, SubmitAdapter } from "./wire/adapter.ts";
 export type { DoneFrame } from "./wire/done.ts";

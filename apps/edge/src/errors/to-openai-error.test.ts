@@ -42,6 +42,7 @@ const PUBLIC: Readonly<Record<ErrorCode, readonly [number, string, string | null
   method_not_allowed: [405, "invalid_request_error", null],
   already_exists: [409, "invalid_request_error", "false"],
   key_revoked: [409, "invalid_request_error", "false"],
+  job_running: [409, "invalid_request_error", "true"],
   too_many_members: [409, "invalid_request_error", "false"],
   too_many_keys: [409, "invalid_request_error", "false"],
   too_many_adapters: [409, "invalid_request_error", "false"],

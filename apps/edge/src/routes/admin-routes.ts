@@ -2,6 +2,7 @@
 import type { EdgeDependencies } from "../edge-context.ts";
 import { createTenantRoute, newTenant, tenantUsageRoute } from "../http/admin-tenants.ts";
 import { adminFairShareRoute } from "../http/fair-share.ts";
+import { jobsRoute, runJobRoute } from "../http/jobs.ts";
 import { usageQuery } from "../http/usage.ts";
 import type { Route } from "./route.ts";
 
@@ -17,6 +18,20 @@ export function adminRoutes(deps: EdgeDependencies): readonly Route[] {
       access,
       docs: { summary: "Where all tenants stand in the region", tag },
       handler: adminFairShareRoute(deps),
+    },
+    {
+      method: "GET",
+      path: "/v1/fairlane/admin/jobs",
+      access,
+      docs: { summary: "Scheduled jobs and how each ended last", tag },
+      handler: jobsRoute(deps),
+    },
+    {
+      method: "POST",
+      path: "/v1/fairlane/admin/jobs/:job/run",
+      access,
+      docs: { summary: "Run a scheduled job now", tag },
+      handler: runJobRoute(deps),
     },
     {
       method: "POST",

@@ -1,8 +1,7 @@
-// The cron handler of the script, over a real bucket.
-import { createScheduledController } from "cloudflare:test";
+// The sweep over a real bucket.
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import hub from "../index.ts";
+import { sweepJob } from "./sweep.ts";
 
 const NOW_MS = 1_793_491_200_000;
 const until = (ms: number) => ({ customMetadata: { "expires-at-ms": String(ms) } });
@@ -12,10 +11,10 @@ async function names(): Promise<readonly string[]> {
 }
 
 async function sweepAt(ms: number): Promise<void> {
-  await hub.scheduled(createScheduledController({ scheduledTime: new Date(ms) }), env);
+  await sweepJob.run(env, ms);
 }
 
-describe("the scheduled sweep", () => {
+describe("the sweep of retained text", () => {
   it("deletes retained text whose time is over", async () => {
     await env.RETAINED.put("ten_a/response/resp_1", "x", until(NOW_MS));
     await env.RETAINED.put("ten_a/response/resp_2", "x", until(NOW_MS + 1));
