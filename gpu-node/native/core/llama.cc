@@ -40,12 +40,12 @@ struct TokenBlocks {
 };
 
 // From so many tokens for each thread on, threads compute shares of a step's tokens by themselves:
-// all they write stays in their caches and they meet once a layer. Below, a share would be too few
+// what they write stays in their caches and they never meet. Below, a share would be too few
 // tokens for what reading all weights costs.
 constexpr int32_t kShareTokensMin = 32;
 constexpr int32_t kShareTokens = 64;
-// By which part of the work some threads may wait for others: about what meeting once a layer
-// saves.
+// By which part of the work some threads may wait for others where there are no more shares than
+// threads: about what sharing saves.
 constexpr int32_t kUnevenPart = 8;
 
 // From so many rows of one token for each thread on, a row is one piece of attention.
@@ -390,28 +390,33 @@ void Llama::Forward(const StepBatch& batch) const {
   parts_.lora->Begin(&batch);
   TokenShare shares[kSharesMax + 1];
   const int32_t count = ShareOut(batch, shares);
-  if (count == 0) {
-    const TokenShare all = {0, batch.token_count, 0, batch.item_count, parts_.workers};
-    Embed(all, batch);
-    for (int32_t layer = 0; layer < layers; ++layer) {
-      EnterLayer(all, batch, layer);
-      LeaveLayer(all, batch, layer);
+  if (count > 0) return ForwardShares(batch, shares, count);
+  const TokenShare all = {0, batch.token_count, 0, batch.item_count, parts_.workers};
+  Embed(all, batch);
+  for (int32_t layer = 0; layer < layers; ++layer) {
+    EnterLayer(all, batch, layer);
+    LeaveLayer(all, batch, layer);
+  }
+}
+
+// Piece (layer, share) is the layer's end, from attention on, and the next layer's beginning; the
+// first piece of a share is its embedding. Attention needs what this and earlier shares appended.
+void Llama::ForwardShares(const StepBatch& batch, const TokenShare* shares, int32_t count) const {
+  const int32_t layers = parts_.model->params().layers;
+  ShareWave wave;
+  parts_.workers->For((layers + 1) * count, [&](int32_t piece) {
+    const int32_t layer = piece / count - 1;
+    const int32_t index = piece % count;
+    const TokenShare& share = shares[index];
+    wave.Await(index, layer + 1);
+    if (layer < 0) {
+      Embed(share, batch);
+    } else {
+      LeaveLayer(share, batch, layer);
     }
-    return;
-  }
-  // A share needs what earlier ones append of the same layer, so threads meet before each layer's
-  // attention, and nowhere else. The last share has seen the most positions and takes longest.
-  for (int32_t layer = -1; layer < layers; ++layer) {
-    parts_.workers->For(count, [&](int32_t index) {
-      const TokenShare& share = shares[count - 1 - index];
-      if (layer < 0) {
-        Embed(share, batch);
-      } else {
-        LeaveLayer(share, batch, layer);
-      }
-      if (layer + 1 < layers) EnterLayer(share, batch, layer + 1);
-    });
-  }
+    if (layer + 1 < layers) EnterLayer(share, batch, layer + 1);
+    wave.Pass(index);
+  });
 }
 
 const float* Llama::FinalStates(int32_t first, int32_t count) const {

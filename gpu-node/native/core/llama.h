@@ -11,6 +11,7 @@
 #include "core/lora.h"
 #include "core/model.h"
 #include "core/parallel_for.h"
+#include "core/share_wave.h"
 #include "core/step_batch.h"
 #include "core/token_share.h"
 
@@ -41,8 +42,6 @@ class Llama {
   void Logits(const int32_t* tokens, int32_t count) const;
 
  private:
-  static constexpr int32_t kSharesMax = 64;  // of a step; more only cost more claims
-
   void Rotations(const TokenShare& share, const StepBatch& batch) const;
   void Embed(const TokenShare& share, const StepBatch& batch) const;
   // Where inputs of linear layers of `k` values lie. Shares do not overlap,
@@ -71,6 +70,7 @@ class Llama {
   void LeaveLayer(const TokenShare& share, const StepBatch& batch, int32_t layer) const;
   // Splits a step into shares of whole attention items; 0: all threads should work on all tokens.
   int32_t ShareOut(const StepBatch& batch, TokenShare* shares) const;
+  void ForwardShares(const StepBatch& batch, const TokenShare* shares, int32_t count) const;
 
   Parts parts_;
   Workers alone_;                          // never opened: runs on the calling thread

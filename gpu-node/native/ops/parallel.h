@@ -1,6 +1,6 @@
 // Contract of a backend's worker pool: run a function for every item of a range, each item exactly
 // once, on the calling thread and the pool's own threads, and return when all are done. Items are
-// claimed one by one.
+// claimed one by one in ascending order, so an item may wait for earlier ones.
 #pragma once
 
 #include <cstdint>
