@@ -206,6 +206,8 @@ export const OUTBOX_DELAY_MS = 100;
 export const OUTBOX_STATEMENTS_MAX = 64;
 /** Wait for one ledger statement: D1 stops a query after 30 s. */
 export const LEDGER_TIMEOUT_MS = 30_000;
+/** Wait for an intake to say what it holds of a tenant: below the time that the edge gives the account. */
+export const BOOKS_TIMEOUT_MS = 3_000;
 
 // --- batches ---------------------------------------------------------------------------------------------------
 

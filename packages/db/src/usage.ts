@@ -2,13 +2,16 @@
 // the newest entries out. Nothing here updates or deletes.
 import { assert } from "@fairlane/base";
 import type { LedgerEntry } from "@fairlane/ledger";
-import { and, desc, eq, sql } from "drizzle-orm";
+import { and, desc, eq, getTableColumns, sql } from "drizzle-orm";
 import type { LedgerDb } from "./client.ts";
 import { LEDGER_BATCH_ENTRIES_MAX, LEDGER_PAGE_ENTRIES_MAX } from "./limits.ts";
 import { ledgerEntries } from "./schema/ledger/ledger-entries.ts";
 
+// Where an entry stands among all tenants' is for invoices alone.
+const { position: _, ...READ_COLUMNS } = getTableColumns(ledgerEntries);
+
 /** A row of the ledger as it is read back. */
-export type LedgerRow = typeof ledgerEntries.$inferSelect;
+export type LedgerRow = Omit<typeof ledgerEntries.$inferSelect, "position">;
 
 /** Sums over a tenant's entries. */
 export interface UsageTotals {
@@ -40,6 +43,7 @@ const COLUMNS: readonly (readonly [column: string, field: keyof LedgerEntry])[] 
   ["billed_cached_tokens", "billedCachedTokens"],
   ["billed_output_tokens", "billedOutputTokens"],
   ["billed_nano_usd", "billedNanoUsd"],
+  ["credit_nano_usd", "creditNanoUsd"],
   ["fault", "fault"],
   ["estimated", "estimated"],
   ["received_at_ms", "receivedAtMs"],
@@ -51,9 +55,15 @@ const COLUMNS: readonly (readonly [column: string, field: keyof LedgerEntry])[] 
 // One bound parameter however many rows: D1 allows 100 a statement. WHERE true keeps SQLite from reading
 // ON CONFLICT as a join constraint.
 const INSERT_HEAD = `INSERT INTO ledger_entries (${COLUMNS.map(([column]) => column).join(", ")}) SELECT ${COLUMNS.map(
-  ([, field]) => `json_extract(value, '$.${field}')`,
+  ([, field]) => valueOf(field),
 ).join(", ")} FROM json_each(`;
 const INSERT_TAIL = ") WHERE true ON CONFLICT DO NOTHING";
+
+function valueOf(field: keyof LedgerEntry): string {
+  const value = `json_extract(value, '$.${field}')`;
+  // Absent where no credit was used.
+  return field === "creditNanoUsd" ? `coalesce(${value}, 0)` : value;
+}
 
 /** Appends entries; those that are there already stay as they are. One statement, so all or none. */
 export async function appendLedgerEntries(
@@ -97,7 +107,7 @@ export async function newestLedgerEntries(
   const { entriesMax, requestId } = options;
   const mine = eq(ledgerEntries.tenantId, tenantId);
   return db
-    .select()
+    .select(READ_COLUMNS)
     .from(ledgerEntries)
     .where(requestId === undefined ? mine : and(mine, eq(ledgerEntries.requestId, requestId)))
     .orderBy(desc(ledgerEntries.endedAtMs), desc(ledgerEntries.requestId))

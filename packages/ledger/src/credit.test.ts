@@ -1,6 +1,7 @@
+import { units } from "@fairlane/base";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { creditLeft, expireCredits, useCredits, type CreditGrant } from "./credit.ts";
+import { creditLeft, expireCredits, shareCredit, useCredits, type CreditGrant } from "./credit.ts";
 
 const grant = (grantId: string, grantedNanoUsd: number, expiresAtMs: number | null = null) => ({
   grantId,
@@ -28,6 +29,17 @@ describe("useCredits", () => {
     expect(uncoveredNanoUsd).toBe(0);
     expect(useCredits(grants, 100).uncoveredNanoUsd).toBe(5);
     expect(useCredits(grants, 0)).toEqual({ changed: [], uncoveredNanoUsd: 0 });
+  });
+});
+
+describe("shareCredit", () => {
+  it("covers entries in their order, and no more than each bills", () => {
+    const entries = [5, 0, 7, 9].map((billed) => ({ billedNanoUsd: units.nanoUsd(billed) }));
+    const shared = (covered: number) =>
+      shareCredit(entries, covered).map(({ creditNanoUsd }) => creditNanoUsd);
+    expect(shared(8)).toEqual([5, 0, 3, 0]);
+    expect(shared(21)).toEqual([5, 0, 7, 9]);
+    expect(() => shared(22)).toThrow("credit of 1 nano-USD for no entry");
   });
 });
 

@@ -1,6 +1,6 @@
 // Owns the arithmetic of credits: money that a tenant has before it owes any. Grants are used in the order in which
 // they expire, the oldest first among equals. Invariant: granted = remaining + used + expired, of each grant.
-import { assert } from "@fairlane/base";
+import { assert, units, type NanoUsd } from "@fairlane/base";
 
 export interface CreditGrant {
   readonly grantId: string;
@@ -51,6 +51,21 @@ export function expireCredits(
     spareNanoUsd -= endedNanoUsd;
   }
   return changed;
+}
+
+/** Entries with what credit covered of each: of all of them `coveredNanoUsd`, in their order. */
+export function shareCredit<Entry extends { readonly billedNanoUsd: NanoUsd }>(
+  entries: readonly Entry[],
+  coveredNanoUsd: number,
+): readonly (Entry & { readonly creditNanoUsd: NanoUsd })[] {
+  let leftNanoUsd = coveredNanoUsd;
+  const shared = entries.map((entry) => {
+    const creditNanoUsd = units.nanoUsd(Math.min(leftNanoUsd, entry.billedNanoUsd));
+    leftNanoUsd -= creditNanoUsd;
+    return { ...entry, creditNanoUsd };
+  });
+  assert(leftNanoUsd === 0, `credit of ${leftNanoUsd} nano-USD for no entry`);
+  return shared;
 }
 
 function inOrder(grants: readonly CreditGrant[]): readonly CreditGrant[] {

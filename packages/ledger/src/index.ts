@@ -1,6 +1,6 @@
 export { windowAt } from "./budget-window.ts";
 export type { BudgetWindow } from "./budget-window.ts";
-export { creditLeft, expireCredits, useCredits } from "./credit.ts";
+export { creditLeft, expireCredits, shareCredit, useCredits } from "./credit.ts";
 export type { CreditGrant } from "./credit.ts";
 export { costBoundNanoUsd } from "./hold-cost.ts";
 export { billedTokens, ledgerEntry } from "./ledger-entry.ts";

@@ -33,6 +33,8 @@ export interface LedgerEntry {
   readonly billedCachedTokens: number;
   readonly billedOutputTokens: number;
   readonly billedNanoUsd: NanoUsd;
+  /** Of it: what credit covered when it was settled; absent: nothing. */
+  readonly creditNanoUsd?: NanoUsd;
   readonly fault: LedgerFault | null;
   /** Billed from what the hub delivered, because the node's record is lost; nothing of it is in `computed*`. */
   readonly estimated: boolean;

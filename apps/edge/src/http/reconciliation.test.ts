@@ -4,6 +4,10 @@ import { afterEach, describe, expect, it } from "vitest";
 import { asAdmin, chat, newTenant, send } from "../../test/live-edge.ts";
 import { answerWith, linkNode, type WireNode } from "../../test/wire-node.ts";
 
+const SAME_COLUMNS = `attempt, entry_seq, tenant_id, project_id, key_id, node_id, epoch, model, price_version,
+  finish_reason, prompt_tokens, computed_prompt_tokens, computed_cached_tokens, computed_output_tokens,
+  billed_prompt_tokens, billed_cached_tokens, billed_output_tokens, billed_nano_usd, received_at_ms, queue_ms, ended_at_ms`;
+
 let node: WireNode | undefined;
 afterEach(() => node?.close());
 
@@ -26,10 +30,7 @@ describe("GET .../reconciliation", () => {
       is_balanced: true,
     });
     await env.LEDGER_DB.prepare(
-      `INSERT INTO ledger_entries SELECT 'req_stray', attempt, entry_seq, tenant_id, project_id, key_id, node_id, epoch,
-         model, price_version, finish_reason, prompt_tokens, computed_prompt_tokens, computed_cached_tokens,
-         computed_output_tokens, billed_prompt_tokens, billed_cached_tokens, billed_output_tokens, billed_nano_usd, fault,
-         received_at_ms, queue_ms, ttft_ms, ended_at_ms, estimated
+      `INSERT INTO ledger_entries (request_id, ${SAME_COLUMNS}) SELECT 'req_stray', ${SAME_COLUMNS}
        FROM ledger_entries WHERE tenant_id = ?`,
     )
       .bind(tenantId)

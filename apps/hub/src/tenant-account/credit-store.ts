@@ -57,9 +57,11 @@ export class CreditStore {
     return "granted";
   }
 
-  /** Uses credits for an amount, as far as they go. Call inside the settlement's transaction. */
-  use(amountNanoUsd: number): void {
-    for (const grant of useCredits(this.grants, amountNanoUsd).changed) this.#write(grant);
+  /** Uses credits for an amount, as far as they go; returns what they cover. Call inside the settlement's transaction. */
+  use(amountNanoUsd: number): number {
+    const { changed, uncoveredNanoUsd } = useCredits(this.grants, amountNanoUsd);
+    for (const grant of changed) this.#write(grant);
+    return amountNanoUsd - uncoveredNanoUsd;
   }
 
   #write(grant: CreditGrant): void {

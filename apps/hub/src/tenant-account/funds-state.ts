@@ -1,5 +1,8 @@
 // Owns the account of a tenant's money as it stands: what is spent, held, owed and left.
 import type { AccountConfig, BooksState, FundsState } from "@fairlane/protocol";
+import { hubConfig, type HubEnv } from "../env.ts";
+import { BOOKS_TIMEOUT_MS } from "../limits.ts";
+import { withTimeout } from "../retry.ts";
 import type { AccountLimits } from "./account-limits.ts";
 import type { CreditStore } from "./credit-store.ts";
 import type { Funds } from "./funds.ts";
@@ -33,9 +36,30 @@ export function fundsState(
   };
 }
 
-/** What was settled, and what of it waits for the ledger. */
-export function booksState({ spend, outbox }: Books): BooksState {
+/** What was settled, and what of it waits for the ledger; of a time that is asked about what waits anywhere. */
+export async function booksState(
+  { spend, outbox, configs }: Books,
+  env: HubEnv,
+  endedBeforeMs?: number,
+): Promise<BooksState> {
+  const tenantId = configs.config?.tenantId;
+  // The intakes first: what they hand over meanwhile is then counted twice, not never.
+  const atIntakes =
+    endedBeforeMs === undefined || tenantId === undefined
+      ? []
+      : await Promise.all(
+          hubConfig(env).regions.map((region) => {
+            const intake = env.USAGE_INTAKE.getByName(region);
+            return withTimeout(intake.waitingBefore(tenantId, endedBeforeMs), BOOKS_TIMEOUT_MS);
+          }),
+        );
   const { entries, spentNanoUsd } = spend.read();
   const { entries: waitingEntries, nanoUsd: waitingNanoUsd } = outbox.waiting();
-  return { entries, spentNanoUsd, waitingEntries, waitingNanoUsd };
+  const books = { entries, spentNanoUsd, waitingEntries, waitingNanoUsd };
+  if (endedBeforeMs === undefined) return books;
+  const unsettledBefore = atIntakes.reduce(
+    (sum, records) => sum + records,
+    outbox.waitingBefore(endedBeforeMs),
+  );
+  return { ...books, unsettledBefore };
 }

@@ -1,4 +1,4 @@
-import { evictDurableObject } from "cloudflare:test";
+import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
 import type { AccountConfig, Budget } from "@fairlane/protocol";
 import { describe, expect, it } from "vitest";
 import { uniqueId } from "../../test/hub-request.ts";
@@ -8,6 +8,7 @@ import {
   configOf,
   holdOf,
   keyOf,
+  ledgerOf,
   makeAccount,
   recordOf,
 } from "../../test/usage.ts";
@@ -233,12 +234,17 @@ describe("credit", () => {
     });
   });
 
-  it("covers what a tenant that pays later spends, as far as it goes", async () => {
-    const { admit, settle, account } = await accountWith(() => ({}));
+  it("covers what a tenant that pays later spends, as far as it goes, and its entries say so", async () => {
+    const { tenantId, admit, settle, account } = await accountWith(() => ({}));
     await account().grantCredit({ grantId: "c1", grantedNanoUsd: 10_000, expiresAtMs: null });
-    await admit("req_1", 10);
-    await settle("req_1", 10);
+    const requestId = uniqueId("req");
+    await admit(requestId, 10);
+    await settle(requestId, 10);
     expect(await account().funds()).toMatchObject({ creditNanoUsd: 0, owedNanoUsd: 11_000 });
+    await runDurableObjectAlarm(account());
+    await expect
+      .poll(() => ledgerOf(tenantId))
+      .toMatchObject([{ billedNanoUsd: 21_000, creditNanoUsd: 10_000 }]);
   });
 
   it("expires, but not under what runs", async () => {

@@ -55,6 +55,17 @@ export class Outbox {
       .one();
   }
 
+  /** Entries that wait, of requests that ended before this time. */
+  waitingBefore(endedBeforeMs: number): number {
+    return this.#sql
+      .exec<{ n: number }>(
+        `SELECT count(*) AS n FROM outbox, json_each(outbox.entries)
+         WHERE json_extract(value, '$.endedAtMs') < ?`,
+        endedBeforeMs,
+      )
+      .one().n;
+  }
+
   /** Adds a pack of at most LEDGER_BATCH_ENTRIES_MAX entries. Call `added` once the transaction is through. */
   insert(entries: readonly LedgerEntry[]): void {
     this.#sql.exec(

@@ -44,6 +44,7 @@ describe("settlement", () => {
       billedOutputTokens: 5,
       // 10 x 1,000 + 4 x 500 + 5 x 2,000
       billedNanoUsd: 22_000,
+      creditNanoUsd: 0,
       fault: null,
       estimated: false,
       receivedAtMs: 1_000,

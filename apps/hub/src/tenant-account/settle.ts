@@ -2,7 +2,13 @@
 // attempts, spend, credits, alerts, the ledger outbox and the watermark itself together or not at all. Invariant: a record is
 // applied at most once however often and in whatever order batches come; a gap stops the batch, unless the node was
 // told that what is missing had arrived.
-import { applyRecord, ledgerEntry, type LedgerEntry, type UsageAttempt } from "@fairlane/ledger";
+import {
+  applyRecord,
+  ledgerEntry,
+  shareCredit,
+  type LedgerEntry,
+  type UsageAttempt,
+} from "@fairlane/ledger";
 import type { SettleBatch, SettleRecord, UsageRecord } from "@fairlane/protocol";
 import { logEvent } from "../log.ts";
 import type { Watermarks } from "../watermarks.ts";
@@ -76,9 +82,9 @@ function charge(books: Books, entries: readonly LedgerEntry[], nowMs: number): v
   const { config } = books.configs;
   const before = config && spentBefore(config, books.spend, nowMs);
   books.spend.add(entries, nowMs);
-  books.credits.use(entries.reduce((sum, entry) => sum + entry.billedNanoUsd, 0));
+  const covered = books.credits.use(entries.reduce((sum, entry) => sum + entry.billedNanoUsd, 0));
   if (config && before) alertPassed(books, { config, before }, nowMs);
-  books.outbox.insert(entries);
+  books.outbox.insert(covered === 0 ? entries : shareCredit(entries, covered));
 }
 
 function continuing(records: readonly SettleRecord[], known: number): readonly SettleRecord[] {

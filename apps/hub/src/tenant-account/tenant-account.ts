@@ -260,8 +260,8 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
     return fundsState({ ...parts, limits: this.#limits }, systemClock.nowMs());
   }
 
-  async books(): Promise<BooksState> {
-    return booksState(this.#books);
+  async books(endedBeforeMs?: number): Promise<BooksState> {
+    return booksState(this.#books, this.env, endedBeforeMs);
   }
 
   async webhookSecret(): Promise<string> {

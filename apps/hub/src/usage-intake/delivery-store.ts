@@ -59,6 +59,18 @@ export class DeliveryStore {
       .one().n;
   }
 
+  /** Kept deliveries of a tenant whose requests ended before this time. */
+  waitingBefore(tenantId: string, endedBeforeMs: number): number {
+    return this.#storage.sql
+      .exec<{ n: number }>(
+        `SELECT count(*) AS n FROM deliveries
+         WHERE json_extract(delivery, '$.tenantId') = ? AND json_extract(delivery, '$.endedAtMs') < ?`,
+        tenantId,
+        endedBeforeMs,
+      )
+      .one().n;
+  }
+
   /** Makes records of what is due; returns the tenants that have some now. */
   takeDue(nowMs: number): readonly string[] {
     return this.#storage.transactionSync(() => {

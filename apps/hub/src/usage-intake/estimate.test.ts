@@ -53,6 +53,11 @@ describe("an answer whose node is gone", () => {
     await makeAccount(tenantId);
     const id = await lostAnswer(tenantId);
     expect(await ledgerOf(tenantId)).toEqual([]);
+    // An invoice of its time has to wait, one of an earlier time has not.
+    const unsettledBefore = async (atMs: number) =>
+      (await accountOf(tenantId).books(atMs)).unsettledBefore;
+    expect(await unsettledBefore(Date.now() + 1_000)).toBe(1);
+    expect(await unsettledBefore(1)).toBe(0);
     await estimateNow(tenantId);
     expect(await deliveriesOf(tenantId)).toEqual([]);
     await expect
@@ -66,6 +71,7 @@ describe("an answer whose node is gone", () => {
           billedNanoUsd: 14 * 500 + 3 * 2_000,
         },
       ]);
+    await expect.poll(() => unsettledBefore(Date.now() + 1_000)).toBe(0);
   });
 
   it("costs nothing more when the node's record has come, with as many tokens or more", async () => {

@@ -121,6 +121,18 @@ export class PackStore {
     return { nodeId, epoch, afterSeq, records };
   }
 
+  /** Waiting records of a tenant whose requests ended before this time. */
+  waitingBefore(tenantId: string, endedBeforeMs: number): number {
+    return this.#storage.sql
+      .exec<{ n: number }>(
+        `SELECT count(*) AS n FROM packs, json_each(packs.records)
+         WHERE tenant_id = ? AND json_extract(value, '$.ended_at_ms') < ?`,
+        tenantId,
+        endedBeforeMs,
+      )
+      .one().n;
+  }
+
   /** Drops what the account has settled: packs of the source up to its watermark. Returns how many. */
   drop(source: RecordSource, watermark: number): number {
     const dropped = this.#storage.sql

@@ -75,6 +75,11 @@ export class UsageIntake extends DurableObject<HubEnv> implements UsageIntakeRpc
     this.#armAlarm();
   }
 
+  async waitingBefore(tenantId: string, endedBeforeMs: number): Promise<number> {
+    const stores = [this.#store, this.#deliveries];
+    return stores.reduce((sum, store) => sum + store.waitingBefore(tenantId, endedBeforeMs), 0);
+  }
+
   async syncFleet(change: FleetChange): Promise<FleetNews> {
     this.#fleet.take(change, systemClock.nowMs());
     this.#checkpoint.noteAsked();

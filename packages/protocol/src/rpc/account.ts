@@ -115,7 +115,8 @@ export interface TenantAccountRpc extends AccountAccessRpc, AccountMembersRpc {
   /** Gives credit, once for each id. */
   grantCredit(credit: CreditInput): Promise<CreditOutcome>;
   funds(): Promise<FundsState>;
-  books(): Promise<BooksState>;
+  /** @param endedBeforeMs asks every region's intake too; rejects when one does not answer */
+  books(endedBeforeMs?: number): Promise<BooksState>;
   /** The secret that events to the tenant's webhook are signed with. */
   webhookSecret(): Promise<string>;
   /** Applies records past the watermark of (node, epoch), in one transaction; returns the new watermark. */

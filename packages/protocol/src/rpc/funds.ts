@@ -36,6 +36,11 @@ export interface BooksState {
   /** Of those: not yet known to be in the ledger. */
   readonly waitingEntries: number;
   readonly waitingNanoUsd: number;
+  /**
+   * Of what ended before the time that was asked about: entries and records that are known of and not yet known to be in
+   * the ledger, in the account and in the intake of any region. Absent where no time was asked about.
+   */
+  readonly unsettledBefore?: number;
 }
 
 /** A tenant's money as it stands. */

@@ -149,6 +149,8 @@ export interface UsageIntakeRpc {
   }>;
   /** Keeps what clients received of answers whose node is gone, durable when it returns. */
   noteDelivered(deliveries: readonly Delivery[]): Promise<void>;
+  /** Records and deliveries of a tenant that ended before this time and that its account has not settled yet. */
+  waitingBefore(tenantId: string, endedBeforeMs: number): Promise<number>;
   /** Keeps cells and lifts for a restart, durable when it returns; answers what other regions gave. */
   syncFleet(change: FleetChange): Promise<FleetNews>;
   /** What is kept besides tenants. Rejects while what an earlier object kept cannot be read. */

@@ -2,11 +2,13 @@
 // (request, attempt, entry_seq), so a repeated insert adds nothing. `computed_*` equals the node's journal,
 // `billed_*` is what the tenant pays. Money is integer nano-USD, times are milliseconds since 1970 UTC.
 import type { LedgerEntry } from "@fairlane/ledger";
-import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import { index, integer, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 
 export const ledgerEntries = sqliteTable(
   "ledger_entries",
   {
+    /** In the order of arrival, never used twice: what invoices are cut at. */
+    position: integer("position").primaryKey({ autoIncrement: true }),
     requestId: text("request_id").notNull(),
     attempt: integer("attempt").notNull(),
     entrySeq: integer("entry_seq").notNull(),
@@ -26,6 +28,8 @@ export const ledgerEntries = sqliteTable(
     billedCachedTokens: integer("billed_cached_tokens").notNull(),
     billedOutputTokens: integer("billed_output_tokens").notNull(),
     billedNanoUsd: integer("billed_nano_usd").notNull(),
+    /** Of it: what credit covered when it was settled. */
+    creditNanoUsd: integer("credit_nano_usd").notNull().default(0),
     /** Why nothing is billed although tokens were computed; null for a sound entry. */
     fault: text("fault").$type<LedgerEntry["fault"]>(),
     /** Billed from what the hub delivered: the node's record is lost. Its computed_* are 0. */
@@ -36,7 +40,7 @@ export const ledgerEntries = sqliteTable(
     endedAtMs: integer("ended_at_ms").notNull(),
   },
   (table) => [
-    primaryKey({ columns: [table.requestId, table.attempt, table.entrySeq] }),
+    uniqueIndex("ledger_entries_identity").on(table.requestId, table.attempt, table.entrySeq),
     index("ledger_entries_by_tenant").on(table.tenantId, table.endedAtMs),
   ],
 );
