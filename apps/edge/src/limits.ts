@@ -134,6 +134,9 @@ export const UPLOAD_LIFE_MS = 3_600_000;
 export const OPEN_UPLOADS_MAX = 16;
 /** Files of a tenant. */
 export const FILES_PER_TENANT_MAX = 10_000;
+/** The life of a file, as OpenAI bounds it: an hour to 30 days. */
+export const FILE_LIFE_SECONDS_MIN = 3_600;
+export const FILE_LIFE_SECONDS_MAX = 2_592_000;
 /** Files in an answer when no number is named, and the most. */
 export const FILES_PAGE_ENTRIES_DEFAULT = 100;
 export const FILES_PAGE_ENTRIES_MAX = 1_000;

@@ -242,3 +242,7 @@ export const JOB_TIMEOUT_MS = 5 * 60_000;
 export const JOB_LEASE_MS = 15 * 60_000;
 /** Pause before a job that failed is run again, if its own is not shorter. */
 export const JOB_RETRY_MS = 5 * 60_000;
+/** Expired files or uploads taken out in one round: one deletion of a bucket and one of D1. */
+export const FILES_SWEPT_MAX = 64;
+/** Rounds of one sweep of files: a few seconds of storage calls. */
+export const SWEEP_ROUNDS_MAX = 64;

@@ -58,6 +58,9 @@ export { createPrices, currentPrices, findPrices } from "./prices.ts";
 export { retainedKeyOf } from "./retained/retained-key.ts";
 export { RetainedStore } from "./retained/retained-store.ts";
 export type { RetainedKind, RetainedRef } from "./retained/retained-store.ts";
+export { filesKeyOf } from "./sealed/files-key.ts";
+export { SealedFiles } from "./sealed/sealed-files.ts";
+export type { SealedContent, SealedRef } from "./sealed/sealed-files.ts";
 export { sweepRetained } from "./retained/sweep-retained.ts";
 export { changeMember, createMember, findMember, listMembers } from "./members.ts";
 export type { Member } from "./members.ts";
@@ -74,7 +77,13 @@ export { appendLedgerEntries, newestLedgerEntries, usageTotals } from "./usage.t
 export type { LedgerRow, UsageTotals } from "./usage.ts";
 export { dropUploadParts, listUploadParts, putUploadPart } from "./uploads/upload-parts.ts";
 export type { UploadPart } from "./uploads/upload-parts.ts";
-export { dropExpiredUploads, dropUpload } from "./files/drop-uploads.ts";
+export {
+  dropExpiredUploads,
+  dropUpload,
+  dropUploads,
+  expiredUploads,
+} from "./files/drop-uploads.ts";
+export { dropFiles, expiredFiles } from "./files/expired-files.ts";
 export { createFile, deleteFile, findFile, listFiles } from "./files/files.ts";
 export type { StoredFile } from "./files/files.ts";
 export {

@@ -31,3 +31,5 @@ export const MEMBERS_PAGE_MAX = 101;
 export const PROJECTS_PAGE_MAX = 101;
 /** Scheduled jobs that are read: the list in the hub has a handful. */
 export const JOBS_MAX = 100;
+/** Files taken out in one statement: below D1's 100 parameters. */
+export const FILES_DROPPED_MAX = 64;

@@ -117,6 +117,7 @@ export const ERROR_CODES = {
   },
   client_closed_request: user(499, "the client went away; in logs and ledger only"),
   internal_error: system(500, "a bug: the request id finds it in the logs"),
+  file_damaged: system(500, "a file's stored content is not what was written"),
   no_token_allowed: system(500, "the grammar and the vocabulary leave no token to go on with"),
   upstream_error: system(502, "the node was lost or answered nonsense", true),
   overloaded: system(503, "queues are full; a retry after the stated time can work", true),

@@ -95,6 +95,8 @@ export const NODE_MODELS_MAX = 64;
 export const KEY_LIST_ENTRIES_MAX = 64;
 /** How long a stored response is kept: as long as OpenAI keeps one. */
 export const RESPONSE_KEPT_MS = 30 * 24 * 3_600_000;
+/** How long a file is kept unless its owner says otherwise: as long as OpenAI keeps the files of batches. */
+export const FILE_KEPT_MS = 30 * 24 * 3_600_000;
 /** Output tokens held for a request that names no bound: the default of the models. */
 export const OUTPUT_TOKENS_DEFAULT = 2_048;
 /** Tokens that a chat template may add around one message: role and turn markers take 5 to 8. */

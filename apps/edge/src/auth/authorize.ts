@@ -26,6 +26,8 @@ export interface AuthorizedCaller {
   readonly caller: Caller;
   readonly weight: number;
   readonly claim: CallerClaim;
+  /** See AuthorizeOutcome. */
+  readonly filesKey?: string;
 }
 
 /** The caller with its tenant's weight, once its account says that it has the scope; throws the refusal. */

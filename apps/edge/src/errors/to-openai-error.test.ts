@@ -61,6 +61,7 @@ const PUBLIC: Readonly<Record<ErrorCode, readonly [number, string, string | null
   in_flight_budget_exhausted: [429, "rate_limit_exceeded", "true"],
   client_closed_request: [499, "invalid_request_error", null],
   internal_error: [500, "server_error", null],
+  file_damaged: [500, "server_error", null],
   no_token_allowed: [500, "server_error", null],
   upstream_error: [502, "server_error", "true"],
   overloaded: [503, "server_error", "true"],

@@ -1,4 +1,4 @@
-// Owns how files and uploads look in answers, as OpenAI has them, and where their content is kept.
+// Owns how files and uploads look in answers, as OpenAI has them.
 import type { StoredFile, Upload } from "@fairlane/db";
 
 /** A file. */
@@ -8,6 +8,7 @@ export function fileBody(file: StoredFile) {
     object: "file",
     bytes: file.byteCount,
     created_at: Math.floor(file.createdAtMs / 1_000),
+    expires_at: Math.floor(file.expiresAtMs / 1_000),
     filename: file.fileName,
     purpose: file.purpose,
     status: "processed",
@@ -30,14 +31,4 @@ export function uploadBody(
     status: state.status,
     file: state.file === undefined ? null : fileBody(state.file),
   } as const;
-}
-
-/** Key of a file's content in the bucket of artifacts. */
-export function fileKey(tenantId: string, fileId: string): string {
-  return `${tenantId}/files/${fileId}`;
-}
-
-/** Key of a part's content. */
-export function pieceKey(tenantId: string, pieceId: string): string {
-  return `${tenantId}/file-parts/${pieceId}`;
 }

@@ -1,14 +1,17 @@
 // Owns entering a file whose content has been stored: what cannot be entered is not kept.
-import { createFile, type StoredFile } from "@fairlane/db";
+import { createFile, type SealedFiles, type StoredFile } from "@fairlane/db";
 import { AppError } from "@fairlane/protocol";
 import type { EdgeDependencies } from "../edge-context.ts";
 import { FILES_PER_TENANT_MAX } from "../limits.ts";
-import { fileKey } from "./file-body.ts";
 
 /** Enters the file; throws AppError `too_many_files`, and the content is gone then. */
-export async function registerFile(deps: EdgeDependencies, file: StoredFile): Promise<StoredFile> {
+export async function registerFile(
+  deps: EdgeDependencies,
+  files: SealedFiles,
+  file: StoredFile,
+): Promise<StoredFile> {
   if (await createFile(deps.controlDb, file, FILES_PER_TENANT_MAX)) return file;
-  await deps.config.artifacts.delete(fileKey(file.tenantId, file.id));
+  await files.delete([{ kind: "files", id: file.id }]);
   const message = `A tenant may have ${FILES_PER_TENANT_MAX} files. Delete some first.`;
   throw new AppError("too_many_files", message);
 }

@@ -9,6 +9,7 @@ import { clientAddress } from "../auth/client-address.ts";
 import type { EdgeContext, EdgeDependencies } from "../edge-context.ts";
 import { logFailure } from "../errors/log-failure.ts";
 import { batchBody } from "../files/batch-body.ts";
+import { lifeMsOf } from "../files/expiry.ts";
 import { BATCH_LIFE_MS, BATCH_TIMEOUT_MS, RETRY_AFTER_MS } from "../limits.ts";
 import { withTimeout } from "../with-timeout.ts";
 import { batchQuery, newBatch } from "./file-fields.ts";
@@ -23,12 +24,13 @@ export function createBatchRoute(deps: EdgeDependencies) {
     const claim = await authenticate(headers, deps.config.keyPepper);
     const { tenantId } = await admit(context, deps, { claim, scope: "batches", hold: null });
     const wanted = await parseAdminBody(context.req.raw, newBatch);
-    const file = await findFile(deps.controlDb, tenantId, wanted.input_file_id);
+    const createdAtMs = deps.clock.nowMs();
+    const own = { tenantId, fileId: wanted.input_file_id };
+    const file = await findFile(deps.controlDb, own, createdAtMs);
     if (file?.purpose !== "batch") {
       const message = "You have no file with this id and the purpose 'batch'.";
       throw new AppError("not_found", message, { param: "input_file_id" });
     }
-    const createdAtMs = deps.clock.nowMs();
     const spec: BatchSpec = {
       batchId: newId("batch", deps.clock, deps.random),
       claim,
@@ -37,6 +39,7 @@ export function createBatchRoute(deps: EdgeDependencies) {
       endpoint: wanted.endpoint,
       inputFileId: file.id,
       metadata: wanted.metadata ?? null,
+      outputLifeMs: lifeMsOf(wanted.output_expires_after),
       createdAtMs,
       expiresAtMs: createdAtMs + BATCH_LIFE_MS,
     };

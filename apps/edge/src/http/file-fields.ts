@@ -1,6 +1,7 @@
 // Owns the bodies and queries of the routes of files, uploads and batches.
 import { BATCH_ENDPOINTS, protocolLimits } from "@fairlane/protocol";
 import { z } from "zod";
+import { expiresAfter } from "../files/expiry.ts";
 import {
   BATCHES_PAGE_ENTRIES_DEFAULT,
   BATCHES_PAGE_ENTRIES_MAX,
@@ -32,6 +33,7 @@ export const newUpload = z.strictObject({
   filename: name,
   mime_type: name,
   purpose: z.literal("batch"),
+  expires_after: expiresAfter.nullish(),
 });
 
 /** Body that completes an upload: the parts in their order. */
@@ -51,6 +53,7 @@ export const newBatch = z.strictObject({
       `expected at most ${protocolLimits.METADATA_ENTRIES_MAX} entries`,
     )
     .nullish(),
+  output_expires_after: expiresAfter.nullish(),
 });
 
 /** Query of the list of batches. */

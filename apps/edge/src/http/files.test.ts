@@ -51,6 +51,8 @@ describe("a file", () => {
       object: "file",
       bytes: 18,
       created_at: expect.any(Number) as number,
+      // 30 days later.
+      expires_at: created.created_at + 2_592_000,
       filename: "in.jsonl",
       purpose: "batch",
       status: "processed",
@@ -77,6 +79,45 @@ describe("a file", () => {
     await expect(theirs.delete(id)).rejects.toMatchObject(notFound);
     expect((await theirs.list()).data).toEqual([]);
     expect((await owner.openai.files.retrieve(id)).id).toBe(id);
+  });
+
+  it("lies sealed in the bucket, and is refused when somebody changed it there", async () => {
+    const secret = "a prompt that nobody else may read ".repeat(4_000);
+    const { files } = owner.openai;
+    const { id } = await files.create({ file: await fileOf(secret), purpose: "batch" });
+    expect(await (await files.content(id)).text()).toBe(secret);
+    const key = `${owner.tenantId}/files/${id}`;
+    const lying = await (await env.ARTIFACTS.get(key))?.bytes();
+    if (lying === undefined) throw new Error("nothing is stored");
+    expect(new TextDecoder("latin1").decode(lying)).not.toContain("prompt");
+    // A byte of the first chunk: known before anything is told.
+    lying[40] = (lying[40] ?? 0) ^ 1;
+    await env.ARTIFACTS.put(key, lying);
+    await expect(files.content(id)).rejects.toMatchObject({ status: 500, code: "file_damaged" });
+    // Another tenant's object in its place opens as little.
+    const theirs = await other.openai.files.create({ file: await fileOf(TEXT), purpose: "batch" });
+    const moved = await env.ARTIFACTS.get(`${other.tenantId}/files/${theirs.id}`);
+    await env.ARTIFACTS.put(key, (await moved?.bytes()) ?? "");
+    await expect(files.content(id)).rejects.toMatchObject({ code: "file_damaged" });
+  });
+
+  it("is gone after the time that its owner gives it", async () => {
+    const { files } = owner.openai;
+    const file = await fileOf(TEXT);
+    const life = (seconds: number) => ({ anchor: "created_at" as const, seconds });
+    const short = await files.create({ file, purpose: "batch", expires_after: life(3_600) });
+    expect(short.expires_at).toBe(short.created_at + 3_600);
+    for (const seconds of [3_599, 2_592_001]) {
+      const asked = files.create({ file, purpose: "batch", expires_after: life(seconds) });
+      await expect(asked).rejects.toMatchObject({ status: 400, param: "expires_after.seconds" });
+    }
+    await env.CONTROL_DB.prepare("UPDATE files SET expires_at_ms = 1 WHERE id = ?")
+      .bind(short.id)
+      .run();
+    await expect(files.retrieve(short.id)).rejects.toMatchObject(notFound);
+    await expect(files.content(short.id)).rejects.toMatchObject(notFound);
+    const listed = (await files.list()).data.map(({ id }) => id);
+    expect(listed).not.toContain(short.id);
   });
 
   it("is listed in pages, newest or oldest first", async () => {

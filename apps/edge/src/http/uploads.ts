@@ -1,5 +1,5 @@
 // OpenAI's uploads under /v1/uploads: a file above what one body may have, in parts of any size, in any order. Each part is
-// kept by itself until the upload is completed; then all are written as one file, a chunk at a time.
+// sealed by itself until the upload is completed; then all are written as one file, a chunk at a time.
 import { isId, newId } from "@fairlane/base";
 import {
   addUploadPiece,
@@ -9,27 +9,29 @@ import {
   dropUpload,
   findUpload,
   listUploadPieces,
+  type SealedFiles,
   type StoredFile,
   type Upload,
 } from "@fairlane/db";
 import { AppError } from "@fairlane/protocol";
 import type { EdgeContext, EdgeDependencies } from "../edge-context.ts";
-import { fileKey, pieceKey, uploadBody } from "../files/file-body.ts";
+import { lifeMsOf } from "../files/expiry.ts";
+import { uploadBody } from "../files/file-body.ts";
+import { filesCaller, type FilesCaller } from "../files/files-caller.ts";
 import { readForm } from "../files/read-form.ts";
 import { registerFile } from "../files/register-file.ts";
 import * as limits from "../limits.ts";
 import { completedUpload, newUpload } from "./file-fields.ts";
 import { parseAdminBody } from "./parse-admin-body.ts";
-import { tenantCaller } from "./tenant-caller.ts";
 
 /** POST /v1/uploads */
 export function createUploadRoute(deps: EdgeDependencies) {
   return async (context: EdgeContext): Promise<Response> => {
-    const { tenantId } = await tenantCaller(context, deps, "files");
+    const { tenantId, files } = await filesCaller(context, deps);
     const wanted = await parseAdminBody(context.req.raw, newUpload);
     const createdAtMs = deps.clock.nowMs();
     const expired = { nowMs: createdAtMs, countMax: limits.OPEN_UPLOADS_MAX };
-    await deletePieces(deps, tenantId, await dropExpiredUploads(deps.controlDb, tenantId, expired));
+    await deletePieces(files, await dropExpiredUploads(deps.controlDb, tenantId, expired));
     const upload: Upload = {
       id: newId("upload", deps.clock, deps.random),
       tenantId,
@@ -37,6 +39,7 @@ export function createUploadRoute(deps: EdgeDependencies) {
       byteCount: wanted.bytes,
       createdAtMs,
       expiresAtMs: createdAtMs + limits.UPLOAD_LIFE_MS,
+      fileLifeMs: lifeMsOf(wanted.expires_after),
     };
     if (!(await createUpload(deps.controlDb, upload, limits.OPEN_UPLOADS_MAX))) {
       const message = `A tenant may have ${limits.OPEN_UPLOADS_MAX} uploads under way.`;
@@ -49,7 +52,7 @@ export function createUploadRoute(deps: EdgeDependencies) {
 /** POST /v1/uploads/{upload}/parts */
 export function addUploadPartRoute(deps: EdgeDependencies) {
   return async (context: EdgeContext): Promise<Response> => {
-    const upload = await ownUpload(context, deps);
+    const { files, upload } = await ownUpload(context, deps);
     const { file } = await readForm(context.req.raw, { file: "data", texts: [] });
     const arrived = await arrivedOf(deps.controlDb, upload.id);
     const leftBytes = upload.byteCount - arrived.bytes;
@@ -59,7 +62,7 @@ export function addUploadPartRoute(deps: EdgeDependencies) {
     }
     const createdAtMs = deps.clock.nowMs();
     const id = newId("part", deps.clock, deps.random);
-    await deps.config.artifacts.put(pieceKey(upload.tenantId, id), await file.arrayBuffer());
+    await files.put({ kind: "file-parts", id }, file.stream(), file.size);
     const piece = { id, uploadId: upload.id, byteCount: file.size, createdAtMs };
     await addUploadPiece(deps.controlDb, piece);
     const createdSeconds = Math.floor(createdAtMs / 1_000);
@@ -71,16 +74,18 @@ export function addUploadPartRoute(deps: EdgeDependencies) {
 /** POST /v1/uploads/{upload}/complete */
 export function completeUploadRoute(deps: EdgeDependencies) {
   return async (context: EdgeContext): Promise<Response> => {
-    const upload = await ownUpload(context, deps);
+    const { files, upload } = await ownUpload(context, deps);
     const { part_ids: partIds } = await parseAdminBody(context.req.raw, completedUpload);
-    const { tenantId, byteCount, fileName } = upload;
+    const { tenantId, byteCount, fileName, fileLifeMs } = upload;
     await checkParts(deps, upload, partIds);
     const id = newId("file", deps.clock, deps.random);
     const createdAtMs = deps.clock.nowMs();
-    const file: StoredFile = { id, tenantId, purpose: "batch", fileName, byteCount, createdAtMs };
-    await joinParts(deps, file, partIds);
-    await registerFile(deps, file);
-    await deletePieces(deps, tenantId, await dropUpload(deps.controlDb, upload.id));
+    const expiresAtMs = createdAtMs + fileLifeMs;
+    const named = { id, tenantId, purpose: "batch", fileName } as const;
+    const file: StoredFile = { ...named, byteCount, createdAtMs, expiresAtMs };
+    await files.put({ kind: "files", id }, joined(files, partIds), byteCount);
+    await registerFile(deps, files, file);
+    await deletePieces(files, await dropUpload(deps.controlDb, upload.id));
     return Response.json(uploadBody(upload, { status: "completed", file }));
   };
 }
@@ -88,21 +93,25 @@ export function completeUploadRoute(deps: EdgeDependencies) {
 /** POST /v1/uploads/{upload}/cancel */
 export function cancelUploadRoute(deps: EdgeDependencies) {
   return async (context: EdgeContext): Promise<Response> => {
-    const upload = await ownUpload(context, deps);
-    await deletePieces(deps, upload.tenantId, await dropUpload(deps.controlDb, upload.id));
+    const { files, upload } = await ownUpload(context, deps);
+    await deletePieces(files, await dropUpload(deps.controlDb, upload.id));
     return Response.json(uploadBody(upload, { status: "cancelled" }));
   };
 }
 
-async function ownUpload(context: EdgeContext, deps: EdgeDependencies): Promise<Upload> {
-  const { tenantId } = await tenantCaller(context, deps, "files");
+async function ownUpload(
+  context: EdgeContext,
+  deps: EdgeDependencies,
+): Promise<FilesCaller & { readonly upload: Upload }> {
+  const caller = await filesCaller(context, deps);
+  const { tenantId } = caller;
   const uploadId = context.req.param("upload") ?? "";
   const own = { tenantId, uploadId };
   const nowMs = deps.clock.nowMs();
   const upload = isId("upload", uploadId)
     ? await findUpload(deps.controlDb, own, nowMs)
     : undefined;
-  if (upload !== undefined) return upload;
+  if (upload !== undefined) return { ...caller, upload };
   const message = "You have no upload with this id under way.";
   throw new AppError("not_found", message, { param: "upload" });
 }
@@ -122,35 +131,19 @@ async function checkParts(
   throw new AppError("invalid_value", message, { param: "part_ids" });
 }
 
-async function joinParts(
-  deps: EdgeDependencies,
-  file: StoredFile,
-  partIds: readonly string[],
-): Promise<void> {
-  const { artifacts } = deps.config;
-  const { readable, writable } = new FixedLengthStream(file.byteCount);
-  const storing = artifacts.put(fileKey(file.tenantId, file.id), readable);
-  // A failed copy fails the store too; the copy's reason is the one that counts.
-  storing.catch(() => undefined);
+async function* joined(files: SealedFiles, partIds: readonly string[]) {
   for (const id of partIds) {
-    const part = await artifacts.get(pieceKey(file.tenantId, id));
-    if (part === null) {
-      await writable.abort(new Error("a part is gone"));
+    const part = await files.get({ kind: "file-parts", id });
+    if (part === undefined) {
       throw new AppError("invalid_value", "A part of the upload is gone.", { param: "part_ids" });
     }
-    await (part.body as ReadableStream).pipeTo(writable, { preventClose: true });
+    yield* part.body;
   }
-  await writable.close();
-  await storing;
 }
 
-async function deletePieces(
-  deps: EdgeDependencies,
-  tenantId: string,
-  pieceIds: readonly string[],
-): Promise<void> {
+async function deletePieces(files: SealedFiles, pieceIds: readonly string[]): Promise<void> {
   for (let from = 0; from < pieceIds.length; from += limits.BUCKET_DELETE_ENTRIES_MAX) {
     const some = pieceIds.slice(from, from + limits.BUCKET_DELETE_ENTRIES_MAX);
-    await deps.config.artifacts.delete(some.map((id) => pieceKey(tenantId, id)));
+    await files.delete(some.map((id) => ({ kind: "file-parts", id })));
   }
 }

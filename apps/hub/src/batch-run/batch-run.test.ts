@@ -6,6 +6,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { TestNode } from "../../test/test-node.ts";
 import { configOf, keyOf } from "../../test/usage.ts";
+import { filesOf } from "./batch-files.ts";
 
 const KEY = "key_a";
 /** One for each test: without usage records an account's holds stay. */
@@ -66,11 +67,18 @@ const chatLine = (customId: string, body: object = {}) =>
     body: { messages: [{ role: "user", content: "Hi" }], ...body },
   });
 
+/** A sealed file, as the edge writes it. */
+async function keep(fileId: string, text: string): Promise<void> {
+  const bytes = new TextEncoder().encode(text);
+  const files = await filesOf(env, tenantId);
+  await files.put({ kind: "files", id: fileId }, new Blob([bytes]).stream(), bytes.length);
+}
+
 async function begin(lines: readonly string[], change: Partial<BatchSpec> = {}) {
   lastNumber += 1;
   const batchId = `batch_${String(lastNumber).padStart(26, "0")}`;
   const inputFileId = `file_${lastNumber}`;
-  await env.ARTIFACTS.put(`${tenantId}/files/${inputFileId}`, lines.join("\n"));
+  await keep(inputFileId, lines.join("\n"));
   const run = env.BATCH_RUN.getByName(batchId);
   const nowMs = Date.now();
   await run.begin({
@@ -103,8 +111,8 @@ async function ended(batchId: string): Promise<BatchView> {
 const WAIT = { timeout: 10_000, interval: 20 };
 
 async function linesOf(fileId: string | null): Promise<Record<string, unknown>[]> {
-  const object = await env.ARTIFACTS.get(`${tenantId}/files/${fileId ?? ""}`);
-  const text = (await object?.text()) ?? "";
+  const content = await (await filesOf(env, tenantId)).get({ kind: "files", id: fileId ?? "" });
+  const text = await new Response(content?.body).text();
   return text
     .trimEnd()
     .split("\n")
@@ -241,7 +249,7 @@ describe("a batch", { timeout: 20_000 }, () => {
     expect(submitted).toEqual([]);
   });
 
-  it("fails as a whole without lines or without its file", async () => {
+  it("fails as a whole without lines without its file, or with one that was changed in the bucket", async () => {
     const { batchId } = await begin(["", " "]);
     expect(await ended(batchId)).toMatchObject({
       status: "failed",
@@ -251,6 +259,12 @@ describe("a batch", { timeout: 20_000 }, () => {
     expect(await ended(gone.batchId)).toMatchObject({
       status: "failed",
       failure: { code: "file_not_found" },
+    });
+    await env.ARTIFACTS.put(`${tenantId}/files/file_changed`, chatLine("a"));
+    const changed = await begin([chatLine("a")], { inputFileId: "file_changed" });
+    expect(await ended(changed.batchId)).toMatchObject({
+      status: "failed",
+      failure: { code: "file_damaged" },
     });
   });
 });

@@ -2,16 +2,23 @@
 // answers and errors when all is done. Everything goes on from the alarm: a restart repeats at most the round that ran,
 // under the same request ids, so nothing is billed twice. Invariant: until a batch has ended, an alarm is set or running.
 import { DurableObject } from "cloudflare:workers";
-import type { BatchRunRpc, BatchSpec, BatchStatus, BatchView } from "@fairlane/protocol";
+import {
+  AppError,
+  type BatchRunRpc,
+  type BatchSpec,
+  type BatchStatus,
+  type BatchView,
+} from "@fairlane/protocol";
 import type { HubEnv } from "../env.ts";
 import { BATCH_LINES_MAX, BATCH_PAUSE_MS } from "../limits.ts";
 import { logEvent, reasonOf } from "../log.ts";
 import { retryPauseMs } from "../retry.ts";
 import { systemClock } from "../system-clock.ts";
+import { filesOf, inputOf } from "./batch-files.ts";
 import { BatchStore, type InputPlace } from "./batch-store.ts";
 import { countLines } from "./read-lines.ts";
 import { runRound } from "./run-round.ts";
-import { inputKey, writeFiles } from "./write-files.ts";
+import { writeFiles } from "./write-files.ts";
 
 const START: InputPlace = { byte: 0, lineIndex: 0 };
 const ENDED: ReadonlySet<BatchStatus> = new Set(["completed", "failed", "expired", "cancelled"]);
@@ -66,7 +73,11 @@ export class BatchRun extends DurableObject<HubEnv> implements BatchRunRpc {
   /** One step of the batch. Never throws: the platform gives up on alarms that fail again and again. */
   override async alarm(): Promise<void> {
     try {
-      const pauseMs = await this.#step();
+      const pauseMs = await this.#step().catch((error: unknown) => {
+        // Trying again does not mend it.
+        if (!(error instanceof AppError) || error.value.code !== "file_damaged") throw error;
+        return this.#fail("file_damaged", error.message);
+      });
       this.#failureCount = 0;
       if (pauseMs !== null) await this.ctx.storage.setAlarm(systemClock.nowMs() + pauseMs);
     } catch (error) {
@@ -96,7 +107,8 @@ export class BatchRun extends DurableObject<HubEnv> implements BatchRunRpc {
   }
 
   async #validate(view: BatchView): Promise<number | null> {
-    const lineCount = await countLines(this.env.ARTIFACTS, inputKey(view.spec));
+    const files = await filesOf(this.env, view.spec.claim.tenantId);
+    const lineCount = await countLines(files, inputOf(view.spec));
     if (lineCount === undefined) return this.#fail("file_not_found", "The input file is gone.");
     if (lineCount === 0) return this.#fail("empty_file", "The input file has no lines.");
     if (lineCount > BATCH_LINES_MAX) {

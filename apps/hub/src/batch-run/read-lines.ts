@@ -1,5 +1,6 @@
-// Owns reading a batch's input from the bucket: how many lines it has, and some lines from a place on. Holds one chunk and
+// Owns reading a batch's input: how many lines it has, and some lines from a place on. Holds one chunk and
 // one round of lines in memory, whatever the size of the file.
+import type { SealedFiles, SealedRef } from "@fairlane/db";
 import { protocolLimits } from "@fairlane/protocol";
 import { BATCH_ROUND_CHARS } from "../limits.ts";
 import type { InputPlace } from "./batch-store.ts";
@@ -16,13 +17,14 @@ export interface ReadLines {
 }
 
 /** Lines of the file that are not empty; undefined when there is no such file. */
-export async function countLines(bucket: R2Bucket, key: string): Promise<number | undefined> {
-  const object = await bucket.get(key);
-  if (object === null) return undefined;
+export async function countLines(
+  files: SealedFiles,
+  input: SealedRef,
+): Promise<number | undefined> {
+  const content = await files.get(input);
+  if (content === undefined) return undefined;
   let counted = { lineCount: 0, hasText: false };
-  for await (const chunk of object.body as ReadableStream<Uint8Array>) {
-    counted = countIn(chunk, counted);
-  }
+  for await (const chunk of content.body) counted = countIn(chunk, counted);
   return counted.lineCount + (counted.hasText ? 1 : 0);
 }
 
@@ -41,22 +43,19 @@ function countIn(
 
 /** The next lines from a place on; undefined when there is no such file. */
 export async function readLines(
-  bucket: R2Bucket,
-  key: string,
+  files: SealedFiles,
+  input: SealedRef,
   wanted: { readonly place: InputPlace; readonly countMax: number },
 ): Promise<ReadLines | undefined> {
   const { place, countMax } = wanted;
-  const head = await bucket.head(key);
-  if (head === null) return undefined;
-  if (place.byte >= head.size) return { lines: [], place, isEnd: true };
-  const object = await bucket.get(key, { range: { offset: place.byte } });
-  if (object === null) return undefined;
+  const content = await files.get(input, place.byte);
+  if (content === undefined) return undefined;
   const reader = new LineReader(place, countMax);
-  for await (const chunk of object.body as ReadableStream<Uint8Array>) {
+  for await (const chunk of content.body) {
     reader.push(chunk);
     if (reader.isFull) break;
   }
-  return reader.end(head.size);
+  return reader.end(content.clearBytes);
 }
 
 class LineReader {

@@ -5,11 +5,11 @@ import type { BatchView } from "@fairlane/protocol";
 import type { HubEnv } from "../env.ts";
 import { BATCH_RESULT_CHARS_MAX, BATCH_RETRY_MS, BATCH_ROUND_ROWS } from "../limits.ts";
 import { systemClock } from "../system-clock.ts";
+import { filesOf, inputOf } from "./batch-files.ts";
 import type { BatchLine, BatchStore, InputPlace, LineResult } from "./batch-store.ts";
 import { parseLine, type LineRequest } from "./parse-line.ts";
 import { readLines } from "./read-lines.ts";
 import { errorResponse, runLine, type LineOutcome } from "./run-line.ts";
-import { inputKey } from "./write-files.ts";
 
 /** Nothing is left; the input is gone; or there is more, after a pause if one is named. */
 export type RoundEnd = "done" | "gone" | { readonly pauseMs?: number };
@@ -37,10 +37,11 @@ export async function runRound(round: Round): Promise<RoundEnd> {
   // 1. Lines that wait come first; after the end of the batch's time all of them are over.
   const due = store.due(isExpired ? Number.MAX_SAFE_INTEGER : nowMs, BATCH_ROUND_ROWS);
   const countMax = BATCH_ROUND_ROWS - due.length;
+  const files = await filesOf(env, spec.claim.tenantId);
   const read =
     countMax === 0
       ? { lines: [], place, isEnd: false }
-      : await readLines(env.ARTIFACTS, inputKey(spec), { place, countMax });
+      : await readLines(files, inputOf(spec), { place, countMax });
   if (read === undefined) return "gone";
   const lines = [...due, ...read.lines.map((line) => ({ ...line, tryIndex: 0 }))];
   // 2. Each to its end.

@@ -1,15 +1,11 @@
-// Owns the files of a batch: where its input is, and writing the answers and the errors, each as a file of the tenant's.
-// May be repeated: the ids are made of the batch's own.
+// Owns the files that a batch writes: the answers and the errors, each a sealed file of the tenant's. May be repeated: the
+// ids are made of the batch's own.
 import { createFile, openControlDb } from "@fairlane/db";
-import type { BatchSpec, BatchView } from "@fairlane/protocol";
+import { protocolLimits, type BatchSpec, type BatchView } from "@fairlane/protocol";
 import type { HubEnv } from "../env.ts";
 import { systemClock } from "../system-clock.ts";
+import { filesOf } from "./batch-files.ts";
 import type { BatchStore } from "./batch-store.ts";
-
-/** Key of the input in the bucket of artifacts. */
-export function inputKey({ claim, inputFileId }: BatchSpec): string {
-  return `${claim.tenantId}/files/${inputFileId}`;
-}
 
 /** Writes what there is; null for a file that would be empty. */
 export async function writeFiles(
@@ -32,21 +28,21 @@ async function writeFile(
   if (byteCount === 0) return null;
   const { tenantId } = spec.claim;
   const id = fileIdOf(spec.batchId, isError);
-  const { readable, writable } = new FixedLengthStream(byteCount);
-  const storing = env.ARTIFACTS.put(`${tenantId}/files/${id}`, readable);
-  const encoder = new TextEncoder();
-  const writer = writable.getWriter();
-  // A failed store fails the writer too, and the other way round; awaited below.
-  storing.catch(() => undefined);
-  for (const page of store.pages(isError)) await writer.write(encoder.encode(page));
-  await writer.close();
-  await storing;
+  const files = await filesOf(env, tenantId);
+  await files.put({ kind: "files", id }, bytesOf(store.pages(isError)), byteCount);
   const fileName = `${spec.batchId}_${isError ? "error" : "output"}.jsonl`;
   const createdAtMs = systemClock.nowMs();
-  const row = { id, tenantId, purpose: "batch_output", fileName, byteCount, createdAtMs } as const;
+  const expiresAtMs = createdAtMs + (spec.outputLifeMs ?? protocolLimits.FILE_KEPT_MS);
+  const named = { id, tenantId, purpose: "batch_output", fileName } as const;
+  const row = { ...named, byteCount, createdAtMs, expiresAtMs };
   // The files of a batch that was taken in are kept, however many the tenant has.
   await createFile(openControlDb(env.CONTROL_DB), row, Number.MAX_SAFE_INTEGER);
   return id;
+}
+
+async function* bytesOf(pages: Iterable<string>) {
+  const encoder = new TextEncoder();
+  for (const page of pages) yield encoder.encode(page);
 }
 
 /** The batch's own id with one of its characters changed: unique, and the same when asked again. */

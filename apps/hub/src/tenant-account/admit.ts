@@ -28,6 +28,7 @@ export interface Account {
   readonly idempotency: IdempotencyKeys;
   readonly tenantSalt: string;
   readonly retainedKey: string;
+  readonly filesKey: string;
 }
 
 /** Decides on one request and, when it is admitted, takes what it needs. */

@@ -32,7 +32,9 @@ export function authorize(
   const key = account.keys.find(claim.keyId);
   if (!key) return refusal("invalid_api_key", "The API key is not valid.");
   const { tenantId, weight } = outcome.principal;
-  return { ok: true, caller: callerOfKey(tenantId, key), weight, rates: outcome.rates };
+  const filesKey = input.scope === "files" ? { filesKey: account.filesKey } : {};
+  const caller = callerOfKey(tenantId, key);
+  return { ok: true, caller, weight, rates: outcome.rates, ...filesKey };
 }
 
 function authorizeSession(

@@ -64,7 +64,7 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
     systemClock.nowMs(),
   );
   #limits: AccountLimits | undefined;
-  #derived: { readonly tenantSalt: string; readonly retainedKey: string } | undefined;
+  #derived: Awaited<ReturnType<typeof deriveSecrets>> | undefined;
   readonly #funds: Funds;
   readonly #idempotency: IdempotencyKeys;
   readonly #deliveries: Deliveries;

@@ -1,4 +1,4 @@
-// Owns the queries of files. Another tenant's file is not found by any of them.
+// Owns the queries of files. Another tenant's file, and one whose time is over, is not found by any of them.
 import { and, asc, count, desc, eq, gt, lt } from "drizzle-orm";
 import type { ControlDb } from "../client.ts";
 import { files } from "../schema/control/files.ts";
@@ -18,13 +18,14 @@ export async function createFile(
   return true;
 }
 
-/** The file if it is this tenant's. */
+/** The file if it is this tenant's and its time is not over. */
 export async function findFile(
   db: ControlDb,
-  tenantId: string,
-  fileId: string,
+  own: { readonly tenantId: string; readonly fileId: string },
+  nowMs: number,
 ): Promise<StoredFile | undefined> {
-  return (await db.select().from(files).where(isOwn(tenantId, fileId)).limit(1))[0];
+  const isLiving = and(isOwn(own.tenantId, own.fileId), gt(files.expiresAtMs, nowMs));
+  return (await db.select().from(files).where(isLiving).limit(1))[0];
 }
 
 /** A tenant's files from one on (exclusive; undefined: from the first), newest or oldest first. */
@@ -36,12 +37,14 @@ export async function listFiles(
     readonly after: string | undefined;
     readonly isNewestFirst: boolean;
     readonly countMax: number;
+    readonly nowMs: number;
   },
 ): Promise<readonly StoredFile[]> {
-  const { purpose, after, isNewestFirst, countMax } = page;
+  const { purpose, after, isNewestFirst, countMax, nowMs } = page;
   const [beyond, order] = isNewestFirst ? [lt, desc] : [gt, asc];
   const isWanted = and(
     eq(files.tenantId, tenantId),
+    gt(files.expiresAtMs, nowMs),
     purpose === undefined ? undefined : eq(files.purpose, purpose as StoredFile["purpose"]),
     after === undefined ? undefined : beyond(files.id, after),
   );

@@ -52,6 +52,8 @@ export type AuthorizeOutcome =
       readonly weight: number;
       /** Of the tenant's API limits, which sessions do not count towards. */
       readonly rates: RateState | null;
+      /** For the scope `files` alone: opens the content of the tenant's files. Never leaves the edge. */
+      readonly filesKey?: string;
     }
   | { readonly ok: false; readonly error: ErrorValue; readonly rates: RateState | null };
 

@@ -20,6 +20,8 @@ export interface BatchSpec {
   readonly endpoint: BatchEndpoint;
   readonly inputFileId: string;
   readonly metadata: Readonly<Record<string, string>> | null;
+  /** How long its files are kept once they are written; absent (in batches from before) = FILE_KEPT_MS. */
+  readonly outputLifeMs?: number;
   readonly createdAtMs: number;
   readonly expiresAtMs: number;
 }

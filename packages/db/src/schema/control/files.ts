@@ -14,6 +14,11 @@ export const files = sqliteTable(
     fileName: text("file_name").notNull(),
     byteCount: integer("byte_count").notNull(),
     createdAtMs: integer("created_at_ms").notNull(),
+    /** From then on it is absent for everybody, swept or not. */
+    expiresAtMs: integer("expires_at_ms").notNull().default(0),
   },
-  (table) => [index("files_by_tenant").on(table.tenantId, table.id)],
+  (table) => [
+    index("files_by_tenant").on(table.tenantId, table.id),
+    index("files_by_expiry").on(table.expiresAtMs),
+  ],
 );

@@ -15,8 +15,13 @@ export const uploads = sqliteTable(
     byteCount: integer("byte_count").notNull(),
     createdAtMs: integer("created_at_ms").notNull(),
     expiresAtMs: integer("expires_at_ms").notNull(),
+    /** Of the file that it becomes, from then on. */
+    fileLifeMs: integer("file_life_ms").notNull().default(2_592_000_000),
   },
-  (table) => [index("uploads_by_tenant").on(table.tenantId, table.expiresAtMs)],
+  (table) => [
+    index("uploads_by_tenant").on(table.tenantId, table.expiresAtMs),
+    index("uploads_by_expiry").on(table.expiresAtMs),
+  ],
 );
 
 export const uploadPieces = sqliteTable(
