@@ -2,7 +2,12 @@
 // included) and through plain OpenAI HTTP for the peer and for the direct line. Non-streaming answers have all tokens in
 // one step; streams get a token at once and then one every 20 ms, all of them in one frame, as an engine's steps come.
 // Runs as a process of its own: `node mock-node.ts HUB_URL NODE_TOKEN SHARDS`, and prints its URL when it is linked.
-import { parseHubFrame, type NodeFrame, type SubmitRequest } from "@fairlane/protocol";
+import {
+  parseHubFrame,
+  protocolLimits,
+  type NodeFrame,
+  type SubmitRequest,
+} from "@fairlane/protocol";
 import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import { WebSocket } from "ws";
@@ -96,6 +101,7 @@ class Link {
       this.isWelcome = true;
       setInterval(() => this.#beat(), frame.value.heartbeat_ms).unref();
     }
+    if (frame.value.type === "ack") usageAcked();
     if (frame.value.type !== "submit") return;
     for (const request of frame.value.requests) this.#serve(request);
     this.flush();
@@ -139,7 +145,8 @@ function doneFrame(id: string, tokenCount: number): NodeFrame {
 }
 
 const seqs = new Map<string, number>();
-let records: Extract<NodeFrame, { type: "usage" }>["records"] = [];
+const records: Extract<NodeFrame, { type: "usage" }>["records"] = [];
+let isUsageUnacked = false;
 
 /** Notes the usage of a finished request; its sequence has no gap. */
 function meter(request: SubmitRequest, tokenCount: number): void {
@@ -168,11 +175,17 @@ function meter(request: SubmitRequest, tokenCount: number): void {
   });
 }
 
-/** Usage goes over the first link only, as a real node's does. */
+/** Usage goes over the first link only, and what is new once the last frame is acknowledged, as a real node's does. */
 function flushUsage(): void {
-  if (records.length === 0) return;
-  links[0]?.send({ type: "usage", node_id: NODE_NAME, epoch: EPOCH, records });
-  records = [];
+  if (records.length === 0 || isUsageUnacked) return;
+  isUsageUnacked = true;
+  const sent = records.splice(0, protocolLimits.USAGE_RECORDS_MAX);
+  links[0]?.send({ type: "usage", node_id: NODE_NAME, epoch: EPOCH, records: sent });
+}
+
+function usageAcked(): void {
+  isUsageUnacked = false;
+  flushUsage();
 }
 
 function serveHttp(response: ServerResponse, text: string): void {

@@ -2,6 +2,7 @@
 // failing does not hold up the other, and neither gives up. Invariant: while anything waits, `nextDueMs` says when to
 // run next, and `run` never rejects.
 import type { Clock } from "@fairlane/base";
+import { OUTBOX_DELAY_MS, OUTBOX_SPACING_MS } from "../limits.ts";
 import { logEvent, reasonOf } from "../log.ts";
 import { retryPauseMs } from "../retry.ts";
 import type { AppendEntries, Outbox } from "./outbox.ts";
@@ -18,6 +19,7 @@ export interface DeliveriesOptions {
 export class Deliveries {
   readonly #options: DeliveriesOptions;
   #ledgerDueMs: number;
+  #ledgerWrittenMs = 0;
   #failureCount = 0;
 
   constructor(options: DeliveriesOptions) {
@@ -25,9 +27,11 @@ export class Deliveries {
     this.#ledgerDueMs = options.clock.nowMs();
   }
 
-  /** Entries were added; they may wait this long for others to share their statement. */
-  entriesAdded(pauseMs: number): void {
-    if (this.#failureCount === 0) this.#ledgerDueMs = this.#options.clock.nowMs() + pauseMs;
+  /** Entries were added: they wait for others to share their statement, longer while statements follow one another. */
+  entriesAdded(): void {
+    if (this.#failureCount > 0) return;
+    const soonestMs = this.#options.clock.nowMs() + OUTBOX_DELAY_MS;
+    this.#ledgerDueMs = Math.max(soonestMs, this.#ledgerWrittenMs + OUTBOX_SPACING_MS);
   }
 
   /** When to run next; undefined when nothing waits. */
@@ -46,7 +50,9 @@ export class Deliveries {
 
   async #writeLedger(): Promise<void> {
     const { outbox, append, clock } = this.#options;
+    if (outbox.isEmpty) return;
     try {
+      this.#ledgerWrittenMs = clock.nowMs();
       await outbox.flush(append);
       this.#failureCount = 0;
     } catch (error) {

@@ -191,6 +191,21 @@ describe("the outbox", () => {
     expect(await runDurableObjectAlarm(account)).toBe(false);
   });
 
+  it("is written soon, and while more comes half a second after the last time", async () => {
+    const tenantId = uniqueId("ten");
+    const account = await makeAccount(tenantId);
+    const alarm = () => runInDurableObject(account, (_, { storage }) => storage.getAlarm());
+    const firstMs = Date.now();
+    await account.settleMany({ ...SOURCE, records: [recordOf(tenantId, 1)] });
+    const soonMs = await alarm();
+    expect(soonMs).toBeGreaterThanOrEqual(firstMs + 100);
+    expect(soonMs).toBeLessThan(firstMs + 450);
+    const writtenMs = Date.now();
+    await runDurableObjectAlarm(account);
+    await account.settleMany({ ...SOURCE, records: [recordOf(tenantId, 2)] });
+    expect(await alarm()).toBeGreaterThanOrEqual(writtenMs + 500);
+  });
+
   it("takes nothing more when it is full, so that the records stay with the intake", async () => {
     const tenantId = uniqueId("ten");
     const account = await makeAccount(tenantId);

@@ -218,7 +218,7 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
       for (const entry of entries) {
         this.#limits?.settle(usedBy(entry, this.#bootMs), nowMs);
       }
-      if (entries.length > 0) this.#deliveries.entriesAdded(bounds.OUTBOX_DELAY_MS);
+      if (entries.length > 0) this.#deliveries.entriesAdded();
       this.#armAlarm();
       return { watermark };
     } catch (error) {
