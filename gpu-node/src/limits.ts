@@ -42,6 +42,10 @@ export const ADAPTER_PASSED_MS_MAX = 1_000;
 export const ADAPTERS_NEXT_MAX = 16;
 /** Percent of a step's time that copies of adapters take meanwhile: half of what running streams may notice. */
 export const ADAPTER_COPY_STEP_PERCENT = 10;
+/** Wait of an answer at the end of its grant for more: a hub that starts anew and its client are back by then. */
+export const GRANT_WAIT_MS = 10_000;
+/** An engine that does nothing but wait for grants looks this often for what ends without one. */
+export const GRANT_LOOK_MS = 50;
 /** Times that a request is preempted; then it joins with pages for its whole output and is left alone. */
 export const PREEMPTIONS_MAX = 3;
 /** Decodes for which one page is kept coming while requests can be swapped: each needs one in 16 steps. */

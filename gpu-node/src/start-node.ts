@@ -97,7 +97,7 @@ class NodeRuntime {
       service: () => this.#fleet ?? null,
       clock: parts.clock,
       cancelAtEngine: (ids) => this.#engine.cancel(ids),
-      grantAtEngine: (ids, outputTokens) => this.#engine.grant(ids, outputTokens),
+      grantAtEngine: (ids, grant) => this.#engine.grant(ids, grant),
       deadlines: {
         prefillDeadlineUs: TTFT_DEADLINE_MS * 1_000,
         decodeDeadlineUs: Math.round(parts.config.tbtTargetMs * 1_000),

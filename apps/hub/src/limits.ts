@@ -76,10 +76,12 @@ export const ANSWER_CHARS_MAX = 4 * 1024 * 1024;
 
 /** Wait for R2 to keep an answer, while the end of its stream waits. */
 export const KEEP_ANSWER_TIMEOUT_MS = 10_000;
-/** A grant is renewed when an answer has this many output tokens of it left: at 1,000 tokens a second, 256 ms. */
+/** A grant is renewed when an answer has this many output tokens of it left; a node that gets to its end sooner waits. */
 export const GRANT_MARGIN_TOKENS = 256;
 /** Pause before a refused renewal is asked for again: other requests may have ended. */
 export const GRANT_RETRY_MS = 250;
+/** Wait for a renewal: milliseconds; then it is asked again, while nodes wait. */
+export const GRANT_ASK_TIMEOUT_MS = 2_000;
 
 // --- usage -----------------------------------------------------------------------------------------------------
 

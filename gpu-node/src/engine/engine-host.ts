@@ -12,6 +12,7 @@ import {
   WORKER_REQUESTS_MAX,
 } from "../limits.ts";
 import type { Vocabulary } from "../grammar/vocabulary.ts";
+import type { OutputGrant } from "../request/output-grant.ts";
 import type { EngineInfo } from "./engine.ts";
 import { ColumnReader, type PackedStep } from "./step-columns.ts";
 import type {
@@ -129,8 +130,8 @@ export class EngineHost implements AsyncDisposable {
   }
 
   /** Lets requests have more output; ids that have ended are ignored. */
-  grant(ids: readonly string[], outputTokens: number): void {
-    this.#post({ type: "grant", ids, outputTokens });
+  grant(ids: readonly string[], grant: OutputGrant): void {
+    this.#post({ type: "grant", ids, grant });
   }
 
   /** Cancels requests; ids that have ended are ignored. */

@@ -2,7 +2,7 @@
 // port of the main thread. Which engine is the entry's choice, the loop is scheduler-loop.ts's. Invariant: the
 // first message is "opened" or "failed", the last is "closed" or "failed", and the engine is closed in any case.
 import { hash } from "node:crypto";
-import { setImmediate } from "node:timers/promises";
+import { setImmediate, setTimeout } from "node:timers/promises";
 import type { MessagePort } from "node:worker_threads";
 import type { Clock } from "@fairlane/base";
 import { AdapterIntake } from "../adapters/adapter-intake.ts";
@@ -79,6 +79,7 @@ async function serve(
     // Messages are delivered in the poll phase, which a turn of setImmediate passes through; a step that is done
     // before it is waited for would otherwise keep them out.
     yieldToMessages: () => setImmediate(),
+    wait: (ms) => setTimeout(ms),
     stuckAfterMs: stepStuckAfterMs,
     adapterIntake: residency === null ? undefined : new AdapterIntake({ engine, residency, post }),
     nowUs: () => performance.now() * 1_000,

@@ -111,7 +111,7 @@ export type ToWorker =
   /** Forget it once no request needs it. */
   | { readonly type: "remove-adapter"; readonly digest: string }
   /** Requests may have more output; ids that are not live are ignored. */
-  | { readonly type: "grant"; readonly ids: readonly string[]; readonly outputTokens: number }
+  | { readonly type: "grant"; readonly ids: readonly string[]; readonly grant: OutputGrant }
   /** What other nodes gave tenants, for whose turn it is. */
   | { readonly type: "foreign"; readonly charges: ForeignCharges }
   /** Finish what is here, take nothing new. */

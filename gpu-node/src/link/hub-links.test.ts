@@ -105,18 +105,27 @@ describe("HubLinks", () => {
 
   it("hands the engine what a request is granted, first and later, for each of its answers", async () => {
     const { hub, node } = await linked();
-    const requests = [submitted("req_1", { n: 2 }, { grant_tokens: 1 }), submitted("req_2")];
+    const requests = [
+      submitted("req_1", { n: 2 }, { grant_tokens: 1, grant_may_grow: true }),
+      submitted("req_2", {}, { grant_tokens: 9 }),
+      submitted("req_3"),
+    ];
     hub.send(0, { type: "submit", requests });
-    await hub.until(() => hub.of("accept").length === 2, "two accepts");
-    expect(node.engine.submitted.map(({ grant }) => grant)).toEqual([{ tokens: 1 }, undefined]);
+    await hub.until(() => hub.of("accept").length === 3, "accepts");
+    expect(node.engine.submitted.map(({ grant }) => grant)).toEqual([
+      { tokens: 1, mayGrow: true },
+      { tokens: 9, mayGrow: false },
+      undefined,
+    ]);
     const ids = [node.engine.submitted[0], ...(node.engine.submitted[0]?.forks ?? [])];
     const grants = [
-      { id: "req_1", output_tokens: 2 },
+      { id: "req_1", output_tokens: 2, may_grow: true as const },
       { id: "req_unknown", output_tokens: 9 },
     ];
     hub.send(0, { type: "grant", grants });
     await hub.until(() => node.granted.length > 0, "the grant");
-    expect(node.granted).toEqual([{ ids: ids.map((one) => one?.requestId), outputTokens: 2 }]);
+    const grant = { tokens: 2, mayGrow: true };
+    expect(node.granted).toEqual([{ ids: ids.map((one) => one?.requestId), grant }]);
   });
 
   it("hands all requests that came together to the engine in one message", async () => {

@@ -177,6 +177,7 @@ export class HubLinks {
         from.frames.attach(frame);
         return;
       case "grant":
+        from.frames.granted(frame.grants);
         this.#options.streams.grant(frame.grants);
         return;
       case "ack":

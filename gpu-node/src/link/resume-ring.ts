@@ -15,6 +15,8 @@ export interface AnswerFacts {
   readonly promptTokens: number;
   /** The hub's note; without one nobody can attach to the answer. */
   readonly form: string | undefined;
+  /** What each answer may have by the hub's newest word; undefined where nothing bounds it. */
+  grantTokens?: number | undefined;
 }
 
 /** What follows a token of an answer. */

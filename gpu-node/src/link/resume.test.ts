@@ -16,7 +16,7 @@ async function answering(ids: readonly string[], form?: string) {
   const hub = stack.use(new FakeHub({ hubBoot: "boot-1" }));
   const node = stack.use(new LinkedNode({ hubUrl: await hub.url() }));
   await hub.until(() => hub.of("heartbeat").length === 1, "a link");
-  const terms = form === undefined ? {} : { form };
+  const terms = form === undefined ? {} : { form, grant_tokens: 9 };
   const requests = ids.map((id) => submitted(id, NINE, terms));
   hub.send(0, { type: "submit", requests });
   await hub.until(() => hub.of("accept").length === ids.length, "accepts");
@@ -92,6 +92,12 @@ describe("a link to another hub than before", () => {
     const { hub, node, loseLink, textOf } = await answering(["r1"], "the form");
     hub.send(0, { type: "submit", requests: [submitted("json", NINE)] });
     await hub.until(() => hub.of("accept").length === 2, "an accept");
+    const grants = [
+      { id: "r1", output_tokens: 12 },
+      { id: "json", output_tokens: 12 },
+    ];
+    hub.send(0, { type: "grant", grants });
+    await hub.until(() => node.granted.length === 2, "the grants");
     hub.hubBoot = "boot-2";
     await loseLink();
     await hub.until(() => node.engine.cancelled.length === 1, "a cancel");
@@ -102,9 +108,8 @@ describe("a link to another hub than before", () => {
     expect(hub.of("refuse")).toMatchObject([{ id: "r1", code: "not_found" }]);
     hub.send(0, { type: "attach", id: "r1", tenant_id: "ten_a" });
     await hub.until(() => hub.of("attached").length === 1, "the answer");
-    expect(hub.of("attached")).toEqual([
-      { type: "attached", id: "r1", model: "letters", prompt_tokens: 5, form: "the form" },
-    ]);
+    const facts = { model: "letters", prompt_tokens: 5, form: "the form", grant_tokens: 12 };
+    expect(hub.of("attached")).toEqual([{ type: "attached", id: "r1", ...facts }]);
     node.engine.step();
     await hub.until(() => textOf("r1", 1) === "abc", "the answer from its beginning");
   });

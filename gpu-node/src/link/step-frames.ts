@@ -7,6 +7,7 @@ import {
   protocolLimits,
   type AttachFrame,
   type DoneFrame,
+  type GrantFrame,
   type NodeFrame,
   type ResumeFrame,
 } from "@fairlane/protocol";
@@ -93,9 +94,18 @@ export class StepFrames implements AnswerSink {
     const facts = this.#ring.factsOf(id);
     const isThere = facts?.tenantId === tenantId && this.#ring.restOf(id, 0) !== undefined;
     if (!isThere || facts?.form === undefined) return this.#send?.(notHere(id));
-    const { model, promptTokens, form } = facts;
-    this.#send?.({ type: "attached", id, model, prompt_tokens: promptTokens, form });
+    const { model, promptTokens, form, grantTokens } = facts;
+    const granted = grantTokens === undefined ? {} : { grant_tokens: grantTokens };
+    this.#send?.({ type: "attached", id, model, prompt_tokens: promptTokens, form, ...granted });
     this.#sendRest(id, 0);
+  }
+
+  /** Notes what requests may compute by now, for a hub that does not know. */
+  granted(grants: GrantFrame["grants"]): void {
+    for (const { id, output_tokens: tokens } of grants) {
+      const facts = this.#ring.factsOf(id);
+      if (facts?.grantTokens !== undefined) facts.grantTokens = Math.max(facts.grantTokens, tokens);
+    }
   }
 
   /** Notes an accepted request whose tokens will come here. */

@@ -123,9 +123,7 @@ export class SubmitIntake {
         ...(adapter === undefined ? {} : { adapter: wantedAdapter(adapter) }),
         receivedAtMs,
         deadlineMs: submitted.deadline_ms,
-        ...(submitted.grant_tokens === undefined
-          ? {}
-          : { grant: { tokens: submitted.grant_tokens } }),
+        ...firstGrant(submitted),
       };
       const outcome = await this.#prepare(submitted, terms);
       if (!outcome.ok) return this.#answerRefused(from, id, outcome.error);
@@ -251,6 +249,7 @@ export class SubmitIntake {
       model: answeringModel(submitted, model.id),
       promptTokens: promptTokensOf(requests),
       form: submitted.form,
+      grantTokens: submitted.grant_tokens,
     });
     return true;
   }
@@ -259,6 +258,10 @@ export class SubmitIntake {
     this.#preparing.delete(id);
     refuse(from, id, error);
   }
+}
+
+function firstGrant({ grant_tokens: tokens, grant_may_grow: mayGrow }: SubmitRequest) {
+  return tokens === undefined ? {} : { grant: { tokens, mayGrow: mayGrow === true } };
 }
 
 function wantedAdapter({ digest, pinned = false }: SubmitAdapter): WantedAdapter {

@@ -5,16 +5,20 @@ import type { EngineRequest } from "../engine/worker-messages.ts";
 /** Output tokens that each answer may have until more are granted. */
 export interface OutputGrant {
   tokens: number;
+  /** More may come: an answer that has as many waits a while instead of ending. Absent: it ends. */
+  mayGrow?: boolean | undefined;
 }
 
-/** Lets requests have more output; ids that are unknown are those that ended meanwhile. */
+/** Lets requests have more output; ids that are unknown are those that ended meanwhile. The newest word on growth counts. */
 export function raiseGrants(
   table: { get(id: string): { readonly spec: EngineRequest } | undefined },
   ids: readonly string[],
-  outputTokens: number,
+  { tokens, mayGrow = false }: OutputGrant,
 ): void {
   for (const id of ids) {
     const grant = table.get(id)?.spec.grant;
-    if (grant) grant.tokens = Math.max(grant.tokens, outputTokens);
+    if (!grant) continue;
+    grant.tokens = Math.max(grant.tokens, tokens);
+    grant.mayGrow = mayGrow;
   }
 }

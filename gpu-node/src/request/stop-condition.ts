@@ -11,7 +11,9 @@ export function stopReason(request: RunningRequest, token: number): "stop" | "le
   // The maximum was cut to the context when the request was queued, so this is the context's end as well.
   if (request.outputTokens >= request.outputTokensMax) return "length";
   const { grant } = request.spec;
-  return grant !== undefined && request.outputTokens >= grant.tokens ? "length" : null;
+  if (grant === undefined || request.outputTokens < grant.tokens) return null;
+  // What may be granted more waits (grant-waits.ts).
+  return grant.mayGrow === true ? null : "length";
 }
 
 /** Whether the request may have more than so many output tokens now: by its maximum and by what it is granted so far. */

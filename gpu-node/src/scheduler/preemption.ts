@@ -6,6 +6,7 @@
 // that all get on.
 import { assert } from "@fairlane/base";
 import { PREEMPTIONS_MAX, SWAP_AHEAD_REQUESTS } from "../limits.ts";
+import { waitsForGrant } from "../request/grant-waits.ts";
 import type { RunningRequest } from "../request/request.ts";
 import { isDecodable, isPrefillable } from "./batch-builder.ts";
 import type { SchedulerParts } from "./scheduler-parts.ts";
@@ -99,13 +100,17 @@ function findPages(
   return "preempted";
 }
 
-/** Undefined when nobody but the oldest may be preempted: then who lacks the page waits itself. */
+/**
+ * Undefined when nobody but the oldest may be preempted: then who lacks the page waits itself. One that waits for its grant
+ * is left alone: to join again takes a token more, and it goes on or ends soon.
+ */
 function chooseVictim(
   running: readonly RunningRequest[],
   order: VictimOrder,
 ): RunningRequest | undefined {
   const candidates = running.filter(
-    ({ preemptionCount }, index) => index > 0 && preemptionCount < PREEMPTIONS_MAX,
+    (request, index) =>
+      index > 0 && request.preemptionCount < PREEMPTIONS_MAX && !waitsForGrant(request),
   );
   return candidates.length === 0 ? undefined : order(candidates);
 }

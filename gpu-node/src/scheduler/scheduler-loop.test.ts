@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import type { FromWorker } from "../engine/worker-messages.ts";
 import { Scheduler } from "./scheduler.ts";
@@ -24,6 +25,7 @@ function setUp(
     engine,
     post: (message) => posted.push(message),
     yieldToMessages: async () => between.shift()?.(),
+    wait: (ms) => sleep(ms),
     stuckAfterMs: 1_000,
     stepsInFlightMax: options.stepsInFlightMax ?? 2,
     ...(options.nowUs === undefined ? {} : { nowUs: options.nowUs }),
@@ -144,6 +146,28 @@ describe("SchedulerLoop", () => {
     await loop.run();
     expect(say(posted)).toEqual(["step 1: a +0 0/0 cancelled", "closed"]);
     expect(engine.hostTokensComputed).toBe(0);
+  });
+
+  it("hears grants while all that runs waits for them, and ends what none comes for", async () => {
+    const { loop, clock, posted, submit, close } = setUp();
+    const running = loop.run();
+    for (const id of ["a", "b"]) {
+      submit(id, { maxOutputTokens: 3, grant: { tokens: 1, mayGrow: true } });
+    }
+    await expect.poll(() => posted.length).toBe(1);
+    loop.handle({ type: "grant", ids: ["a"], grant: { tokens: 3 } });
+    await expect.poll(() => posted.length).toBe(3);
+    clock.now = 10_000;
+    await expect.poll(() => posted.length).toBe(4);
+    close();
+    await running;
+    expect(say(posted)).toEqual([
+      "step 1: a +1 4/1, b +1 4/1",
+      "step 2: a +1 4/2",
+      "step 3: a +1 4/3 length",
+      "step 4: b +0 4/1 length",
+      "closed",
+    ]);
   });
 
   it("refuses new requests while draining and finishes what is here", async () => {

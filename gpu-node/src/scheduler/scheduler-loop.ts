@@ -16,7 +16,7 @@ import type {
 } from "../engine/worker-messages.ts";
 import type { AdapterIntake } from "../adapters/adapter-intake.ts";
 import type { AdapterResidency } from "../adapters/adapter-residency.ts";
-import { ADAPTER_COPY_STEP_PERCENT, STEPS_IN_FLIGHT_MAX } from "../limits.ts";
+import { ADAPTER_COPY_STEP_PERCENT, GRANT_LOOK_MS, STEPS_IN_FLIGHT_MAX } from "../limits.ts";
 import { raiseGrants } from "../request/output-grant.ts";
 import type { Scheduler } from "./scheduler.ts";
 import { StepCycle } from "./step.ts";
@@ -29,6 +29,7 @@ export interface SchedulerLoopOptions {
   readonly report?: StepReport;
   /** Lets messages that have arrived reach `handle` before the next step. */
   readonly yieldToMessages: () => Promise<void>;
+  readonly wait: (ms: number) => Promise<unknown>;
   readonly stuckAfterMs: number;
   /** Takes adapters in; absent: none are served. */
   readonly adapterIntake?: AdapterIntake | undefined;
@@ -73,7 +74,7 @@ export class SchedulerLoop {
         this.#tell(this.#scheduler.cancel(message.ids));
         break;
       case "grant":
-        raiseGrants(this.#scheduler.parts.table, message.ids, message.outputTokens);
+        raiseGrants(this.#scheduler.parts.table, message.ids, message.grant);
         break;
       case "foreign":
         this.#scheduler.parts.waiting.addForeign(message.charges);
@@ -136,13 +137,21 @@ export class SchedulerLoop {
         await this.#scheduler.copyEnded();
         return;
       }
-      assert(!this.#scheduler.hasWork, "requests are live and no step could start");
       this.#scheduler.checkIntegrity();
-      await this.#sleep();
+      await this.#sleepUntilWork();
       return;
     }
     await this.#settleOldest();
     await this.#options.yieldToMessages();
+  }
+
+  async #sleepUntilWork(): Promise<void> {
+    if (this.#scheduler.parts.grantWaits.count === 0) {
+      assert(!this.#scheduler.hasWork, "requests are live and no step could start");
+      return this.#sleep();
+    }
+    await Promise.race([this.#sleep(), this.#options.wait(GRANT_LOOK_MS)]);
+    this.#tell(this.#steps.endUngranted());
   }
 
   // Beside the steps in flight, which take a little longer for it.

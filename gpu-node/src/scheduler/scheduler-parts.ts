@@ -22,6 +22,7 @@ import { PagePool } from "../memory/page-pool.ts";
 import { PoolRoom } from "../memory/pool-room.ts";
 import { PrefixIndex } from "../memory/prefix-index.ts";
 import type { SwapSpace } from "../memory/swap-space.ts";
+import { GrantWaits } from "../request/grant-waits.ts";
 import { isWaiting, RequestTable } from "../request/request-table.ts";
 import { cachedBlocks } from "./admission.ts";
 import { FAIRNESS_DEFAULT, fairBoundUnitsOf, makeOrder } from "./admission-order.ts";
@@ -88,6 +89,8 @@ export interface SchedulerParts {
   readonly adapters: AdapterResidency | null;
   readonly adapterTurns: AdapterTurns;
   readonly table: RequestTable;
+  /** Answers that have all of their grants. */
+  readonly grantWaits: GrantWaits;
   /** Where answers stand in the grammars that they have to follow. */
   readonly grammars: GrammarStore;
   readonly waiting: FairQueue;
@@ -181,6 +184,7 @@ export function makeParts(options: SchedulerOptions): SchedulerParts {
     adapters: adaptersOf(options, { pool, room, unload: () => swapper?.unload() === true }),
     adapterTurns: new AdapterTurns(slackUnits),
     table,
+    grantWaits: new GrantWaits(clock),
     grammars: new GrammarStore(),
     waiting,
     admission: options.admission ?? "optimistic",

@@ -47,6 +47,7 @@ export async function measureStepGap(
     engine,
     post,
     yieldToMessages: () => setImmediate(),
+    wait: () => setImmediate(),
     stuckAfterMs: 60_000,
     stepsInFlightMax: stepsInFlight,
   });

@@ -106,9 +106,9 @@ describe("StepCycle", () => {
     submit("a", { maxOutputTokens: 6, grant: { tokens: 2 } });
     submit("b", { maxOutputTokens: 6, grant: { tokens: 2 } });
     step();
-    raiseGrants(scheduler.parts.table, ["a", "unknown"], 4);
+    raiseGrants(scheduler.parts.table, ["a", "unknown"], { tokens: 4 });
     // A smaller number changes nothing.
-    raiseGrants(scheduler.parts.table, ["a"], 3);
+    raiseGrants(scheduler.parts.table, ["a"], { tokens: 3 });
     const progress = runToEnd();
     expect(say(progress).filter((line) => line.includes("length"))).toEqual([
       "b +1 4/2 length",
@@ -116,12 +116,58 @@ describe("StepCycle", () => {
     ]);
   });
 
+  it("waits at the end of a grant that may grow, and goes on as if nothing had been", () => {
+    const { submit, step, runToEnd, scheduler, clock } = setUp();
+    const grant = { tokens: 2, mayGrow: true };
+    submit("a", { maxOutputTokens: 6, grant });
+    submit("b", { maxOutputTokens: 4 });
+    expect(say(runToEnd())).toContain("b +1 4/4 length");
+    clock.now = 9_999;
+    expect([step(), scheduler.load.running]).toEqual([null, 1]);
+    raiseGrants(scheduler.parts.table, ["a"], { tokens: 4, mayGrow: true });
+    const more = runToEnd();
+    expect(say(more)).toEqual(["a +1 4/3", "a +1 4/4"]);
+    raiseGrants(scheduler.parts.table, ["a"], { tokens: 6 });
+    const rest = runToEnd();
+    expect(say(rest).at(-1)).toBe("a +1 4/6 length");
+    const alone = outputAlone([1, 2, 3, 4], { count: 6, vocabSize: 1_000, salt: 0 });
+    expect(tokensOf([...more, ...rest], "a")).toEqual(alone.slice(2));
+    scheduler.checkIntegrity();
+  });
+
+  it("ends what waits for its grant when no more is to come, when it is cancelled, or after ten seconds", () => {
+    const { submit, runToEnd, scheduler, steps, clock } = setUp();
+    for (const id of ["told", "cancelled", "late"]) {
+      submit(id, { maxOutputTokens: 6, grant: { tokens: 2, mayGrow: true } });
+    }
+    runToEnd();
+    clock.now = 9_000;
+    expect(say(steps.endUngranted())).toEqual([]);
+    raiseGrants(scheduler.parts.table, ["told"], { tokens: 2 });
+    expect(say(steps.endUngranted())).toEqual(["told +0 4/2 length"]);
+    expect(say(scheduler.cancel(["cancelled"]))).toEqual(["cancelled +0 4/2 cancelled"]);
+    clock.now = 10_000;
+    expect(say(steps.endUngranted())).toEqual(["late +0 4/2 length"]);
+    expect([scheduler.load.pagesFree, scheduler.parts.grantWaits.count]).toEqual([64, 0]);
+  });
+
+  it("takes no pages from what waits for its grant: who lacks them pauses itself until it is over", () => {
+    const { submit, runToEnd, scheduler, steps, clock } = setUp({ pageCount: 3 });
+    submit("oldest", { maxOutputTokens: 6 }); // 3 pages in the end
+    submit("waits", { maxOutputTokens: 6, grant: { tokens: 1, mayGrow: true } }); // 1 page
+    expect(say(runToEnd()).filter((line) => line.startsWith("waits"))).toEqual(["waits +1 4/1"]);
+    expect(scheduler.load).toMatchObject({ running: 1, waiting: 1 });
+    clock.now = 10_000;
+    expect(say(steps.endUngranted())).toEqual(["waits +0 4/1 length"]);
+    expect(say(runToEnd()).at(-1)).toBe("oldest +1 4/6 length");
+  });
+
   it("lets all answers to a prompt have what is granted to one of them", () => {
     const { submit, step, runToEnd, scheduler } = setUp();
     const fork = { requestId: "a#1", seedLow: 1, seedHigh: 0 };
     submit("a", { maxOutputTokens: 6, grant: { tokens: 2 }, forks: [fork] });
     step();
-    raiseGrants(scheduler.parts.table, ["a#1"], 9);
+    raiseGrants(scheduler.parts.table, ["a#1"], { tokens: 9 });
     const ends = runToEnd().filter(({ end }) => end !== null);
     expect(ends.map(({ counts }) => counts.outputTokens)).toEqual([6, 6]);
   });

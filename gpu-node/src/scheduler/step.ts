@@ -27,6 +27,7 @@ import type { SchedulerParts } from "./scheduler-parts.ts";
 import type { Tier } from "./tier-turns.ts";
 
 const NO_TOKENS: readonly number[] = [];
+const OUT_OF_GRANT: RowEnding = { state: "finished", reason: "length", hasText: false };
 
 export class StepCycle {
   readonly #scheduler: Scheduler;
@@ -93,6 +94,7 @@ export class StepCycle {
         this.inFlightCount > 0 ||
           waiting.count + table.running.length === 0 ||
           this.#scheduler.isCopying ||
+          parts.grantWaits.count > 0 ||
           adapters?.isBusy === true,
         `${waiting.count} requests wait, ${table.running.length} run and none has a row on an idle engine`,
       );
@@ -134,8 +136,15 @@ export class StepCycle {
       if (row.request.hasLeft) this.#discard(row);
       else this.#settleRow(result, index, sink);
     }
-    // Cancelled requests without a row in this step.
+    // Those without a row in this step that were cancelled, or have waited for their grants.
     for (const ended of this.#scheduler.endCancelled()) sink.add(ended);
+    for (const ended of this.endUngranted()) sink.add(ended);
+  }
+
+  /** Ends answers that no grant came for; between steps only when none is in flight. */
+  endUngranted(): RequestProgress[] {
+    const over = this.#scheduler.parts.grantWaits.takeOver();
+    return over.map((request) => this.#end(request, OUT_OF_GRANT, NO_TOKENS));
   }
 
   /** settleInto, as a list. */
@@ -213,9 +222,10 @@ export class StepCycle {
       request.outputs.add(token);
       request.chain?.append(token);
     }
-    const { grammars } = this.#scheduler.parts;
+    const { grammars, grantWaits } = this.#scheduler.parts;
     const ending = endingOf(request, { isSampled: row.isSampled, token }, grammars);
     const isOver = ending !== null;
+    if (!isOver) grantWaits.note(request);
     if (!isOver && token !== null && request.state === "prefilling") startDecoding(request);
     const asked = request.spec.sampling.topLogprobs;
     if (!isOver && asked === undefined) {

@@ -2,9 +2,10 @@
 // journaled, then sinks hear of it. Invariant: a request is in the table from its acceptance until its end has been
 // delivered, and nothing that the journal does not know leaves the node.
 import { assert, type Clock } from "@fairlane/base";
-import type { ErrorValue } from "@fairlane/protocol";
+import type { ErrorValue, GrantFrame } from "@fairlane/protocol";
 import type { FluidityDeadlines } from "@fairlane/slo";
 import type { EngineRequest, FromWorker, RequestProgress } from "../engine/worker-messages.ts";
+import type { OutputGrant } from "../request/output-grant.ts";
 import type { LiveCounts } from "../usage/live-counts.ts";
 import type { BilledProgress } from "../usage/usage-journal.ts";
 import {
@@ -58,7 +59,7 @@ export interface LiveStreamsOptions {
   readonly clock: Clock;
   readonly cancelAtEngine: (ids: readonly string[]) => void;
   /** Absent on a node that serves alone. */
-  readonly grantAtEngine?: (ids: readonly string[], outputTokens: number) => void;
+  readonly grantAtEngine?: (ids: readonly string[], grant: OutputGrant) => void;
   readonly observer: StreamObserver;
   /** Null on a node that serves alone. */
   readonly service?: () => ServiceObserver | null;
@@ -162,10 +163,10 @@ export class LiveStreams {
   }
 
   /** Lets requests have more output, each of their answers as much. Ids that are not live are ignored. */
-  grant(grants: readonly { readonly id: string; readonly output_tokens: number }[]): void {
-    for (const { id, output_tokens: outputTokens } of grants) {
+  grant(grants: GrantFrame["grants"]): void {
+    for (const { id, output_tokens: tokens, may_grow: mayGrow } of grants) {
       const live = this.#answersOf(id).filter((answerId) => this.#byId.has(answerId));
-      if (live.length > 0) this.#options.grantAtEngine?.(live, outputTokens);
+      if (live.length > 0) this.#options.grantAtEngine?.(live, { tokens, mayGrow });
     }
   }
 

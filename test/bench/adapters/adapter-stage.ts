@@ -78,6 +78,7 @@ export class AdapterStage implements AsyncDisposable {
       engine,
       post: (message) => this.#hear(message),
       yieldToMessages: () => setImmediate(),
+      wait: () => setImmediate(),
       stuckAfterMs: 60_000,
     });
     this.#running = this.#loop.run();

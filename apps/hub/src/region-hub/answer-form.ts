@@ -11,6 +11,7 @@ import {
   type AnswerShape,
   type EventShape,
   type HubCompletionRequest,
+  type HubGrant,
   type HubRequest,
   type ResponseEcho,
 } from "@fairlane/protocol";
@@ -22,9 +23,21 @@ export interface AnswerForm {
   readonly includeUsage: boolean;
 }
 
-/** A form as it comes back, with the time of the request, which is in every chunk. */
+/** A form as it comes back, with the time of the request, which is in every chunk, and by which terms it is computed. */
 export interface NotedForm extends AnswerForm {
   readonly createdMs: number;
+  /** Absent in notes of earlier versions. */
+  readonly terms: NotedTerms | undefined;
+}
+
+/** Who pays for an answer, and up to where; the reader who comes back may have another key. */
+export interface NotedTerms {
+  readonly attempt: number;
+  readonly projectId: string;
+  readonly keyId: string;
+  readonly priceVersion: string;
+  /** As the request came with it. */
+  readonly grant: HubGrant | undefined;
 }
 
 const noteSchema = z.object({
@@ -38,6 +51,23 @@ const noteSchema = z.object({
       z.object({ kind: z.literal("response"), echo: z.custom<ResponseEcho>(isObject) }),
       z.object({ kind: z.literal("message") }),
     ])
+    .optional(),
+  terms: z
+    .object({
+      attempt: z.int().positive(),
+      projectId: z.string(),
+      keyId: z.string(),
+      priceVersion: z.string(),
+      grant: z
+        .object({
+          tokens: z.int().positive(),
+          outputTokensMax: z.int().positive(),
+          answerCount: z.int().positive(),
+          model: z.string().nullable(),
+          leaseUntilMs: z.int(),
+        })
+        .optional(),
+    })
     .optional(),
 });
 
@@ -72,14 +102,16 @@ function shapeOf(answer: NotedAnswer): AnswerShape | EventShape {
   }
 }
 
-/** The note of a request's form. */
-export function formText(request: HubRequest | HubCompletionRequest): string {
+/** The note of a request's form. @param attempt at the node that gets the note */
+export function formText(request: HubRequest | HubCompletionRequest, attempt: number): string {
   const { choiceCount, includeUsage } = answerForm(request);
+  const { projectId, keyId, priceVersion, grant } = request;
   const note: z.infer<typeof noteSchema> = {
     endpoint: "endpoint" in request ? request.endpoint : "chat.completions",
     choices: choiceCount,
     usage: includeUsage,
     created_ms: request.createdMs,
+    terms: { attempt, projectId, keyId, priceVersion, grant },
     ...("endpoint" in request || !request.answer ? {} : { answer: notedAnswer(request.answer) }),
   };
   return JSON.stringify(note);
@@ -95,7 +127,8 @@ export function readForm(text: string): NotedForm | undefined {
     const note = noteSchema.parse(JSON.parse(text));
     const shape = note.endpoint === "completions" ? textCompletionShape() : shapeOf(note.answer);
     const { choices: choiceCount, usage: includeUsage, created_ms: createdMs } = note;
-    return { shape, choiceCount, includeUsage, createdMs };
+    const terms = note.terms && { ...note.terms, grant: note.terms.grant };
+    return { shape, choiceCount, includeUsage, createdMs, terms };
   } catch {
     return undefined;
   }

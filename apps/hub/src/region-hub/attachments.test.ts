@@ -47,7 +47,7 @@ describe("a client that comes back", () => {
       expect(await node.next("attach")).toMatchObject({ id: "req_back", tenant_id: "ten_a" });
     }
     nodes[0]?.send(notFound("req_back"));
-    const form = formText({ ...request, body });
+    const form = formText({ ...request, body }, 1);
     const facts = { id: "req_back", model: "tiny", prompt_tokens: 10, form };
     nodes[1]?.send({ type: "attached", ...facts });
     nodes[1]?.send(steps("req_back", ["A", "B", "C"]));
@@ -73,7 +73,7 @@ describe("a client that comes back", () => {
     const request = hubRequest({ answer: { kind: "response", echo, retain: true } });
     const answer = attach(hub, { requestId: "req_events", lastTokenIndex: 0 });
     await node.next("attach");
-    const facts = { model: "tiny", prompt_tokens: 10, form: formText(request) };
+    const facts = { model: "tiny", prompt_tokens: 10, form: formText(request, 1) };
     node.send({ type: "attached", id: "req_events", ...facts });
     node.send(steps("req_events", ["A", "B"]));
     node.done("req_events", 2);
@@ -94,7 +94,7 @@ describe("a client that comes back", () => {
       const requestId = uniqueId("req");
       const answer = attach(hub, { requestId, lastTokenIndex });
       await node.next("attach");
-      const form = formText(hubRequest());
+      const form = formText(hubRequest(), 1);
       node.send({ type: "attached", id: requestId, model: "tiny", prompt_tokens: 10, form });
       node.send(steps(requestId, ["A", "B", "C"]));
       node.done(requestId, 3);
@@ -132,7 +132,7 @@ describe("a client that comes back", () => {
     await node.next("attach");
     node.send({
       type: "attached",
-      ...{ id, model: "tiny", prompt_tokens: 10, form: formText(request) },
+      ...{ id, model: "tiny", prompt_tokens: 10, form: formText(request, 1) },
     });
     node.send(steps(id, ["A", "B"]));
     node.done(id, 2);

@@ -3,7 +3,8 @@
 // with the stream of the first node that has it, or when none does in time.
 import type { AttachedFrame, ErrorValue, HubAttachRequest, RefuseFrame } from "@fairlane/protocol";
 import { ATTACH_WAIT_MS, ATTACHMENTS_MAX, RETRY_AFTER_MS } from "../limits.ts";
-import { readForm } from "./answer-form.ts";
+import { readForm, type NotedTerms } from "./answer-form.ts";
+import { liveGrantOf, type LiveRequest } from "./live-request.ts";
 import type { LiveRequests } from "./live-requests.ts";
 import type { NodeDirectory } from "./node-directory.ts";
 import type { NodeLink } from "./node-link.ts";
@@ -76,8 +77,8 @@ export class Attachments {
     const { createdMs, choiceCount } = form;
     this.#live.adopt({
       ...{ id: requestId, tenantId, keyId, sink, createdMs, deadlineMs },
-      ...{ work: undefined, refusedBy: new Set(), attempt: 1, grant: null, unheardAt: undefined },
-      billed: null,
+      ...{ work: undefined, refusedBy: new Set(), unheardAt: undefined },
+      ...termsOf(form.terms, frame),
       isAccepted: true,
       placement: answeringAt(link, { promptTokens, choiceCount }),
     });
@@ -135,4 +136,16 @@ export class Attachments {
     }
     return undefined;
   }
+}
+
+/** What the hub that took the request knew: so its grant is renewed, and it is billed if its node's journal is lost. */
+function termsOf(
+  terms: NotedTerms | undefined,
+  { grant_tokens: grantTokens }: AttachedFrame,
+): Pick<LiveRequest, "attempt" | "grant" | "billed"> {
+  if (terms === undefined) return { attempt: 1, grant: null, billed: null };
+  const { attempt, projectId, keyId, priceVersion } = terms;
+  const grant = liveGrantOf(terms, attempt);
+  if (grant !== null && grantTokens !== undefined) grant.tokens = grantTokens;
+  return { attempt, grant, billed: { projectId, keyId, priceVersion } };
 }

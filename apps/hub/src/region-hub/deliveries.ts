@@ -49,10 +49,13 @@ export class Deliveries {
     return this.#watched.size + this.#lostNodes.size + this.#unreported.length > 0;
   }
 
-  /** A node accepted; an earlier attempt of the request is forgotten, since it had no token. */
-  accepted(live: LiveRequest | undefined, frame: AcceptFrame): void {
+  /** A node accepted, or a client came back to its answer; an earlier attempt of the request is forgotten, since it had no token. */
+  accepted(
+    live: LiveRequest | undefined,
+    frame: Pick<AcceptFrame, "model" | "prompt_tokens">,
+  ): void {
     if (live?.placement.state !== "answering" || live.billed === null) return;
-    const { id: requestId, attempt, tenantId, keyId, createdMs, billed, placement } = live;
+    const { id: requestId, attempt, tenantId, createdMs, billed, placement } = live;
     const { model, prompt_tokens: promptTokens } = frame;
     const { nodeId, hello } = placement.link;
     this.#watched.delete(requestId);
@@ -61,7 +64,7 @@ export class Deliveries {
     this.#watched.set(requestId, {
       ...{ live, epoch: hello?.epoch ?? 0, progress: placement, endedMs: undefined },
       facts: {
-        ...{ requestId, attempt, tenantId, keyId, ...billed, model, promptTokens },
+        ...{ requestId, attempt, tenantId, ...billed, model, promptTokens },
         ...{ nodeId, receivedAtMs: createdMs },
       },
     });

@@ -8,7 +8,7 @@ import {
   type HubRequest,
   type SubmitRequest,
 } from "@fairlane/protocol";
-import { answerForm, formText } from "./answer-form.ts";
+import { answerForm, formText, type NotedTerms } from "./answer-form.ts";
 import type { AnswerSink } from "./answer-sink.ts";
 import type { Placement, UnheardAt } from "./placement.ts";
 
@@ -16,18 +16,38 @@ export interface LiveGrant extends Omit<HubGrant, "tokens"> {
   /** Output tokens of each answer that its node may compute. */
   tokens: number;
   readonly projectId: string;
+  readonly keyId: string;
   readonly priceVersion: string;
   /** The account is not asked before. */
   nextAskMs: number;
   /** The newest attempt that the account knows of. */
   toldAttempt: number;
+  /** The account is being asked. */
+  isAsking: boolean;
+  /** There was no more when it was asked last. */
+  isRefused: boolean;
 }
 
-/** The grant that a request came with. */
-export function liveGrantOf({ grant, projectId, priceVersion }: HubWork): LiveGrant | null {
-  return grant === undefined
-    ? null
-    : { ...grant, projectId, priceVersion, nextAskMs: 0, toldAttempt: 1 };
+/** The grant that a request came with; null where nothing bounds its output. @param toldAttempt known to its account */
+export function liveGrantOf(
+  terms: Pick<NotedTerms, "projectId" | "keyId" | "priceVersion"> & {
+    readonly grant?: HubGrant | undefined;
+  },
+  toldAttempt: number,
+): LiveGrant | null {
+  const { grant, projectId, keyId, priceVersion } = terms;
+  if (grant === undefined) return null;
+  const asked = { nextAskMs: 0, toldAttempt, isAsking: false, isRefused: false };
+  return { ...grant, projectId, keyId, priceVersion, ...asked };
+}
+
+/** Whether nodes are told that more may come. */
+export function mayGrow({
+  tokens,
+  outputTokensMax,
+  isRefused = false,
+}: Pick<LiveGrant, "tokens" | "outputTokensMax"> & { readonly isRefused?: boolean }): boolean {
+  return tokens < outputTokensMax && !isRefused;
 }
 
 /** What the edge asks for. */
@@ -44,8 +64,8 @@ export interface LiveRequest {
   work: { readonly request: HubWork; readonly bodyChars: number } | undefined;
   /** Of a request under a hard budget; what is renewed. */
   readonly grant: LiveGrant | null;
-  /** For whose project it is billed and by which prices; null where that is not known here. */
-  readonly billed: { readonly projectId: string; readonly priceVersion: string } | null;
+  /** Who pays for it and by which prices; null where that is not known here. */
+  readonly billed: Pick<NotedTerms, "projectId" | "keyId" | "priceVersion"> | null;
   /** Nodes that turned it away. */
   readonly refusedBy: Set<string>;
   /** Submissions so far. */
@@ -66,9 +86,9 @@ export function newLive(
   const { requestId, tenantId, keyId, createdMs, deadlineMs } = work.request;
   const { projectId, priceVersion } = work.request;
   return {
-    billed: { projectId, priceVersion },
+    billed: { projectId, keyId, priceVersion },
     ...{ id: requestId, tenantId, keyId, sink, createdMs, deadlineMs, work },
-    grant: liveGrantOf(work.request),
+    grant: liveGrantOf(work.request, 1),
     refusedBy: new Set(),
     attempt: 0,
     unheardAt: undefined,
@@ -97,17 +117,23 @@ export function submitText(request: HubWork, attempt: number): string {
     tier: request.tier,
     deadline_ms: request.deadlineMs,
     price_version: request.priceVersion,
-    ...(request.grant === undefined ? {} : { grant_tokens: request.grant.tokens }),
+    ...wireGrant(request.grant),
     ...(request.adapter === undefined ? {} : { adapter: request.adapter }),
-    ...formOf(request),
+    ...formOf(request, attempt),
   };
   return JSON.stringify(submitOf(request, terms));
 }
 
+function wireGrant(grant: HubGrant | undefined) {
+  if (grant === undefined) return {};
+  const grant_tokens = grant.tokens;
+  return mayGrow(grant) ? { grant_tokens, grant_may_grow: true as const } : { grant_tokens };
+}
+
 /** Only a stream can be attached to: whoever waits for one body has no token to name. */
-function formOf(request: HubWork): { readonly form?: string } {
+function formOf(request: HubWork, attempt: number): { readonly form?: string } {
   if (!hasForm(request) || request.body.stream !== true) return {};
-  const form = formText(request);
+  const form = formText(request, attempt);
   // One that repeats large tools is not noted: such a stream cannot be attached to.
   return form.length <= protocolLimits.ANSWER_FORM_CHARS_MAX ? { form } : {};
 }

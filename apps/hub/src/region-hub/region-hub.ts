@@ -206,6 +206,7 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
     if (link.shard === FLEET_SHARD) this.#fleet.linked(link, hello.epoch);
     const nowMs = systemClock.nowMs();
     this.#live.nodeLinked(link, hello, nowMs);
+    this.#grants.resend(link, this.#live.values());
     this.#deliveries.linked(link.nodeId, hello.epoch, nowMs);
     this.#attachments.nodeLinked(link);
     this.#live.nodeAvailable(nowMs);
@@ -222,7 +223,8 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
         this.#directory.ended(link);
         return this.#live.refused(link, frame, nowMs);
       case "attached":
-        return this.#attachments.attached(link, frame, nowMs);
+        this.#attachments.attached(link, frame, nowMs);
+        return this.#deliveries.accepted(this.#live.find(frame.id), frame);
       case "step":
         this.#live.stepped(link, frame, nowMs);
         return this.#grants.renew(this.#live.named(frame.deltas), nowMs);

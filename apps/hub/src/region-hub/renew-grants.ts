@@ -1,11 +1,17 @@
 // Owns the renewal of grants while requests run: for those that come near to the end of what they may compute the
-// account is asked for more, all of a tenant in one call, and their nodes are told. It also hears of later attempts. A grant that is refused is asked for
-// again until the node ends the answer. Invariant: a node is never told more than the account granted.
-import type { GrantAsk, GrantFrame, TenantAccountRpc } from "@fairlane/protocol";
-import { GRANT_MARGIN_TOKENS, GRANT_RETRY_MS, SETTLE_TIMEOUT_MS } from "../limits.ts";
+// account is asked for more, all of a tenant in one call, and their nodes are told; it also hears of later attempts. A
+// grant that is refused is asked for again until the node ends the answer; what was told on a link that was lost is told
+// again. Invariant: a node is never told more than the account granted.
+import {
+  protocolLimits,
+  type GrantAsk,
+  type GrantFrame,
+  type TenantAccountRpc,
+} from "@fairlane/protocol";
+import { GRANT_ASK_TIMEOUT_MS, GRANT_MARGIN_TOKENS, GRANT_RETRY_MS } from "../limits.ts";
 import { logEvent, reasonOf } from "../log.ts";
 import { withTimeout } from "../retry.ts";
-import type { LiveGrant, LiveRequest } from "./live-request.ts";
+import { mayGrow, type LiveGrant, type LiveRequest } from "./live-request.ts";
 import type { NodeLink } from "./node-link.ts";
 import type { Placement } from "./placement.ts";
 
@@ -31,41 +37,75 @@ export class GrantRenewals {
       const due = dueOf(live, nowMs);
       if (!due) continue;
       due.grant.nextAskMs = nowMs + GRANT_RETRY_MS;
+      due.grant.isAsking = true;
       byTenant.set(live.tenantId, [...(byTenant.get(live.tenantId) ?? []), due]);
     }
     for (const [tenantId, due] of byTenant) void this.#renew(tenantId, due);
   }
 
+  /** A link stands: what its node was told of answers that go on may have been lost with the link before. */
+  resend(link: NodeLink, requests: Iterable<LiveRequest>): void {
+    const grants: WireGrant[] = [];
+    for (const { id, grant, placement } of requests) {
+      if (grant === null || placement.state !== "answering" || placement.link !== link) continue;
+      grants.push(wireGrant(id, grant));
+    }
+    tell(link, grants);
+  }
+
   async #renew(tenantId: string, due: readonly Granted[]): Promise<void> {
     try {
       const asked = this.#account(tenantId).renewGrants(due.map(askOf));
-      const renewed = await withTimeout(asked, SETTLE_TIMEOUT_MS);
-      const told = new Map<NodeLink, GrantFrame["grants"]>();
+      const renewed = await withTimeout(asked, GRANT_ASK_TIMEOUT_MS);
+      const news = new Map<NodeLink, WireGrant[]>();
       for (const { requestId, grantTokens } of renewed) {
         const one = due.find(({ live }) => live.id === requestId);
-        if (one) one.grant.toldAttempt = Math.max(one.grant.toldAttempt, one.live.attempt);
-        if (!one || grantTokens <= one.grant.tokens) continue;
-        one.grant.tokens = grantTokens;
+        if (!one || !takeAnswer(one, grantTokens)) continue;
         const { link } = one.placement;
-        const grants = told.get(link) ?? [];
-        told.set(link, [...grants, { id: requestId, output_tokens: grantTokens }]);
+        news.set(link, [...(news.get(link) ?? []), wireGrant(requestId, one.grant)]);
       }
-      for (const [link, grants] of told) link.send({ type: "grant", grants });
+      for (const [link, grants] of news) tell(link, grants);
     } catch (error) {
       const requests = due.length;
       logEvent("warn", "grants_not_renewed", { tenantId, requests, reason: reasonOf(error) });
+    } finally {
+      for (const { grant } of due) grant.isAsking = false;
     }
   }
 }
 
 function dueOf(live: LiveRequest, nowMs: number): Granted | undefined {
   const { grant, placement } = live;
-  if (grant === null || placement.state !== "answering" || nowMs < grant.nextAskMs)
-    return undefined;
+  if (grant === null || placement.state !== "answering") return undefined;
+  if (grant.isAsking || nowMs < grant.nextAskMs) return undefined;
   const longestTokens = Math.max(0, ...placement.choiceTokens);
   const isNearEnd =
     grant.tokens < grant.outputTokensMax && longestTokens + GRANT_MARGIN_TOKENS >= grant.tokens;
   return isNearEnd || live.attempt > grant.toldAttempt ? { live, grant, placement } : undefined;
+}
+
+/** Notes what the account said; true when the node has to know. */
+function takeAnswer({ grant, live }: Granted, grantTokens: number): boolean {
+  grant.toldAttempt = Math.max(grant.toldAttempt, live.attempt);
+  const isRefused = grantTokens <= grant.tokens;
+  if (isRefused && grant.isRefused) return false;
+  grant.isRefused = isRefused;
+  grant.tokens = Math.max(grant.tokens, grantTokens);
+  return true;
+}
+
+type WireGrant = GrantFrame["grants"][number];
+
+function wireGrant(id: string, grant: LiveGrant): WireGrant {
+  const told = { id, output_tokens: grant.tokens };
+  return mayGrow(grant) ? { ...told, may_grow: true } : told;
+}
+
+function tell(link: NodeLink, grants: readonly WireGrant[]): void {
+  const size = protocolLimits.SUBMIT_REQUESTS_MAX;
+  for (let first = 0; first < grants.length; first += size) {
+    link.send({ type: "grant", grants: grants.slice(first, first + size) });
+  }
 }
 
 function askOf({ live, grant, placement }: Granted): GrantAsk {
@@ -73,7 +113,7 @@ function askOf({ live, grant, placement }: Granted): GrantAsk {
     requestId: live.id,
     attempt: live.attempt,
     projectId: grant.projectId,
-    keyId: live.keyId,
+    keyId: grant.keyId,
     priceVersion: grant.priceVersion,
     model: grant.model,
     promptTokens: placement.promptTokens,

@@ -209,6 +209,7 @@ describe("routing", () => {
           choices: 1,
           usage: false,
           created_ms: 1_793_491_200_999,
+          terms: { attempt: 1, projectId: "prj_a", keyId: "key_a", priceVersion: "plan_a" },
         }),
         endpoint: "chat.completions",
         body: { messages: [{ role: "user", content: "Hi" }], stream: true },

@@ -30,7 +30,11 @@ export function renewGrant(books: GrantBooks, ask: GrantAsk, nowMs: number): Tok
     limits.holds.get(requestId) ?? limits.adopt(heldBefore(ask, priced(ask.grantTokens)), nowMs);
   const scopeIds = [config.tenantId, hold.caller.projectId, hold.caller.keyId];
   if (!funds.isHard(scopeIds)) return { requestId, grantTokens: ask.outputTokensMax };
-  const grantTokens = Math.min(ask.outputTokensMax, ask.grantTokens + GRANT_OUTPUT_TOKENS);
+  // One whose answer was lost is not taken back: the node of a hub that forgot it all may have heard it.
+  const grantTokens = Math.max(
+    hold.grantTokens ?? 0,
+    Math.min(ask.outputTokensMax, ask.grantTokens + GRANT_OUTPUT_TOKENS),
+  );
   // The prompt's tokens are known by now: what was held for their bound is given back with the first renewal.
   const nanoUsd = priced(grantTokens);
   const more = nanoUsd - hold.nanoUsd;

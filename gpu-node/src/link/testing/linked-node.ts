@@ -14,6 +14,7 @@ import { linearCost, type ForeignCharges } from "@fairlane/vtc";
 import { FleetShare } from "../../fleet/fleet-share.ts";
 import { heartbeatFrame } from "../../fleet/heartbeat.ts";
 import type { Log, LogFields } from "../../log.ts";
+import type { OutputGrant } from "../../request/output-grant.ts";
 import type { ServedModel } from "../../request/prepare-request.ts";
 import { LiveStreams } from "../../stream/live-streams.ts";
 import { LETTER_MODEL } from "../../stream/testing/letter-model.ts";
@@ -46,7 +47,7 @@ export class LinkedNode implements AsyncDisposable {
   /** What the scheduler was told of other nodes' service. */
   readonly foreign: ForeignCharges[] = [];
   /** What the engine was told of grants. */
-  readonly granted: { readonly ids: readonly string[]; readonly outputTokens: number }[] = [];
+  readonly granted: { readonly ids: readonly string[]; readonly grant: OutputGrant }[] = [];
   readonly links: HubLinks;
   refusal: ErrorValue | null = null;
   /** What heartbeats say of adapters. */
@@ -71,7 +72,7 @@ export class LinkedNode implements AsyncDisposable {
       journal: this.journal,
       clock,
       cancelAtEngine: (ids) => this.engine.cancel(ids),
-      grantAtEngine: (ids, outputTokens) => this.granted.push({ ids, outputTokens }),
+      grantAtEngine: (ids, grant) => this.granted.push({ ids, grant }),
       observer: {
         streamEnded: () => {},
         stepDelivered: (stepId) => {

@@ -208,7 +208,13 @@ const hubFrames = {
   }),
   grant: fc.record({
     type: fc.constant("grant" as const),
-    grants: fc.array(fc.record({ id, output_tokens: positive }), { minLength: 1, maxLength: 4 }),
+    grants: fc.array(
+      fc.oneof(
+        fc.record({ id, output_tokens: positive }),
+        fc.record({ id, output_tokens: positive, may_grow: fc.constant(true as const) }),
+      ),
+      { minLength: 1, maxLength: 4 },
+    ),
   }),
   cancel: fc.record({
     type: fc.constant("cancel" as const),

@@ -10,6 +10,8 @@ export const grantFrame = z.object({
         id: z.string().min(1).max(NAME_CHARS_MAX),
         /** Output tokens of each answer in all; a smaller number than before changes nothing. */
         output_tokens: z.int().positive(),
+        /** As of submit: the newest word counts, so one without it ends what waits. */
+        may_grow: z.literal(true).optional(),
       }),
     )
     .min(1)

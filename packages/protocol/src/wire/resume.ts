@@ -38,6 +38,8 @@ export const attachedFrame = z.object({
   prompt_tokens: z.int().nonnegative(),
   /** As it came with the request. */
   form: z.string().max(ANSWER_FORM_CHARS_MAX),
+  /** Output tokens of each answer that the node was granted last; absent: no such bound. */
+  grant_tokens: z.int().positive().optional(),
 });
 
 export type ResumeFrame = z.infer<typeof resumeFrame>;

@@ -27,6 +27,8 @@ const terms = z.object({
   form: z.string().max(ANSWER_FORM_CHARS_MAX).optional(),
   /** Output tokens of each answer that may be computed until a `grant` frame says more; absent: no such bound. */
   grant_tokens: z.int().positive().optional(),
+  /** More may come: an answer at the end of its grant waits for that a while. Absent: it ends there. */
+  grant_may_grow: z.literal(true).optional(),
   /** What the model runs with; absent = nothing. */
   adapter: submitAdapter.optional(),
 });
