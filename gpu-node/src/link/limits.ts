@@ -16,6 +16,8 @@ export const HEARTBEAT_MAX_MS = 30_000;
 export const SILENT_HEARTBEATS_MAX = 4;
 /** Bytes that may wait for a slow hub before its link is given up: seconds of frames of a full node. */
 export const LINK_BUFFERED_BYTES_MAX = 32 * 1024 * 1024;
+/** Characters of frames that are joined to one message: the hub parses it in milliseconds. */
+export const BATCH_CHARS_MAX = 1024 * 1024;
 /** Bytes of one frame from the hub: a UTF-16 unit takes at most 3 bytes, so the bound on characters decides. */
 export const FRAME_BYTES_MAX = protocolLimits.FRAME_CHARS_MAX * 3;
 /** Time that preparing requests may keep the main thread from step messages before it lets them pass. */

@@ -19,6 +19,7 @@ import {
   SILENT_HEARTBEATS_MAX,
   WELCOME_TIMEOUT_MS,
 } from "./limits.ts";
+import { FrameBatch } from "./frame-batch.ts";
 
 /** A hub frame after the handshake. */
 export type WorkFrame = Exclude<HubFrame, WelcomeFrame>;
@@ -53,6 +54,8 @@ export class LinkSession {
   #heartbeatTimer: NodeJS.Timeout | undefined;
   #silentHeartbeats = 0;
   #closeReason: string | undefined;
+  readonly #batch = new FrameBatch((message) => this.#sendText(message));
+  #takesBatches = false;
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -77,7 +80,12 @@ export class LinkSession {
   /** Sends a frame; a link that is not open drops it, since its requests are cancelled anyway. */
   send(frame: NodeFrame): void {
     if (this.#state !== "open") return;
-    this.#socket.send(JSON.stringify(frame));
+    if (this.#takesBatches) this.#batch.add(JSON.stringify(frame));
+    else this.#sendText(JSON.stringify(frame));
+  }
+
+  #sendText(text: string): void {
+    this.#socket.send(text);
     if (this.#socket.bufferedAmount > LINK_BUFFERED_BYTES_MAX) {
       this.#cut(`the hub takes frames too slowly: ${this.#socket.bufferedAmount} bytes wait`);
     }
@@ -128,6 +136,7 @@ export class LinkSession {
     }
     clearTimeout(this.#welcomeTimer);
     this.#state = "open";
+    this.#takesBatches = welcome.batches === true;
     const heartbeatMs = Math.min(
       HEARTBEAT_MAX_MS,
       Math.max(HEARTBEAT_MIN_MS, welcome.heartbeat_ms),
@@ -153,6 +162,7 @@ export class LinkSession {
   }
 
   #closeSocket(code: number, reason: string): void {
+    this.#batch.flush();
     // A close reason may have 123 bytes.
     this.#socket.close(code, reason.slice(0, 100).replace(/[^\x20-\x7e]/g, "?"));
     const timer = setTimeout(() => this.#socket.terminate(), CLOSE_TIMEOUT_MS);
@@ -167,6 +177,7 @@ export class LinkSession {
   #closed(code: number, reason: string): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
+    this.#batch.drop();
     clearTimeout(this.#welcomeTimer);
     clearInterval(this.#heartbeatTimer);
     const why = reason === "" ? `closed with code ${code}` : `closed with code ${code}: ${reason}`;

@@ -192,7 +192,7 @@ export type { AcceptFrame, RefuseFrame } from "./wire/accept.ts";
 export type { AdapterTier, SubmitAdapter } from "./wire/adapter.ts";
 export type { DoneFrame } from "./wire/done.ts";
 export type { CellReport, ServiceFrame } from "./wire/fair-share.ts";
-export { parseHubFrame, parseNodeFrame } from "./wire/frame.ts";
+export { parseHubFrame, parseNodeMessage } from "./wire/frame.ts";
 export type { FrameError, HubFrame, NodeFrame } from "./wire/frame.ts";
 export type { GrantFrame } from "./wire/grant.ts";
 export type { HeartbeatFrame } from "./wire/heartbeat.ts";

@@ -51,6 +51,8 @@ export const STEP_LOGPROBS_MAX = 4_096;
 export const TOKEN_BYTES_MAX = 4_096;
 /** Characters of one wire frame: a coalesced submit of a full window of bodies stays below. */
 export const FRAME_CHARS_MAX = 32 * 1024 * 1024;
+/** Frames in one message of a node: one of each request of a full submit frame. */
+export const BATCH_FRAMES_MAX = 1_024;
 /** Requests in one submit frame. */
 export const SUBMIT_REQUESTS_MAX = 1_024;
 /** Deltas in one step frame, one per live request. */

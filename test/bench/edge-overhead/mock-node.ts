@@ -11,6 +11,7 @@ import {
 import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import { WebSocket } from "ws";
+import { FrameBatch } from "../../../gpu-node/src/link/frame-batch.ts";
 import { MOCK_MODEL, PROMPT_TOKENS, STEP_MS, tokenText } from "./mock-answer.ts";
 
 const NODE_NAME = "bench-node";
@@ -47,6 +48,7 @@ function begin(stream: Stream): void {
 
 class Link {
   readonly #socket: WebSocket;
+  readonly #batch = new FrameBatch((message) => this.#socket.send(message));
   #deltas: Extract<NodeFrame, { type: "step" }>["deltas"] = [];
   #done: NodeFrame[] = [];
   #step = 0;
@@ -61,7 +63,7 @@ class Link {
   }
 
   send(frame: NodeFrame): void {
-    this.#socket.send(JSON.stringify(frame));
+    this.#batch.add(JSON.stringify(frame));
   }
 
   /** One `step` with all new tokens of the link, then `done` for what ended. */

@@ -27,9 +27,18 @@ export interface FrameProxy {
 
 const WAIT_TIMEOUT_MS = 60_000;
 
-function parseFrame(from: SeenFrame["from"], text: string): SeenFrame {
-  const frame = JSON.parse(text) as Record<string, unknown>;
-  return { from, type: String(frame["type"]), frame };
+type Frame = SeenFrame["frame"];
+
+/** The message without the frames that must vanish; undefined when none is left. A message of a node may hold several. */
+function passed(recorder: Recorder, from: SeenFrame["from"], text: string): string | undefined {
+  const message = JSON.parse(text) as Frame | readonly Frame[];
+  const isBatch = Array.isArray(message);
+  const frames = (isBatch ? message : [message]) as readonly Frame[];
+  const left = frames.filter((frame) =>
+    recorder.record({ from, type: String(frame["type"]), frame }),
+  );
+  if (left.length === frames.length) return text;
+  return left.length === 0 ? undefined : JSON.stringify(left);
 }
 
 interface Watcher {
@@ -77,14 +86,14 @@ function joinLinks(recorder: Recorder, node: WebSocket, hub: WebSocket): void {
   const waiting: string[] = [];
   hub.on("open", () => waiting.splice(0).forEach((text) => hub.send(text)));
   node.on("message", (data: Buffer) => {
-    const text = data.toString("utf8");
-    if (!recorder.record(parseFrame("node", text))) return;
+    const text = passed(recorder, "node", data.toString("utf8"));
+    if (text === undefined) return;
     if (hub.readyState === WebSocket.OPEN) hub.send(text);
     else waiting.push(text);
   });
   hub.on("message", (data: Buffer) => {
-    const text = data.toString("utf8");
-    if (recorder.record(parseFrame("hub", text))) node.send(text);
+    const text = passed(recorder, "hub", data.toString("utf8"));
+    if (text !== undefined) node.send(text);
   });
   node.on("close", () => hub.terminate());
   hub.on("close", () => node.terminate());

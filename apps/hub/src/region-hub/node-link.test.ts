@@ -17,6 +17,7 @@ describe("the greeting", () => {
       shard_count: 2,
       heartbeat_ms: 1_000,
       hub_boot: expect.stringMatching(/^[0-9a-f-]{36}$/) as string,
+      batches: true,
     });
   });
 
@@ -41,6 +42,34 @@ describe("the greeting", () => {
     const twice = await TestNode.link(hub, "node-b");
     twice.send(helloOf("node-b"));
     expect((await twice.closed).reason).toBe("a second hello");
+  });
+});
+
+describe("a batch of frames", () => {
+  it("is read in its order, without the types that a newer node adds", async () => {
+    const hub = freshHub();
+    const node = await TestNode.link(hub, "node-a");
+    const outcome = hub.complete(hubRequest());
+    const [request] = (await node.next("submit")).requests;
+    const id = request?.id ?? "";
+    const usage = { prompt_tokens: 5, cached_tokens: 0, completion_tokens: 1 };
+    const frames = [
+      { type: "accept", id, model: "tiny", prompt_tokens: 5 },
+      { type: "weather", sunny: true },
+      { type: "step", step: 0, deltas: [{ id, from: 0, n: 1, text: "Hi" }] },
+      { type: "done", id, finish_reason: "stop", usage, error: null },
+    ];
+    node.sendRaw(JSON.stringify(frames));
+    expect(await outcome).toMatchObject({
+      ok: true,
+      completion: { choices: [{ message: { content: "Hi" } }], usage: { total_tokens: 6 } },
+    });
+  });
+
+  it("ends the link at the first that is wrong", async () => {
+    const node = await TestNode.link(freshHub(), "node-a");
+    node.sendRaw('[{"type":"weather"},{"type":"step"},{"type":"hello"}]');
+    expect((await node.closed).reason).toContain("step.step");
   });
 });
 

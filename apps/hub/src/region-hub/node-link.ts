@@ -3,8 +3,9 @@
 // owner's. Invariant: `lost` comes exactly once and last; a lost link neither sends nor reports anything.
 import type { Clock } from "@fairlane/base";
 import {
-  parseNodeFrame,
+  parseNodeMessage,
   WIRE_VERSION,
+  type FrameError,
   type HelloFrame,
   type HubFrame,
   type NodeFrame,
@@ -136,9 +137,14 @@ export class NodeLink {
     if (this.#isLost) return;
     this.#lastFrameMs = this.#options.clock.nowMs();
     if (typeof data !== "string") return this.#refuse("a binary frame");
-    const parsed = parseNodeFrame(data);
-    if (parsed.ok) return this.#frame(parsed.value);
-    const { error } = parsed;
+    for (const parsed of parseNodeMessage(data)) {
+      if (parsed.ok) this.#frame(parsed.value);
+      else this.#misread(parsed.error);
+      if (this.#isLost) return;
+    }
+  }
+
+  #misread(error: FrameError): void {
     if (error.kind === "malformed") return this.#refuse(error.message);
     logEvent("warn", "frame_type_unknown", { nodeId: this.nodeId, type: error.type });
   }
@@ -175,6 +181,7 @@ export class NodeLink {
       shard_count: shardCount,
       heartbeat_ms: HEARTBEAT_MS,
       hub_boot: hubBoot,
+      batches: true,
     };
   }
 

@@ -3,7 +3,7 @@
 import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
-import { parseNodeFrame, type HubFrame, type NodeFrame } from "@fairlane/protocol";
+import { parseNodeMessage, type HubFrame, type NodeFrame } from "@fairlane/protocol";
 import { WebSocketServer, type RawData, type WebSocket } from "ws";
 
 export interface FakeHubOptions {
@@ -113,10 +113,10 @@ export class FakeHub implements AsyncDisposable {
   }
 
   #received(shard: number, text: string): void {
-    const parsed = parseNodeFrame(text);
-    if (!parsed.ok) throw new Error(`the node sent a bad frame: ${JSON.stringify(parsed.error)}`);
-    this.frames.push({ shard, frame: parsed.value });
-    if (parsed.value.type === "hello") {
+    for (const parsed of parseNodeMessage(text)) {
+      if (!parsed.ok) throw new Error(`the node sent a bad frame: ${JSON.stringify(parsed.error)}`);
+      this.frames.push({ shard, frame: parsed.value });
+      if (parsed.value.type !== "hello") continue;
       const welcome = this.#options.welcome?.(shard) ?? this.#welcome(shard);
       if (welcome !== "") this.socket(shard).send(welcome);
     }
@@ -132,6 +132,7 @@ export class FakeHub implements AsyncDisposable {
       shard_count: this.#options.shardCount ?? 1,
       heartbeat_ms: this.#options.heartbeatMs ?? 1_000,
       ...(this.hubBoot === undefined ? {} : { hub_boot: this.hubBoot }),
+      batches: true,
     });
   }
 

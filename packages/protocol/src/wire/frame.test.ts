@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseHubFrame, parseNodeFrame } from "./frame.ts";
+import { parseHubFrame, parseNodeFrame, parseNodeMessage } from "./frame.ts";
 
 describe("parseNodeFrame", () => {
   it.each([
@@ -90,5 +90,28 @@ describe("parseHubFrame", () => {
   it("cuts the type that it reports", () => {
     const parsed = parseHubFrame(JSON.stringify({ type: "x".repeat(1_000) }));
     expect(parsed).toEqual({ ok: false, error: { kind: "unknown_type", type: "x".repeat(64) } });
+  });
+});
+
+describe("parseNodeMessage", () => {
+  const accept = { type: "accept", id: "req_1", model: "m", prompt_tokens: 3 };
+
+  it("reads one frame, and a batch in its order", () => {
+    const other = { ...accept, id: "req_2" };
+    expect(parseNodeMessage(JSON.stringify(accept))).toEqual([{ ok: true, value: accept }]);
+    expect(parseNodeMessage(JSON.stringify([other, { type: "later" }, accept]))).toEqual([
+      { ok: true, value: other },
+      { ok: false, error: { kind: "unknown_type", type: "later" } },
+      { ok: true, value: accept },
+    ]);
+  });
+
+  it.each([
+    ["[", "frame is not JSON"],
+    ["[]", "batch has 0 frames, bound 1024"],
+    [`[${"1,".repeat(1_024)}1]`, "batch has 1025 frames, bound 1024"],
+    ["[[]]", "frame has no type"],
+  ])("refuses %.20s", (text, message) => {
+    expect(parseNodeMessage(text)).toEqual([{ ok: false, error: { kind: "malformed", message } }]);
   });
 });

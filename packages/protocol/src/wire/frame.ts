@@ -2,7 +2,7 @@
 // type is reported as such, so that an older peer can ignore what a newer one adds.
 import { err, ok, type Result } from "@fairlane/base";
 import { z } from "zod";
-import { FRAME_CHARS_MAX } from "../limits.ts";
+import { BATCH_FRAMES_MAX, FRAME_CHARS_MAX } from "../limits.ts";
 import { acceptFrame, refuseFrame } from "./accept.ts";
 import { doneFrame } from "./done.ts";
 import { isPlainFrame } from "./plain-frame.ts";
@@ -54,32 +54,37 @@ interface Direction<T> {
   readonly isPlain: (frame: object) => frame is T & object;
 }
 
-function parseFrame<T>(
-  { schema, types, isPlain }: Direction<T>,
-  text: string,
-): Result<T, FrameError> {
+function parseFrame<T>(direction: Direction<T>, text: string): Result<T, FrameError> {
+  const json = parseText(text);
+  return json.ok ? readFrame(direction, json.value) : json;
+}
+
+function parseText(text: string): Result<unknown, FrameError> {
   if (text.length > FRAME_CHARS_MAX) {
-    return err({
-      kind: "malformed",
-      message: `frame has ${text.length} characters, bound ${FRAME_CHARS_MAX}`,
-    });
+    return malformed(`frame has ${text.length} characters, bound ${FRAME_CHARS_MAX}`);
   }
-  let json: unknown;
   try {
-    json = JSON.parse(text);
+    return ok(JSON.parse(text) as unknown);
   } catch {
-    return err({ kind: "malformed", message: "frame is not JSON" });
+    return malformed("frame is not JSON");
   }
+}
+
+function readFrame<T>(direction: Direction<T>, json: unknown): Result<T, FrameError> {
+  const { schema, types, isPlain } = direction;
   const frame = typeof json === "object" && json !== null ? json : {};
   const type = "type" in frame ? frame.type : undefined;
-  if (typeof type !== "string") return err({ kind: "malformed", message: "frame has no type" });
+  if (typeof type !== "string") return malformed("frame has no type");
   if (!types.has(type)) return err({ kind: "unknown_type", type: type.slice(0, 64) });
   if (isPlain(frame)) return ok(frame);
   const parsed = schema.safeParse(json);
   if (parsed.success) return ok(parsed.data);
   const issue = parsed.error.issues[0];
   // The path and zod's wording only: values may be prompt text.
-  const message = `${type}.${issue?.path.join(".") ?? ""}: ${issue?.message ?? "invalid"}`;
+  return malformed(`${type}.${issue?.path.join(".") ?? ""}: ${issue?.message ?? "invalid"}`);
+}
+
+function malformed(message: string): Result<never, FrameError> {
   return err({ kind: "malformed", message });
 }
 
@@ -97,6 +102,18 @@ const HUB: Direction<HubFrame> = {
 /** Parses what a node sent. */
 export function parseNodeFrame(text: string): Result<NodeFrame, FrameError> {
   return parseFrame(NODE, text);
+}
+
+/** Parses a message of a node: a frame, or the several of a batch in their order. */
+export function parseNodeMessage(text: string): readonly Result<NodeFrame, FrameError>[] {
+  const json = parseText(text);
+  if (!json.ok) return [json];
+  if (!Array.isArray(json.value)) return [readFrame(NODE, json.value)];
+  const frames: readonly unknown[] = json.value;
+  if (frames.length >= 1 && frames.length <= BATCH_FRAMES_MAX) {
+    return frames.map((frame) => readFrame(NODE, frame));
+  }
+  return [malformed(`batch has ${frames.length} frames, bound ${BATCH_FRAMES_MAX}`)];
 }
 
 /** Parses what a hub sent. */

@@ -43,6 +43,8 @@ export const welcomeFrame = z.object({
   heartbeat_ms: z.int().positive(),
   /** Names the hub's memory: with another one than before, only clients that come back can go on. */
   hub_boot: name.optional(),
+  /** The hub takes several frames in one message, as a JSON array. */
+  batches: z.boolean().optional(),
 });
 
 export type HelloFrame = z.infer<typeof helloFrame>;
