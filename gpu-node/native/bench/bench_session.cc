@@ -44,7 +44,7 @@ SessionShape ShapeFor(int32_t sequences, int32_t tokens, int32_t vocab) {
   const int32_t pages = (tokens + kPageTokens - 1) / kPageTokens + 1;
   return {.capacity = {.rows = sequences,
                        .tokens = kStepTokens,
-                       .page_updates = kStepTokens / kPageTokens + sequences,
+                       .page_updates = std::max(kStepTokens / kPageTokens, pages) + sequences,
                        .sampling_updates = sequences,
                        .slot_resets = sequences,
                        .bias_updates = 1,
@@ -68,13 +68,26 @@ void Session::Begin() {
   At(view_.header, kPlanStepId) = ++step_id_;
 }
 
-void Session::AddRow(int32_t slot, int32_t first_pos, int32_t count, bool samples) {
-  if (first_pos == 0) {
-    At(view_.slot_reset, At(view_.header, kPlanSlotResets)++) = slot;
-    const int32_t update = At(view_.header, kPlanSamplingUpdates)++;
-    At(view_.sampling_slot, update) = slot;
-    At(view_.sampling_top_p, update) = 1.0F;
+void Session::OpenSlot(int32_t slot) {
+  At(view_.slot_reset, At(view_.header, kPlanSlotResets)++) = slot;
+  const int32_t update = At(view_.header, kPlanSamplingUpdates)++;
+  At(view_.sampling_slot, update) = slot;
+  At(view_.sampling_top_p, update) = 1.0F;
+}
+
+void Session::SharePages(int32_t slot, int32_t tokens) {
+  for (int32_t entry = 0; entry < tokens / kPageTokens; ++entry) {
+    const int32_t update = At(view_.header, kPlanPageUpdates)++;
+    At(view_.page_slot, update) = slot;
+    At(view_.page_entry, update) = entry;
+    At(view_.page_id, update) = entry;
+    At(view_.page_first_pos, update) = entry * kPageTokens;
+    At(view_.page_n_valid, update) = kPageTokens;
   }
+}
+
+void Session::AddRow(int32_t slot, int32_t first_pos, int32_t count, bool samples) {
+  if (first_pos == 0) OpenSlot(slot);
   for (int32_t position = first_pos; position < first_pos + count; ++position) {
     if (position % kPageTokens != 0) continue;
     const int32_t update = At(view_.header, kPlanPageUpdates)++;
@@ -137,6 +150,23 @@ Timing Session::Decode(int32_t sequences, int32_t prompt_tokens, int32_t new_tok
   for (int32_t slot = 0; ok && slot < sequences; ++slot) ok = ComputePrompt(slot, prompt_tokens);
   const Stopwatch watch;
   for (int32_t i = 0; ok && i < new_tokens; ++i) ok = DecodeStep(sequences, prompt_tokens + i);
+  return watch.Stop(ok, int64_t{sequences} * new_tokens);
+}
+
+Timing Session::DecodeShared(int32_t sequences, int32_t prefix_tokens, int32_t new_tokens) {
+  prefix_tokens -= prefix_tokens % kPageTokens;
+  bool ok = ComputePrompt(0, prefix_tokens);
+  for (int32_t slot = 0; ok && slot < sequences; ++slot) {
+    Begin();
+    if (slot > 0) {
+      OpenSlot(slot);
+      SharePages(slot, prefix_tokens);
+    }
+    AddRow(slot, prefix_tokens, 1, true);
+    ok = Finish();
+  }
+  const Stopwatch watch;
+  for (int32_t i = 1; ok && i <= new_tokens; ++i) ok = DecodeStep(sequences, prefix_tokens + i);
   return watch.Stop(ok, int64_t{sequences} * new_tokens);
 }
 

@@ -49,10 +49,15 @@ class Session {
   Timing Prefill(int32_t prompt_tokens);
   // Seconds of generating `new_tokens` for each of `sequences`, prompts computed beforehand.
   Timing Decode(int32_t sequences, int32_t prompt_tokens, int32_t new_tokens);
+  // The same where all sequences begin with the same pages, which hold `prefix_tokens`.
+  Timing DecodeShared(int32_t sequences, int32_t prefix_tokens, int32_t new_tokens);
 
  private:
   void Begin();
   void AddRow(int32_t slot, int32_t first_pos, int32_t count, bool samples);
+  void OpenSlot(int32_t slot);
+  // Gives a slot the full pages of slot 0's first tokens.
+  void SharePages(int32_t slot, int32_t tokens);
   bool Finish();
   bool ComputePrompt(int32_t slot, int32_t prompt_tokens);
   bool DecodeStep(int32_t sequences, int32_t position);

@@ -1,6 +1,7 @@
 // The engine through its C ABI, for `npm run bench`: opens a model and then obeys lines on its
 // standard input, each answered by one line of JSON. The peer's script speaks the same lines.
 //   prefill TOKENS | decode SEQUENCES PROMPT_TOKENS NEW_TOKENS
+//   shared SEQUENCES PREFIX_TOKENS NEW_TOKENS: decode from pages that all sequences begin with
 // Usage: engine_bench MANIFEST PLUGIN_FOLDER ISA THREADS SEQUENCES TOKENS_PER_SEQUENCE KV_TYPE
 #include <sys/resource.h>
 
@@ -42,8 +43,13 @@ bool Obey(const std::string& line, Session* session) {
   words >> command >> a;
   if (command == "prefill" && a > 0) {
     Answer(session->Prefill(a));
-  } else if (command == "decode" && words >> b >> c && a > 0 && a <= kSequencesMax && c > 0) {
+    return true;
+  }
+  const bool fits = words >> b >> c && a > 0 && a <= kSequencesMax && b > 0 && c > 0;
+  if (fits && command == "decode") {
     Answer(session->Decode(a, b, c));
+  } else if (fits && command == "shared") {
+    Answer(session->DecodeShared(a, b, c));
   } else {
     return false;
   }

@@ -243,8 +243,9 @@ LayerInput Llama::Attention(const TokenShare& share, const StepBatch& batch, int
   const int32_t item_width = width / p.kv_heads;  // of the query heads that share a KV head
   const bool quantizes = !parts_.model->is_f32() && item_width % kGroup == 0;
   // The heads of a row's one token lie side by side in its pages: read as one stretch, unless that
-  // leaves threads without work.
+  // leaves threads without work or rows go together.
   const bool decodes = batch.row_count == batch.token_count &&
+                       batch.item_count == batch.row_count * p.kv_heads &&
                        batch.row_count >= kRowsPerThread * share.workers->thread_count();
   const int32_t piece = decodes ? p.kv_heads : 1;
   const int32_t items = share.item_end - share.item_begin;

@@ -2,17 +2,10 @@
 #include "core/row_resolver.h"
 
 #include <algorithm>
-#include <numeric>
+
+#include "core/attention_items.h"
 
 namespace fairlane {
-namespace {
-
-// Query tokens of one attention item: enough to share the reading of K and V, few enough to balance
-// threads.
-constexpr int32_t kTokensPerItem = 16;
-
-}  // namespace
-
 bool RowResolver::Open(const RowResolverOptions& options, std::string* error) {
   options_ = options;
   slot_serial_.assign(static_cast<size_t>(options.slots->slot_count()), 0);
@@ -156,15 +149,11 @@ void RowResolver::ListBlocks(const RowShape& shape, int32_t group, StepBatch* ba
       position += count;
     }
   }
-}
-
-void RowResolver::ListItems(const RowShape& shape, StepBatch* batch) {
-  for (int32_t begin = 0; begin < shape.tokens; begin += kTokensPerItem) {
-    const int32_t count = std::min(kTokensPerItem, shape.tokens - begin);
-    for (int32_t head = 0; head < options_.kv_heads; ++head) {
-      batch->items()[batch->item_count++] = {batch->row_count, head, begin, count};
-    }
-  }
+  // Only rows of one token go together (attention_items.h).
+  if (batch->row_count == 0 || row.token_count > 1) return;
+  const auto last = static_cast<size_t>(batch->row_count) - 1;
+  const AttentionRow& before = batch->groups[group].rows[last];
+  if (before.token_count == 1) row.shared_blocks = CommonBlocks(*batch, before, row);
 }
 
 StepCheck RowResolver::Resolve(const PlanView& plan, StepBatch* batch) {
@@ -172,27 +161,30 @@ StepCheck RowResolver::Resolve(const PlanView& plan, StepBatch* batch) {
   raises_.clear();
   if (++serial_ == 0) ++serial_;  // 0 marks what was never used
   StepCheck check = OrderRows(plan);
-  for (size_t i = 0; check.ok() && i < order_.size(); ++i) check = AddRow(plan, order_[i], batch);
+  for (size_t i = 0; check.ok() && i < order_.size(); ++i)
+    check = AddRow(plan, order_[i].row, batch);
+  if (check.ok())
+    ListAttentionItems({options_.kv_heads, options_.groups->count(), options_.threads}, batch);
   return check;
 }
 
+RowResolver::RowOrder RowResolver::OrderOf(const PlanView& plan, int32_t row) const {
+  const int32_t slot = plan.row_slot[row];
+  const bool has_page = slot >= 0 && slot < options_.slots->slot_count() &&
+                        options_.slots->slot(slot).entry_count[0] > 0;
+  return {plan.row_adapter[row], plan.row_n_tokens[row] > 1,
+          has_page ? options_.slots->entries(slot, 0)->page : kNone, row};
+}
+
 StepCheck RowResolver::OrderRows(const PlanView& plan) {
-  order_.resize(static_cast<size_t>(plan.header[kPlanRows]));
-  std::iota(order_.begin(), order_.end(), 0);
-  bool has_adapter = false;
-  for (const int32_t row : order_) {
+  order_.clear();
+  for (int32_t row = 0; row < plan.header[kPlanRows]; ++row) {
     const int32_t adapter = plan.row_adapter[row];
-    if (adapter == kNone) continue;
-    if (options_.adapters->Find(adapter) == nullptr) return {kStepBadAdapter, row};
-    has_adapter = true;
+    if (adapter != kNone && options_.adapters->Find(adapter) == nullptr)
+      return {kStepBadAdapter, row};
+    order_.push_back(OrderOf(plan, row));
   }
-  if (!has_adapter) return {};
-  // By the row, too: the order is the same in every run.
-  std::sort(order_.begin(), order_.end(), [&plan](int32_t a, int32_t b) {
-    const int32_t adapter_a = plan.row_adapter[a];
-    const int32_t adapter_b = plan.row_adapter[b];
-    return adapter_a != adapter_b ? adapter_a < adapter_b : a < b;
-  });
+  std::sort(order_.begin(), order_.end());
   return {};
 }
 
@@ -206,7 +198,6 @@ StepCheck RowResolver::AddRow(const PlanView& plan, int32_t row, StepBatch* batc
     if (status != kStepOk) return {status, row};
   }
   ListTokens(plan, shape, batch);
-  ListItems(shape, batch);
   if (plan.row_adapter[row] != kNone) ListSegment(shape, plan.row_adapter[row], batch);
   batch->plan_row[static_cast<size_t>(batch->row_count)] = row;
   batch->token_count += shape.tokens;

@@ -3,6 +3,7 @@
 // page position at most once and reads only positions that hold a key.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -24,6 +25,7 @@ struct RowResolverOptions {
   int32_t vocab;
   int32_t context;
   int32_t kv_heads;
+  int32_t threads;
 };
 
 class RowResolver {
@@ -62,7 +64,18 @@ class RowResolver {
     int32_t token_offset;
   };
 
-  // Fills order_ with the plan's rows: those without an adapter, then adapter by adapter.
+  // The order of a batch's rows: those without an adapter, then adapter by adapter; rows of one
+  // token first, and side by side if they begin with the same page; else as in the plan.
+  struct RowOrder {
+    int32_t adapter;
+    bool has_many_tokens;
+    int32_t first_page;
+    int32_t row;
+    auto operator<=>(const RowOrder&) const = default;
+  };
+
+  RowOrder OrderOf(const PlanView& plan, int32_t row) const;
+  // Fills order_ with the plan's rows.
   StepCheck OrderRows(const PlanView& plan);
   // Resolves one row of the plan and appends it to the batch.
   StepCheck AddRow(const PlanView& plan, int32_t row, StepBatch* batch);
@@ -74,7 +87,6 @@ class RowResolver {
   void ListBlocks(const RowShape& shape, int32_t group, StepBatch* batch);
   void ListRaises(const RowShape& shape, int32_t group);
   void ListTokens(const PlanView& plan, const RowShape& shape, StepBatch* batch);
-  void ListItems(const RowShape& shape, StepBatch* batch);
   void ListSegment(const RowShape& shape, int32_t adapter_slot, StepBatch* batch);
 
   RowResolverOptions options_ = {};
@@ -84,7 +96,7 @@ class RowResolver {
   AlignedBuffer page_serial_;          // [pages] uint32: last step in which a page was written
   std::vector<OrderedEntry> ordered_;
   std::vector<Raise> raises_;
-  std::vector<int32_t> order_;
+  std::vector<RowOrder> order_;
 };
 
 }  // namespace fairlane

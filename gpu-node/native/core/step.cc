@@ -51,7 +51,7 @@ bool StepRunner::Open(const StepRunnerOptions& options, std::string* error) {
                   error) &&
       batch_.Open({capacity, slots_.max_entries(), params.kv_heads, kv_groups_.count()}, error) &&
       resolver_.Open({&slots_, &pages_, &kv_groups_, &adapters_, capacity, params.vocab,
-                      params.context, params.kv_heads},
+                      params.context, params.kv_heads, options.workers->thread_count()},
                      error) &&
       activations_.Open({params, capacity.tokens, logit_rows}, error) &&
       embeddings_.Open(options.slot_count, params.hidden, error);

@@ -1,116 +1,95 @@
-// Owns the shape of the vector plug-ins' attention (flash-style online softmax) over spans of 64
-// absolute positions, for all query heads of the KV head and all tokens of an item. How the numbers
-// of a span come out of pages is kv_span.h's. An ISA brings its arithmetic as `A` for scores and
-// `V` for values: a word holds kStep neighbouring values (one float, or a pair of bf16), and MulAdd
-// multiplies words. Invariant: a query's result depends on the positions it sees alone; who shares
-// its span, and keys it does not see, change no bit.
+// Owns the shape of the vector plug-ins' attention (flash-style online softmax): some blocks of a
+// row, in spans of 64 absolute positions, for the queries of a QuerySet. How the numbers of a span
+// come out of pages is kv_span.h's; which rows and blocks go together is attention_items.h's. An
+// ISA brings its arithmetic as `A` for scores and `V` for values: a word holds kStep neighbouring
+// values (one float, or a pair of bf16), and MulAdd multiplies words. Invariant: a query's result
+// depends on the positions it sees alone; who shares its span, and keys it does not see, change no
+// bit.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <cstring>
 #include <limits>
 
 #include "cpu/kv_span.h"
+#include "cpu/query_set.h"
 #include "ops/paged_attention.h"
 
 namespace fairlane {
 
-// Queries whose words are kept at a time: the tokens of an item for three heads.
-inline constexpr int32_t kQueryChunk = 48;
+// A block of a row that a thread comes to next, to be read ahead; row null: not known.
+struct NextBlock {
+  const AttentionRow* row;
+  int32_t block;
+  int32_t kv_head;
+};
+
+// Blocks [begin, end) of a row.
+struct RowBlocks {
+  const AttentionRow* row;
+  int32_t begin;
+  int32_t end;
+};
 
 // `Span`: ConvertedSpan or ViewedSpan.
 template <typename A, typename V, typename Span>
 class BlockedAttention {
  public:
-  // `following` comes next on this thread; its first keys are read ahead. Null: unknown.
-  static void RunItem(const AttentionArgs& args, const AttentionItem& item,
-                      const AttentionItem* following) {
-    BlockedAttention attention(args, item, following);
-    const int32_t queries = item.token_count * attention.group_;
-    for (int32_t begin = 0; begin < queries; begin += kQueryChunk)
-      attention.RunChunk(begin, std::min(kQueryChunk, queries - begin));
+  BlockedAttention(const AttentionArgs& args, int32_t kv_head, QuerySet<A>* queries)
+      : args_(args),
+        kv_head_(kv_head),
+        queries_(queries),
+        dim_(args.shape.head_dim),
+        scale_(1.0F / std::sqrt(static_cast<float>(dim_))) {}
+
+  // Folds the blocks into queries [first, first + count) of the set. A span that was begun must
+  // end among the blocks.
+  void Run(const RowBlocks& blocks, int32_t first, int32_t count, const NextBlock& next) {
+    row_ = blocks.row;
+    next_ = next;
+    const auto [lowest, highest] = queries_->Positions(first, count);
+    for (int32_t b = blocks.begin; b < blocks.end;) {
+      const int32_t end = OpenSpan(b, blocks.end, lowest, highest);
+      if (end == b) break;  // what follows lies behind all queries
+      b = end;
+      if (span_count_ == 0) continue;  // all windows have left it
+      for (int32_t i = 0; i < count; i += A::kQueries)
+        RunGroup(first + i, std::min(A::kQueries, count - i));
+    }
   }
 
  private:
   using Vector = typename A::Vector;
   using Word = typename A::Word;
   using Weight = typename V::Word;
+  using Query = typename QuerySet<A>::Query;
   static constexpr int kBlockVectors = kPageTokens / A::kLanes;
 
-  struct Query {
-    float* out;
-    int32_t position;
-    float max;
-    float sum;
-  };
-
-  BlockedAttention(const AttentionArgs& args, const AttentionItem& item,
-                   const AttentionItem* following)
-      : args_(args),
-        row_(args.rows[item.row]),
-        item_(item),
-        following_(following),
-        dim_(args.shape.head_dim),
-        group_(args.heads / args.shape.kv_heads),
-        scale_(1.0F / std::sqrt(static_cast<float>(dim_))) {}
-
-  void RunChunk(int32_t begin, int32_t count) {
-    for (int32_t i = 0; i < count; ++i) OpenQuery(begin + i, i);
-    const int32_t last = queries_[count - 1].position;
-    for (int32_t b = 0; b < row_.block_count;) {
-      const int32_t end = OpenSpan(b, queries_[0].position, last);
-      if (end == b) break;  // what follows lies behind all queries
-      b = end;
-      if (span_count_ == 0) continue;  // all windows have left it
-      for (int32_t first = 0; first < count; first += A::kQueries)
-        RunGroup(first, std::min(A::kQueries, count - first));
-    }
-    for (int32_t i = 0; i < count; ++i) {
-      const Vector inverse = A::Set(queries_[i].sum > 0.0F ? 1.0F / queries_[i].sum : 0.0F);
-      for (int32_t d = 0; d < dim_; d += A::kLanes) {
-        const Vector out = A::LoadSome(queries_[i].out + d, dim_ - d);
-        A::StoreSome(queries_[i].out + d, dim_ - d, A::Mul(out, inverse));
-      }
-    }
-  }
-
-  // Token by token, so that positions ascend among the queries that run together.
-  void OpenQuery(int32_t index, int32_t place) {
-    const int64_t token = row_.token_begin + item_.token_begin + index / group_;
-    const int32_t head = item_.kv_head * group_ + index % group_;
-    float* out = args_.out + (token * args_.heads + head) * dim_;
-    queries_[place] = {out, args_.position[token], -std::numeric_limits<float>::infinity(), 0.0F};
-    std::memset(out, 0, static_cast<size_t>(dim_) * sizeof(float));
-    A::QueryWords(args_.q + token * args_.q_stride + static_cast<int64_t>(head) * dim_, dim_,
-                  &words_[place * (kMaxHeadDim / A::kStep)]);
-  }
-
-  // Takes the blocks of one span, from block `b` on, that some query between the two positions
-  // sees. Returns the block behind the span; `b` itself if it lies behind all of them.
-  int32_t OpenSpan(int32_t b, int32_t first_position, int32_t last_position) {
+  // Takes the blocks of one span, from block `b` on and before `end`, that some query between the
+  // two positions sees. Returns the block behind the span; `b` itself if it lies behind all of
+  // them.
+  int32_t OpenSpan(int32_t b, int32_t end, int32_t first_position, int32_t last_position) {
     span_count_ = 0;
-    const int32_t span = args_.blocks[row_.block_begin + b].first_pos / kSpanTokens;
-    for (; b < row_.block_count; ++b) {
-      const KvBlock& block = args_.blocks[row_.block_begin + b];
+    const int32_t span = args_.blocks[row_->block_begin + b].first_pos / kSpanTokens;
+    for (; b < end; ++b) {
+      const KvBlock& block = args_.blocks[row_->block_begin + b];
       if (block.first_pos / kSpanTokens != span || block.first_pos > last_position) return b;
       if (IsPassed(block, first_position, args_.window)) continue;
       span_.WillRead(span_count_, BlockAhead(b + Span::kBlocksAhead), KvHeadBytes(args_.shape));
-      span_.Add(span_count_++, block, args_, item_.kv_head);
+      span_.Add(span_count_++, block, args_, kv_head_);
     }
     return b;
   }
 
-  // Where the row's block `b` lies; behind the last one, a block of the item that follows.
+  // Where the row's block `b` lies; behind the last one, a block of what comes next.
   BlockAddress BlockAhead(int32_t b) const {
-    if (b < row_.block_count)
-      return AddressOf(args_.blocks[row_.block_begin + b], args_, item_.kv_head);
-    if (following_ == nullptr) return {};
-    const AttentionRow& row = args_.rows[following_->row];
-    b -= row_.block_count;
-    if (b >= row.block_count) return {};
-    return AddressOf(args_.blocks[row.block_begin + b], args_, following_->kv_head);
+    if (b < row_->block_count)
+      return AddressOf(args_.blocks[row_->block_begin + b], args_, kv_head_);
+    if (next_.row == nullptr) return {};
+    b += next_.block - row_->block_count;
+    if (b >= next_.row->block_count) return {};
+    return AddressOf(args_.blocks[next_.row->block_begin + b], args_, next_.kv_head);
   }
 
   void RunGroup(int32_t first, int32_t count) {
@@ -134,7 +113,7 @@ class BlockedAttention {
   void RunQueries(int32_t first) {
     if constexpr (N <= A::kQueries) {
       Vector scores[N][kSpanBlocks * kBlockVectors];
-      Query* queries = &queries_[first];
+      Query* const queries = queries_->at(first);
       uint32_t visible[N][kSpanBlocks];
       int32_t used = 0;  // blocks up to the last one that somebody sees
       for (int i = 0; i < N; ++i) {
@@ -175,7 +154,7 @@ class BlockedAttention {
     Vector sum[N][kVectors];
     for (int i = 0; i < N; ++i)
       for (int v = 0; v < kVectors; ++v) sum[i][v] = A::Zero();
-    const Word* words = &words_[first * (kMaxHeadDim / A::kStep)];
+    const Word* words = queries_->words(first);
     for (int32_t d = 0; d < dim_ / A::kStep; ++d) {
       Vector k[kVectors];
 #pragma GCC unroll 4
@@ -270,33 +249,14 @@ class BlockedAttention {
   }
 
   const AttentionArgs& args_;
-  const AttentionRow& row_;
-  const AttentionItem& item_;
-  const AttentionItem* const following_;
+  const int32_t kv_head_;
+  QuerySet<A>* const queries_;
   const int32_t dim_;
-  const int32_t group_;
   const float scale_;
-  Query queries_[kQueryChunk];
+  const AttentionRow* row_ = nullptr;
+  NextBlock next_ = {};
   int32_t span_count_ = 0;
   Span span_;
-  alignas(64) Word words_[kQueryChunk * kMaxHeadDim / A::kStep];  // [query][dim / kStep]
 };
-
-// Items [begin, end) by the arithmetic `A` and `V`.
-template <typename A, typename V = A>
-void RunAttentionItems(const AttentionArgs& args, int32_t begin, int32_t end) {
-  const int32_t group = args.heads / args.shape.kv_heads;
-  for (int32_t i = begin; i < end; ++i) {
-    const AttentionItem& item = args.items[i];
-    const AttentionItem* following = i + 1 < end ? &item + 1 : nullptr;
-    if (item.token_count * group > A::kQueries) {
-      BlockedAttention<A, V, ConvertedSpan<A, V>>::RunItem(args, item, following);
-    } else if (args.shape.type == kKvInt8) {
-      BlockedAttention<A, V, ViewedSpan<int8_t, A, V>>::RunItem(args, item, following);
-    } else {
-      BlockedAttention<A, V, ViewedSpan<uint16_t, A, V>>::RunItem(args, item, following);
-    }
-  }
-}
 
 }  // namespace fairlane

@@ -23,7 +23,7 @@
 
 namespace fairlane {
 
-inline constexpr uint32_t kBackendAbiVersion = 10;
+inline constexpr uint32_t kBackendAbiVersion = 11;
 inline constexpr char kBackendSymbol[] = "fairlane_backend";
 
 struct Backend {

@@ -32,14 +32,18 @@ struct AttentionRow {
   int32_t token_count;
   int32_t block_begin;  // index into blocks
   int32_t block_count;
+  // As many leading blocks are those of the row before: the same positions in the same pages.
+  int32_t shared_blocks = 0;
 };
 
-// One piece of work: some query tokens of one row for one KV head.
+// One piece of work for one KV head: some query tokens of one row, or several rows that follow each
+// other, of one token each. Blocks that all of an item's rows begin with are read from the first.
 struct AttentionItem {
   int32_t row;
   int32_t kv_head;
   int32_t token_begin;  // relative to the row
   int32_t token_count;
+  int32_t row_count = 1;  // above 1: the same as token_count
 };
 
 struct AttentionArgs {

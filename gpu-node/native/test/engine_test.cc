@@ -2,6 +2,7 @@
 // results do not depend on chunks, batches or pages, and waits, limits and errors of opening.
 #include "core/engine.h"
 
+#include <bit>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -258,6 +259,44 @@ void BatchEqualsAlone(const TestModel& model, const Settings& settings) {
   }
 }
 
+// Rows that begin with the same pages, in one batch with another row between them: each gets what
+// it gets alone.
+void SharedBeginning(const TestModel& model, const Settings& settings) {
+  constexpr int32_t kSharedPages = 5;
+  const auto run = [&](const std::vector<int32_t>& slots) {
+    const EnginePointer engine = OpenEngine(model, settings);
+    Plan prompt;
+    prompt.Reset(0).Sampling(0, 0.0F);
+    for (int32_t page = 0; page < kSharedPages; ++page) prompt.Page(0, page, page, page * 16);
+    prompt.Row(0, 0, Tokens(kSharedPages * 16, 5), 0);
+    RunStep(engine.get(), prompt);
+    std::map<int32_t, std::vector<int32_t>> out;
+    for (int32_t step = 0; step < 8; ++step) {
+      Plan plan;
+      for (const int32_t slot : slots) {
+        const bool shares = slot != 1;  // slot 1 has a short text of its own
+        if (step == 0 && slot > 0) plan.Reset(slot).Sampling(slot, 0.0F);
+        for (int32_t page = 0; step == 0 && shares && slot > 0 && page < kSharedPages; ++page)
+          plan.Page(slot, page, page, page * 16, 16);
+        const int32_t entry = shares ? kSharedPages : 0;
+        if (step == 0) plan.Page(slot, entry, kSharedPages + slot, entry * 16);
+        plan.Row(slot, entry * 16 + step, step == 0 ? Tokens(1, slot) : std::vector<int32_t>());
+      }
+      const Result result = RunStep(engine.get(), plan);
+      CHECK_EQ(result.view.header[kResultStatus], static_cast<int32_t>(kStepOk));
+      for (size_t i = 0; i < slots.size(); ++i) {
+        const auto row = static_cast<int32_t>(i);
+        out[slots[i]].push_back(result.token(row));
+        const float logprob = result.view.result_logprob[result.view.result_offset[row]];
+        out[slots[i]].push_back(std::bit_cast<int32_t>(logprob));
+      }
+    }
+    return out;
+  };
+  const auto together = run({3, 1, 0, 2});
+  for (const int32_t slot : {0, 1, 2, 3}) CHECK(together.at(slot) == run({slot})[slot]);
+}
+
 // Gaps and part-filled pages: keys count by position, so where the pages begin does not matter.
 void GapsAndParts(const TestModel& model) {
   const std::vector<int32_t> prompt = Tokens(24, 8);
@@ -387,6 +426,8 @@ int main() {
     const Settings int8_kv = {.isa = backend.name, .kv_type = "int8"};
     SameForAllChunks(model, int8_kv);
     BatchEqualsAlone(model, int8_kv);
+    SharedBeginning(model, settings);
+    SharedBeginning(model, int8_kv);
     for (const char* arch : {"qwen2", "qwen3"}) {
       SameForAllChunks(TestModel({.arch = arch}), settings);
       BatchEqualsAlone(TestModel({.arch = arch}), settings);

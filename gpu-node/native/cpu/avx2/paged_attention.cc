@@ -4,9 +4,9 @@
 #include <cstring>
 #include <limits>
 
+#include "cpu/attention_items.h"
 #include "cpu/avx2/ops.h"
 #include "cpu/avx2/vector.h"
-#include "cpu/blocked_attention.h"
 
 namespace fairlane::avx2 {
 namespace {

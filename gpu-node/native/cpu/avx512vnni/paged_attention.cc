@@ -1,7 +1,7 @@
 // Paged attention in f32, 16 lanes at a time.
+#include "cpu/attention_items.h"
 #include "cpu/avx512vnni/lanes.h"
 #include "cpu/avx512vnni/ops.h"
-#include "cpu/blocked_attention.h"
 
 namespace fairlane::avx512vnni {
 void PagedAttention(const AttentionArgs* args, int32_t item_begin, int32_t item_end) {

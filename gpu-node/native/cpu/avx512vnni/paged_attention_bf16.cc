@@ -1,9 +1,9 @@
 // Paged attention with values on pairs of bf16 (vdpbf16ps): V and the weights of the softmax are
 // rounded, their products are summed in f32. Scores stay f32, because keys have channels so large
 // that bf16 would move near-ties. The one file that is compiled for AVX512_BF16.
+#include "cpu/attention_items.h"
 #include "cpu/avx512vnni/lanes.h"
 #include "cpu/avx512vnni/ops.h"
-#include "cpu/blocked_attention.h"
 
 namespace fairlane::avx512vnni {
 namespace {

@@ -1,5 +1,6 @@
 // Paged attention without ISA extensions, one query at a time: scores of a block, running maximum,
 // weighted sum.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -65,31 +66,48 @@ void FoldBlock(const KvBlockView<Element>& view, uint32_t visible, const float* 
   }
 }
 
+// One query of a token of `row`, whose first `shared` blocks are read from `first`.
+struct QueryPlace {
+  const AttentionRow& row;
+  const AttentionRow& first;
+  int32_t shared;
+  int64_t token;
+  int32_t head;
+};
+
+template <typename Element>
+void RunQuery(const AttentionArgs& args, const QueryPlace& place, int32_t kv_head) {
+  const int32_t dim = args.shape.head_dim;
+  const int32_t position = args.position[place.token];
+  const float* q = args.q + place.token * args.q_stride + static_cast<int64_t>(place.head) * dim;
+  float* out = args.out + (place.token * args.heads + place.head) * dim;
+  for (int32_t d = 0; d < dim; ++d) out[d] = 0.0F;
+  KvScratch<Element> scratch;
+  Running running;
+  for (int32_t b = 0; b < place.row.block_count; ++b) {
+    const AttentionRow& lister = b < place.shared ? place.first : place.row;
+    const KvBlock& block = args.blocks[lister.block_begin + b];
+    if (block.first_pos > position) break;
+    if (IsPassed(block, position, args.window)) continue;
+    const auto view = ViewKvBlock<Element>(block, args, kv_head, &scratch);
+    const uint32_t visible = VisibleLanes(view.lanes, block.first_pos, position, args.window);
+    if (visible != 0) FoldBlock(view, visible, q, args.shape, &running, out);
+  }
+  const float inverse = running.sum > 0.0F ? 1.0F / running.sum : 0.0F;
+  for (int32_t d = 0; d < dim; ++d) out[d] *= inverse;
+}
+
 template <typename Element>
 void RunItem(const AttentionArgs& args, const AttentionItem& item) {
-  const AttentionRow& row = args.rows[item.row];
-  const int32_t dim = args.shape.head_dim;
+  const AttentionRow* const rows = args.rows + item.row;
+  int32_t shared = rows[0].block_count;
+  for (int32_t r = 1; r < item.row_count; ++r) shared = std::min(shared, rows[r].shared_blocks);
   const int32_t group = args.heads / args.shape.kv_heads;
-  KvScratch<Element> scratch;
   for (int32_t t = 0; t < item.token_count; ++t) {
-    const int64_t token = row.token_begin + item.token_begin + t;
-    for (int32_t head = item.kv_head * group; head < (item.kv_head + 1) * group; ++head) {
-      const float* q = args.q + token * args.q_stride + static_cast<int64_t>(head) * dim;
-      float* out = args.out + (token * args.heads + head) * dim;
-      for (int32_t d = 0; d < dim; ++d) out[d] = 0.0F;
-      Running running;
-      for (int32_t b = 0; b < row.block_count; ++b) {
-        const KvBlock& block = args.blocks[row.block_begin + b];
-        if (block.first_pos > args.position[token]) break;
-        if (IsPassed(block, args.position[token], args.window)) continue;
-        const auto view = ViewKvBlock<Element>(block, args, item.kv_head, &scratch);
-        const uint32_t visible =
-            VisibleLanes(view.lanes, block.first_pos, args.position[token], args.window);
-        if (visible != 0) FoldBlock(view, visible, q, args.shape, &running, out);
-      }
-      const float inverse = running.sum > 0.0F ? 1.0F / running.sum : 0.0F;
-      for (int32_t d = 0; d < dim; ++d) out[d] *= inverse;
-    }
+    const AttentionRow& row = item.row_count > 1 ? rows[t] : rows[0];
+    const int64_t token = rows[0].token_begin + item.token_begin + t;
+    for (int32_t head = item.kv_head * group; head < (item.kv_head + 1) * group; ++head)
+      RunQuery<Element>(args, {row, rows[0], shared, token, head}, item.kv_head);
   }
 }
 
