@@ -216,6 +216,7 @@ export const MATRIX: Readonly<Record<string, MatrixEntry>> = {
 
   [`GET ${ADMIN}/fair-share`]: { ok: 200 },
   [`GET ${ADMIN}/audit-log`]: { ok: 200 },
+  [`GET ${ADMIN}/reconciliation`]: { ok: 200 },
   [`GET ${ADMIN}/jobs`]: { ok: 200 },
   [`POST ${ADMIN}/jobs/:job/run`]: {
     ok: 200,

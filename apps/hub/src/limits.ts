@@ -253,3 +253,17 @@ export const JOB_RETRY_MS = 5 * 60_000;
 export const FILES_SWEPT_MAX = 64;
 /** Rounds of one sweep of files: a few seconds of storage calls. */
 export const SWEEP_ROUNDS_MAX = 64;
+
+// --- reconciliation --------------------------------------------------------------------------------------------
+
+/** Journals (node and epoch) of a tenant that are compared, the newest: about 100 bytes each. */
+export const SOURCES_CHECKED_MAX = 4_096;
+/** Tenants compared in one run: each takes a few calls and one look through its entries. */
+export const RECONCILE_TENANTS_MAX = 64;
+/** Of those at the same time: a script may wait for six connections at once. */
+export const RECONCILE_PARALLEL_MAX = 4;
+/** Looks at a tenant whose usage is moving, and the pause between them: usage is in the ledger within half a second. */
+export const RECONCILE_TRIES_MAX = 3;
+export const RECONCILE_PAUSE_MS = 700;
+/** Wait for an account or an intake to say how it stands. */
+export const RECONCILE_TIMEOUT_MS = 10_000;

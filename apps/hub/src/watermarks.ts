@@ -1,8 +1,9 @@
 // Owns the table of watermarks: up to which number the records of (tenant, node, epoch) have been taken. Shared by
-// UsageIntake (taken = durable here) and TenantAccount (taken = settled). The table does not grow with time: beyond
+// UsageIntake (taken = durable here; it keeps the sums of what it took as well) and TenantAccount (taken = settled). The table does not grow with time: beyond
 // EPOCHS_KEPT_MAX epochs of a (tenant, node) the oldest is closed, and everything of a closed epoch counts as taken.
 // Invariant: a watermark never falls.
 import { assert } from "@fairlane/base";
+import type { SourceSums } from "@fairlane/protocol";
 import { EPOCHS_KEPT_MAX } from "./limits.ts";
 import { logEvent } from "./log.ts";
 
@@ -15,6 +16,32 @@ export interface RecordSource {
   readonly nodeId: string;
   readonly epoch: number;
 }
+
+/** Sums of records that were taken. */
+export interface RecordSums {
+  readonly records: number;
+  /** Of those: final ones, each of which makes an entry of the ledger. */
+  readonly entries: number;
+  readonly promptTokens: number;
+  readonly cachedTokens: number;
+  readonly outputTokens: number;
+}
+
+const NO_RECORDS: RecordSums = {
+  records: 0,
+  entries: 0,
+  promptTokens: 0,
+  cachedTokens: 0,
+  outputTokens: 0,
+};
+
+const SUM_COLUMNS = [
+  "records",
+  "entries",
+  "prompt_tokens",
+  "cached_tokens",
+  "output_tokens",
+] as const;
 
 const TABLES_SQL = `
 CREATE TABLE IF NOT EXISTS watermarks (
@@ -32,6 +59,12 @@ CREATE TABLE IF NOT EXISTS closed_epochs (
 ) STRICT, WITHOUT ROWID;
 `;
 
+const RAISE_SQL = `
+INSERT INTO watermarks (tenant_id, node_id, epoch, seq, ${SUM_COLUMNS.join(", ")})
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET seq = excluded.seq,
+  ${SUM_COLUMNS.map((column) => `${column} = ${column} + excluded.${column}`).join(", ")}`;
+
 export class Watermarks {
   readonly #sql: SqlStorage;
   readonly #epochsKeptMax: number;
@@ -41,6 +74,25 @@ export class Watermarks {
     this.#sql = sql;
     this.#epochsKeptMax = epochsKeptMax;
     sql.exec(TABLES_SQL);
+    const known = sql.exec<{ name: string }>("PRAGMA table_info(watermarks)").toArray();
+    // A table that an earlier version made lacks them: its sources have sums of fewer records than their numbers say.
+    for (const column of SUM_COLUMNS) {
+      if (known.some(({ name }) => name === column)) continue;
+      sql.exec(`ALTER TABLE watermarks ADD COLUMN ${column} INTEGER NOT NULL DEFAULT 0`);
+    }
+  }
+
+  /** The tenant's sequences of the newest epochs, at most `sourcesMax`, each with the sums of what was taken of it. */
+  sourcesOf(tenantId: string, sourcesMax: number): readonly SourceSums[] {
+    return this.#sql
+      .exec<SourceSums & Record<string, SqlStorageValue>>(
+        `SELECT node_id AS nodeId, epoch, seq, records, entries, prompt_tokens AS promptTokens,
+           cached_tokens AS cachedTokens, output_tokens AS outputTokens
+         FROM watermarks WHERE tenant_id = ? ORDER BY epoch DESC LIMIT ?`,
+        tenantId,
+        sourcesMax,
+      )
+      .toArray();
   }
 
   /** The number of the last record taken; 0 before the first, EPOCH_CLOSED for a closed epoch. */
@@ -58,18 +110,22 @@ export class Watermarks {
     return epoch <= this.#lastClosed(source) ? EPOCH_CLOSED : 0;
   }
 
-  /** Raises the watermark. Call inside the transaction that takes the records. */
-  raise(source: RecordSource, seq: number): void {
+  /** Raises the watermark, and adds to its sums. Call inside the transaction that takes the records. */
+  raise(source: RecordSource, seq: number, taken: RecordSums = NO_RECORDS): void {
     const known = this.read(source);
     assert(seq > known, `watermark of ${source.nodeId}/${source.epoch} falls: ${known} to ${seq}`);
     const { tenantId, nodeId, epoch } = source;
     this.#sql.exec(
-      `INSERT INTO watermarks (tenant_id, node_id, epoch, seq) VALUES (?, ?, ?, ?)
-       ON CONFLICT DO UPDATE SET seq = excluded.seq`,
+      RAISE_SQL,
       tenantId,
       nodeId,
       epoch,
       seq,
+      taken.records,
+      taken.entries,
+      taken.promptTokens,
+      taken.cachedTokens,
+      taken.outputTokens,
     );
     if (known === 0) this.#closeOldest(source);
   }

@@ -46,6 +46,8 @@ export { fairHoursOf, fairTotals, writeFairHours } from "./fair-hours.ts";
 export type { FairHour, TenantHour, TenantService } from "./fair-hours.ts";
 export { claimJob, finishJob, listJobRuns } from "./job-runs.ts";
 export type { JobRun } from "./job-runs.ts";
+export { ledgerSums } from "./ledger-sums.ts";
+export type { LedgerSums, LedgerSource } from "./ledger-sums.ts";
 export { ledgerOf } from "./ledger-map.ts";
 export type { LedgerMap } from "./ledger-map.ts";
 export {
@@ -55,6 +57,13 @@ export {
   MODEL_PRICES_MAX,
 } from "./limits.ts";
 export { createPrices, currentPrices, findPrices } from "./prices.ts";
+export {
+  keepReconciliation,
+  listReconciliations,
+  reconciliationTotals,
+  tenantsToReconcile,
+} from "./reconciliations.ts";
+export type { Reconciliation } from "./reconciliations.ts";
 export { retainedKeyOf } from "./retained/retained-key.ts";
 export { RetainedStore } from "./retained/retained-store.ts";
 export type { RetainedKind, RetainedRef } from "./retained/retained-store.ts";

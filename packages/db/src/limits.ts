@@ -33,3 +33,7 @@ export const PROJECTS_PAGE_MAX = 101;
 export const JOBS_MAX = 100;
 /** Files taken out in one statement: below D1's 100 parameters. */
 export const FILES_DROPPED_MAX = 64;
+/** Journals whose entries are summed in one query, the newest. */
+export const LEDGER_SOURCES_MAX = 4_096;
+/** Tenants in a page of reconciliations, and the one that tells of more. */
+export const RECONCILIATIONS_PAGE_MAX = 101;

@@ -184,7 +184,9 @@ export type {
   HubEmbeddingRequest,
   HubGrant,
   HubRequest,
+  IntakeState,
   RegionHubRpc,
+  SourceSums,
   UsageIntakeRpc,
 } from "./rpc/hub.ts";
 export type { JobFigures, JobResult, JobRunOutcome, JobsRpc, JobState } from "./rpc/jobs.ts";

@@ -39,6 +39,25 @@ describe("GET .../reconciliation", () => {
       difference: { entries: -1, nano_usd: -1_300 },
       is_balanced: false,
     });
+    // And so does the job, for all tenants.
+    expect((await asAdmin("POST", "/jobs/reconcile/run")).status).toBe(200);
+    const list = await (await asAdmin("GET", "/reconciliation?limit=1")).json();
+    expect(list).toMatchObject({
+      data: [
+        {
+          object: "fairlane.reconciliation_result",
+          tenant_id: tenantId,
+          is_balanced: false,
+          is_exact: true,
+          account_difference: { entries: -1, nano_usd: -1_300 },
+          journal_difference: { sources_checked: 1, sources_differing: 1, records: -1 },
+        },
+      ],
+      unbalanced_count: 1,
+      is_balanced: false,
+    });
+    const rest = await (await asAdmin("GET", `/reconciliation?after=${tenantId}`)).json();
+    expect(rest).not.toMatchObject({ data: [{ is_balanced: false }] });
   });
 
   it("is the operator's alone", async () => {

@@ -3,6 +3,8 @@ import type { EdgeDependencies } from "../edge-context.ts";
 import { createTenantRoute, newTenant, tenantUsageRoute } from "../http/admin-tenants.ts";
 import { adminFairShareRoute } from "../http/fair-share.ts";
 import { jobsRoute, runJobRoute } from "../http/jobs.ts";
+import { pageQuery } from "../http/page-query.ts";
+import { reconciliationsRoute } from "../http/reconciliation.ts";
 import { usageQuery } from "../http/usage.ts";
 import type { Route } from "./route.ts";
 
@@ -18,6 +20,17 @@ export function adminRoutes(deps: EdgeDependencies): readonly Route[] {
       access,
       docs: { summary: "Where all tenants stand in the region", tag },
       handler: adminFairShareRoute(deps),
+    },
+    {
+      method: "GET",
+      path: "/v1/fairlane/admin/reconciliation",
+      access,
+      docs: {
+        summary: "Tenants whose account or journals differ from the ledger, the worst first",
+        tag,
+        query: pageQuery,
+      },
+      handler: reconciliationsRoute(deps),
     },
     {
       method: "GET",

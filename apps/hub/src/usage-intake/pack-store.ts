@@ -3,10 +3,21 @@
 // order and without a gap between them but for what was acknowledged before, and a pack leaves only once its account has
 // settled it.
 import { assert } from "@fairlane/base";
-import type { CommitBatch, SettleBatch, SettleRecord, UsageRecord } from "@fairlane/protocol";
-import { INTAKE_PACKS_MAX, PACKS_PER_BATCH_MAX, SETTLE_RECORDS_MAX } from "../limits.ts";
+import type {
+  CommitBatch,
+  IntakeState,
+  SettleBatch,
+  SettleRecord,
+  UsageRecord,
+} from "@fairlane/protocol";
+import {
+  INTAKE_PACKS_MAX,
+  PACKS_PER_BATCH_MAX,
+  SETTLE_RECORDS_MAX,
+  SOURCES_CHECKED_MAX,
+} from "../limits.ts";
 import { logEvent } from "../log.ts";
-import { EPOCH_CLOSED, Watermarks, type RecordSource } from "../watermarks.ts";
+import { EPOCH_CLOSED, Watermarks, type RecordSource, type RecordSums } from "../watermarks.ts";
 
 const TABLE_SQL = `
 CREATE TABLE IF NOT EXISTS packs (
@@ -75,7 +86,7 @@ export class PackStore {
         const run = isFull ? [] : continuing(records, afterSeq);
         const last = run.at(-1);
         if (!last) return known === 0 ? [] : { tenant_id: tenantId, seq: known };
-        this.#watermarks.raise(source, last.seq);
+        this.#watermarks.raise(source, last.seq, sumsOf(run));
         this.#insert(source, run, last.seq);
         insertedPacks += 1;
         return { tenant_id: tenantId, seq: last.seq };
@@ -92,6 +103,17 @@ export class PackStore {
     this.#watermarks.raise(source, known + records.length);
     this.#insert(source, numbered, known + records.length);
     this.#packCount += 1;
+  }
+
+  /** What was taken of a tenant's usage, and how many packs of it wait. */
+  stateOf(tenantId: string): IntakeState {
+    const { waitingPacks } = this.#storage.sql
+      .exec<{ waitingPacks: number }>(
+        "SELECT count(*) AS waitingPacks FROM packs WHERE tenant_id = ?",
+        tenantId,
+      )
+      .one();
+    return { sources: this.#watermarks.sourcesOf(tenantId, SOURCES_CHECKED_MAX), waitingPacks };
   }
 
   /** The oldest waiting records of a tenant that belong to one source. */
@@ -167,6 +189,18 @@ export class PackStore {
 /** Up to where the node's records of the tenant were acknowledged, as it says; 0 for not at all. */
 function ackedSeq({ acked = [] }: CommitBatch, tenantId: string): number {
   return acked.reduce((max, one) => (one.tenant_id === tenantId ? Math.max(max, one.seq) : max), 0);
+}
+
+function sumsOf(records: readonly UsageRecord[]): RecordSums {
+  const sum = (countOf: (record: UsageRecord) => number): number =>
+    records.reduce((total, record) => total + (record.final ? countOf(record) : 0), 0);
+  return {
+    records: records.length,
+    entries: sum(() => 1),
+    promptTokens: sum((record) => record.computed_prompt_tokens),
+    cachedTokens: sum((record) => record.cached_tokens),
+    outputTokens: sum((record) => record.output_tokens),
+  };
 }
 
 /** Records by tenant, ascending. */

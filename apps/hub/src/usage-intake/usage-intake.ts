@@ -11,13 +11,14 @@ import type {
   FleetHead,
   FleetNews,
   FleetPage,
+  IntakeState,
   UsageIntakeRpc,
 } from "@fairlane/protocol";
 import { hubConfig, regionOf, type HubEnv } from "../env.ts";
 import { RETRY_FIRST_MS } from "../limits.ts";
 import { logEvent, reasonOf } from "../log.ts";
 import { systemClock } from "../system-clock.ts";
-import { DeliveryStore } from "./delivery-store.ts";
+import { DeliveryStore, ESTIMATE_SOURCE } from "./delivery-store.ts";
 import { FleetCheckpoint } from "./checkpoint-fleet.ts";
 import { FleetStore } from "./fleet-store.ts";
 import { ForwardUsage } from "./forward-usage.ts";
@@ -68,6 +69,12 @@ export class UsageIntake extends DurableObject<HubEnv> implements UsageIntakeRpc
       logEvent("error", "usage_not_taken", { nodeId, epoch, reason: reasonOf(error) });
       return { watermarks: [] };
     }
+  }
+
+  async stateOf(tenantId: string): Promise<IntakeState> {
+    const { sources, waitingPacks } = this.#store.stateOf(tenantId);
+    const journals = sources.filter(({ nodeId }) => nodeId !== ESTIMATE_SOURCE.nodeId);
+    return { sources: journals, waitingPacks };
   }
 
   async noteDelivered(deliveries: readonly Delivery[]): Promise<void> {

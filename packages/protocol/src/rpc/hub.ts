@@ -141,12 +141,36 @@ export interface CommitBatch {
   readonly acked?: readonly { readonly tenant_id: string; readonly seq: number }[];
 }
 
+/** What was taken of one sequence of a tenant's records: one node's journal in one epoch. */
+export interface SourceSums {
+  readonly nodeId: string;
+  readonly epoch: number;
+  /** Records that the journal has numbered up to what was taken. */
+  readonly seq: number;
+  /** Records that were taken here, and their tokens; fewer than `seq` when some never came or came to another store. */
+  readonly records: number;
+  /** Of those: final ones, each of which makes an entry of the ledger. */
+  readonly entries: number;
+  readonly promptTokens: number;
+  readonly cachedTokens: number;
+  readonly outputTokens: number;
+}
+
+/** Where a region's usage of a tenant stands. */
+export interface IntakeState {
+  readonly sources: readonly SourceSums[];
+  /** Packs that no account has settled yet. */
+  readonly waitingPacks: number;
+}
+
 /** The RPC surface of UsageIntake. */
 export interface UsageIntakeRpc {
   /** Durable when it returns; records at or below a watermark are ignored, a gap ends a tenant's run. */
   commit(batch: CommitBatch): Promise<{
     readonly watermarks: readonly { readonly tenant_id: string; readonly seq: number }[];
   }>;
+  /** Of the nodes' journals; its own estimates are not in it. */
+  stateOf(tenantId: string): Promise<IntakeState>;
   /** Keeps what clients received of answers whose node is gone, durable when it returns. */
   noteDelivered(deliveries: readonly Delivery[]): Promise<void>;
   /** Records and deliveries of a tenant that ended before this time and that its account has not settled yet. */
