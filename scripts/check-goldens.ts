@@ -13,6 +13,8 @@ const CHECKS = [
   ["make_tiny_qwen_goldens.py", "--check"],
   ["make_tiny_mistral.py", "--check"],
   ["make_tiny_mistral_goldens.py", "--check"],
+  ["make_tiny_k_quants.py", "--check"],
+  ["make_tiny_k_quants_goldens.py", "--check"],
   ["make_embedding_goldens.py", "--check"],
   ["make_perplexity_golden.py", "--check"],
   ["make_tokenizer_goldens.py", "--check", "50"],
