@@ -6,7 +6,7 @@ import { eventually, Platform, type TestTenant } from "./platform/platform.ts";
 const END_MS_MAX = 1_000;
 
 let platform: Platform;
-beforeAll(async () => void (platform = await Platform.start()));
+beforeAll(async () => void (platform = await Platform.start(["--max-running", "3"])));
 afterAll(() => platform[Symbol.asyncDispose]());
 
 const story = {
@@ -39,9 +39,19 @@ async function openStory(apiKey: string) {
     state.endedMs = Date.now();
   })();
   await eventually("first token", () =>
-    Promise.resolve(/"content":"\S/.exec(state.text) ?? undefined),
+    Promise.resolve(/"content":"[^"]/.exec(state.text) ?? undefined),
   );
   return { state, stop: () => reader.cancel().catch(() => undefined) };
+}
+
+/** Waits until the node has accepted so many requests since a frame. */
+async function accepted(count: number, framesBefore: number): Promise<void> {
+  const isAccept = ({ type }: { readonly type: string }) => type === "accept";
+  await eventually("requests at the node", () =>
+    Promise.resolve(
+      platform.proxy.seen.slice(framesBefore).filter(isAccept).length >= count || undefined,
+    ),
+  );
 }
 
 /** The code of the error event with which a stream ended. */
@@ -110,5 +120,57 @@ describe("suspending a tenant", () => {
     const headers = { authorization: `Bearer ${one.apiKey}` };
     const models = await fetch(`${platform.edge.edgeUrl}/v1/models`, { headers });
     expect(models.status).toBe(200);
+  });
+});
+
+describe("what waits in a node's queue", () => {
+  it.each([
+    [
+      "its key is revoked",
+      [401, "invalid_api_key"],
+      (tenant: TestTenant) => platform.admin.revokeKey(tenant.tenantId, tenant.keyId),
+    ],
+    [
+      "its tenant is suspended",
+      [403, "tenant_suspended"],
+      (tenant: TestTenant) => platform.admin.changeTenant(tenant.tenantId, { suspended: true }),
+    ],
+  ] as const)("ends within a second when %s, and costs nothing", async (_, error, end) => {
+    const [busy, queued] = [await platform.newTenant("busy"), await platform.newTenant("queued")];
+    // As many as the node runs.
+    const running = [];
+    for (let i = 0; i < 3; i++) running.push(await openStory(busy.apiKey));
+    const framesBefore = platform.proxy.seen.length;
+    const stream = await ask(queued.apiKey, true);
+    const requestId = stream.headers.get("x-request-id") ?? "";
+    const text = stream.text();
+    const silent = ask(queued.apiKey, false);
+    await accepted(2, framesBefore);
+    const endedMs = Date.now();
+    await end(queued);
+    expect(errorOf(await text)).toBe(error[1]);
+    expect(await codeOf(await silent)).toEqual(error);
+    expect(Date.now() - endedMs).toBeLessThan(END_MS_MAX);
+    expect(await text).not.toMatch(/"content":"[^"]/);
+    const row = await platform.ledgerRow(requestId);
+    expect(row).toMatchObject({
+      computed_prompt_tokens: 0,
+      billed_prompt_tokens: 0,
+      billed_output_tokens: 0,
+      billed_nano_usd: 0,
+    });
+    const usage = await eventually("both entries", async () => {
+      const { totals } = (await platform.admin.usage(queued.tenantId)) as {
+        readonly totals: Record<string, number>;
+      };
+      return totals["entries"] === 2 ? totals : undefined;
+    });
+    expect([usage["prompt_tokens"], usage["output_tokens"], usage["cost_nano_usd"]]).toEqual([
+      0, 0, 0,
+    ]);
+    for (const story of running) {
+      expect(story.state.endedMs).toBe(0);
+      await story.stop();
+    }
   });
 });

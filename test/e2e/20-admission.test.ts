@@ -115,22 +115,6 @@ describe("admission", () => {
     expect(refused.headers.get("x-ratelimit-remaining-requests")).toBe("0");
   });
 
-  it("renews the grant of an answer under a hard budget", async () => {
-    const { tenantId, apiKey } = await platform.newTenant("granted");
-    const budget = { scope_id: tenantId, window: "day", mode: "hard", limit_nano_usd: 1_000_000 };
-    await platform.admin.changeTenant(tenantId, { budgets: [budget] });
-    const answer = await platform.client(apiKey).completions.create({
-      model: "smollm2-135m-instruct",
-      prompt: "The sea is",
-      max_tokens: 560,
-      ...{ ignore_eos: true },
-    });
-    expect(answer.choices[0]?.finish_reason).toBe("length");
-    expect(answer.usage?.completion_tokens).toBe(560);
-    const grants = platform.proxy.seen.filter((seen) => seen.type === "grant");
-    expect(grants.map(({ frame }) => frame["grants"])).toMatchObject([[{ output_tokens: 560 }]]);
-  });
-
   it("gives back the hold of a request that no node accepted", async () => {
     const single = await platform.newTenant("single", { parallel_requests: 1 });
     const refusedBody = JSON.stringify({ messages, model: "gpt-9" });

@@ -65,7 +65,7 @@ export const RETRY_AFTER_MS = 1_000;
 
 /** One interval over all live requests: keep-alives, deadlines, silent links. */
 export const TICK_MS = 50;
-/** Silence on a stream before a keep-alive comment; two of them find a lost client (docs/wire-v1.md). */
+/** Longest silence on a stream: a tick before it a keep-alive comment is written; two find a lost client (docs/wire-v1.md). */
 export const KEEP_ALIVE_MS = 200;
 /** Bytes that one slow client may leave unread, about 1,000 tokens, before its stream is cut. */
 export const STREAM_BUFFER_BYTES_MAX = 256 * 1024;

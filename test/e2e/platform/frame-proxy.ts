@@ -9,6 +9,7 @@ export interface SeenFrame {
   readonly from: "node" | "hub";
   readonly type: string;
   readonly frame: Readonly<Record<string, unknown>>;
+  readonly atMs: number;
 }
 
 export interface FrameProxy {
@@ -35,7 +36,7 @@ function passed(recorder: Recorder, from: SeenFrame["from"], text: string): stri
   const isBatch = Array.isArray(message);
   const frames = (isBatch ? message : [message]) as readonly Frame[];
   const left = frames.filter((frame) =>
-    recorder.record({ from, type: String(frame["type"]), frame }),
+    recorder.record({ from, type: String(frame["type"]), frame, atMs: Date.now() }),
   );
   if (left.length === frames.length) return text;
   return left.length === 0 ? undefined : JSON.stringify(left);

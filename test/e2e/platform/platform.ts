@@ -56,6 +56,7 @@ interface PlatformParts {
   readonly proxy: FrameProxy;
   readonly node: RunningNode;
   readonly stateDir: string;
+  readonly nodeFlags: readonly string[];
 }
 
 export class Platform {
@@ -63,6 +64,7 @@ export class Platform {
   readonly proxy: FrameProxy;
   readonly admin: AdminClient;
   readonly #stateDir: string;
+  readonly #nodeFlags: readonly string[];
   #node: RunningNode;
 
   private constructor(parts: PlatformParts) {
@@ -70,10 +72,12 @@ export class Platform {
     this.proxy = parts.proxy;
     this.#node = parts.node;
     this.#stateDir = parts.stateDir;
+    this.#nodeFlags = parts.nodeFlags;
     this.admin = new AdminClient(parts.edge.edgeUrl, ADMIN_TOKEN);
   }
 
-  static async start(): Promise<Platform> {
+  /** @param nodeFlags beside those that every test has */
+  static async start(nodeFlags: readonly string[] = []): Promise<Platform> {
     const stateDir = await mkdtemp(path.join(tmpdir(), "fairlane-e2e-"));
     const edge = await startEdge({
       edgePort: 0,
@@ -86,8 +90,8 @@ export class Platform {
       adminTokenHash: await adminTokenHash(ADMIN_TOKEN),
     });
     const proxy = await startFrameProxy(edge.hubUrl);
-    const node = await startTestNode(proxy.url, stateDir);
-    const platform = new Platform({ edge, proxy, node, stateDir });
+    const node = await startTestNode({ proxyUrl: proxy.url, stateDir, nodeFlags });
+    const platform = new Platform({ edge, proxy, node, stateDir, nodeFlags });
     await platform.waitForLinks();
     return platform;
   }
@@ -99,7 +103,9 @@ export class Platform {
   /** Starts a node again on the same journal after the last one ended. */
   async restartNode(): Promise<void> {
     const seenBefore = this.proxy.seen.length;
-    this.#node = await startTestNode(this.proxy.url, this.#stateDir);
+    const { url: proxyUrl } = this.proxy;
+    const own = { stateDir: this.#stateDir, nodeFlags: this.#nodeFlags };
+    this.#node = await startTestNode({ proxyUrl, ...own });
     await this.waitForLinks(seenBefore);
   }
 
@@ -154,7 +160,12 @@ export class Platform {
   }
 }
 
-async function startTestNode(proxyUrl: string, stateDir: string): Promise<RunningNode> {
+async function startTestNode(options: {
+  readonly proxyUrl: string;
+  readonly stateDir: string;
+  readonly nodeFlags: readonly string[];
+}): Promise<RunningNode> {
+  const { proxyUrl, stateDir, nodeFlags } = options;
   const token = await makeNodeToken({
     nodeName: NODE_NAME,
     pepper: KEY_PEPPER,
@@ -164,6 +175,7 @@ async function startTestNode(proxyUrl: string, stateDir: string): Promise<Runnin
     flags: [
       ...["--port", "0", "--region", "local", "--hub-url", proxyUrl],
       ...["--state-dir", path.join(stateDir, "node"), "--page-count", "2048"],
+      ...nodeFlags,
     ],
     env: { FAIRLANE_NODE_TOKEN: token },
     onLogLine: (line) => {

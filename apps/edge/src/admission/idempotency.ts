@@ -95,11 +95,23 @@ async function keep(
     return new Response(body, response);
   }
   const [toClient, toKeep] = response.body.tee();
-  const text = new Response(toKeep)
-    .text()
-    .then((body) => (WHOLE_STREAM.test(body) ? keptText(type, body) : null));
+  const text = readText(toKeep).then((body) =>
+    WHOLE_STREAM.test(body) ? keptText(type, body) : null,
+  );
   settleClaim(context, deps, { claimed, text });
   return new Response(toClient, response);
+}
+
+/**
+ * The text of a branch, read chunk by chunk: a read of the whole of it at once holds the other branch, the client's, back
+ * until the end.
+ */
+async function readText(branch: ReadableStream<unknown>): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  // Bytes, as of any response.
+  for await (const chunk of branch) text += decoder.decode(chunk as Uint8Array, { stream: true });
+  return text + decoder.decode();
 }
 
 function keptText(type: string, body: string): string {

@@ -11,7 +11,7 @@ import {
   type TokenLogprob,
   type ToolCallDelta,
 } from "@fairlane/protocol";
-import { KEEP_ALIVE_MS, STREAM_BUFFER_BYTES_MAX } from "../limits.ts";
+import { KEEP_ALIVE_MS, STREAM_BUFFER_BYTES_MAX, TICK_MS } from "../limits.ts";
 import type { AnswerForm } from "./answer-form.ts";
 import type { AnswerSink, FinishExtras, SinkState } from "./answer-sink.ts";
 import { EventBytes } from "./event-bytes.ts";
@@ -129,7 +129,8 @@ export class StreamSink implements AnswerSink {
 
   tick(nowMs: number): SinkState {
     if (!this.#open) return "gone";
-    if (nowMs - this.#lastWriteMs < KEEP_ALIVE_MS) return "open";
+    // The next tick would be too late.
+    if (nowMs - this.#lastWriteMs <= KEEP_ALIVE_MS - TICK_MS) return "open";
     return this.#enqueue(keepAliveBytes(), nowMs);
   }
 
