@@ -15,6 +15,8 @@ export const LIST_MODELS_TIMEOUT_MS = 5_000;
 export const READY_CACHE_MS = 1_000;
 /** Characters of a bearer credential: keys have 137, tokens fewer. */
 export const CREDENTIAL_CHARS_MAX = 256;
+/** Keys whose tag an isolate has found right: about 500 bytes each. */
+export const KNOWN_KEYS_MAX = 4_096;
 /** Characters of `x-client-request-id`, as OpenAI has it. */
 export const CLIENT_REQUEST_ID_CHARS_MAX = 512;
 /** Bytes of an administrative body: a few short fields. */

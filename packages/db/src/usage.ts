@@ -52,17 +52,19 @@ const COLUMNS: readonly (readonly [column: string, field: keyof LedgerEntry])[] 
   ["ended_at_ms", "endedAtMs"],
 ];
 
-// One bound parameter however many rows: D1 allows 100 a statement. WHERE true keeps SQLite from reading
-// ON CONFLICT as a join constraint.
-const INSERT_HEAD = `INSERT INTO ledger_entries (${COLUMNS.map(([column]) => column).join(", ")}) SELECT ${COLUMNS.map(
-  ([, field]) => valueOf(field),
-).join(", ")} FROM json_each(`;
-const INSERT_TAIL = ") WHERE true ON CONFLICT DO NOTHING";
+// One bound parameter however many rows: D1 allows 100 a statement. Each row is an array of the columns' values. Materialised,
+// since SQLite would write a row's JSON out again for each of its columns, which takes four times as long. WHERE true keeps
+// it from reading ON CONFLICT as a join constraint.
+const INSERT_HEAD = "WITH entries(entry) AS MATERIALIZED (SELECT value FROM json_each(";
+const INSERT_TAIL = `)) INSERT INTO ledger_entries (${COLUMNS.map(([column]) => column).join(", ")}) SELECT ${COLUMNS.map(
+  (_, index) => `json_extract(entry, '$[${index}]')`,
+).join(", ")} FROM entries WHERE true ON CONFLICT DO NOTHING`;
 
-function valueOf(field: keyof LedgerEntry): string {
-  const value = `json_extract(value, '$.${field}')`;
+/** The values of an entry in the order of COLUMNS. */
+function rowOf(entry: LedgerEntry): readonly unknown[] {
   // Absent where no credit was used.
-  return field === "creditNanoUsd" ? `coalesce(${value}, 0)` : value;
+  const whole = { ...entry, creditNanoUsd: entry.creditNanoUsd ?? 0 };
+  return COLUMNS.map(([, field]) => whole[field]);
 }
 
 /** Appends entries; those that are there already stay as they are. One statement, so all or none. */
@@ -75,7 +77,8 @@ export async function appendLedgerEntries(
     `${entries.length} entries in a batch, bound ${LEDGER_BATCH_ENTRIES_MAX}`,
   );
   if (entries.length === 0) return;
-  await db.run(sql`${sql.raw(INSERT_HEAD)}${JSON.stringify(entries)}${sql.raw(INSERT_TAIL)}`);
+  const rows = JSON.stringify(entries.map(rowOf));
+  await db.run(sql`${sql.raw(INSERT_HEAD)}${rows}${sql.raw(INSERT_TAIL)}`);
 }
 
 /** What a tenant is billed for, over all its entries. */

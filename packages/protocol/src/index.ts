@@ -159,7 +159,7 @@ export type {
   TenantLift,
 } from "./rpc/fleet.ts";
 export { grantOf } from "./rpc/grant-of.ts";
-export { HUB_ACCEPTED_HEADER, HUB_ATTACH_URL, HUB_STREAM_URL } from "./rpc/hub.ts";
+export { HUB_ATTACH_URL, HUB_STREAM_URL } from "./rpc/hub.ts";
 export type {
   BooksState,
   BudgetState,

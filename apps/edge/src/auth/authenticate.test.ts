@@ -2,6 +2,7 @@
 import { makeApiKey } from "@fairlane/protocol";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
+import { readKnownKey } from "./known-keys.ts";
 import { asAdmin, chat, codeOf, newKey, newTenant, send } from "../../test/live-edge.ts";
 
 const random = { fill: (target: Uint8Array<ArrayBuffer>) => crypto.getRandomValues(target) };
@@ -26,6 +27,28 @@ function forged(key: string): string {
   const at = key.length - 40;
   return key.slice(0, at) + (key[at] === "a" ? "b" : "a") + key.slice(at + 1);
 }
+
+describe("a key that was read here before", () => {
+  it("is read again, and no text that differs from it by one character is", async () => {
+    const pepper = "pepper-one";
+    const ids = {
+      tenantId: "ten_01jd0000000000000000000001",
+      keyId: "key_01jd0000000000000000000002",
+    };
+    const { text, secretHash } = await makeApiKey({ ...ids, pepper, random });
+    for (let times = 0; times < 2; times++) {
+      expect(await readKnownKey(text, pepper)).toEqual({ ...ids, secretHash });
+    }
+    expect(await readKnownKey(text, "pepper-two")).toBeUndefined();
+    for (let at = 0; at < text.length; at++) {
+      const other = text[at] === "1" ? "2" : "1";
+      const changed = text.slice(0, at) + other + text.slice(at + 1);
+      expect(await readKnownKey(changed, pepper)).toBeUndefined();
+      expect(await readKnownKey(text.slice(0, at), pepper)).toBeUndefined();
+    }
+    expect(await readKnownKey(text, pepper)).toEqual({ ...ids, secretHash });
+  });
+});
 
 describe("a request without a good key", () => {
   it("is told how to send one when it sends none", async () => {

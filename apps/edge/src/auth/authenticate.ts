@@ -1,7 +1,8 @@
 // E1, authenticate: the claimed identity from the key's own tag, without a look-up. Whether the key is known and
 // alive is admission's question. A client never learns which of the two refused it.
-import { AppError, readApiKey, type ApiKeyClaim, type ErrorValue } from "@fairlane/protocol";
+import { AppError, type ApiKeyClaim, type ErrorValue } from "@fairlane/protocol";
 import { apiKeyHeader, bearerCredential } from "./bearer-credential.ts";
+import { readKnownKey } from "./known-keys.ts";
 
 /** The one refusal of a key that is malformed, forged, unknown or revoked. */
 export function wrongApiKey(): ErrorValue {
@@ -21,7 +22,7 @@ export async function authenticate(headers: Headers, keyPepper: string): Promise
     const message = "No API key provided. Send it as 'Authorization: Bearer YOUR_KEY'.";
     throw new AppError("invalid_api_key", message);
   }
-  const claim = await readApiKey(credential, keyPepper);
+  const claim = await readKnownKey(credential, keyPepper);
   if (!claim) throw AppError.of(wrongApiKey());
   return claim;
 }

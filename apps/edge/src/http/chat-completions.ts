@@ -41,8 +41,8 @@ export function chatCompletionsRoute(deps: EdgeDependencies) {
 
     // E5. Answer.
     return request.body.stream === true
-      ? relayStream(context, deps, { hub, request })
-      : relayCompletion(context, deps, { hub, request });
+      ? relayStream({ hub, request })
+      : relayCompletion({ hub, request });
   };
 }
 

@@ -40,7 +40,7 @@ export function countTokensRoute(deps: EdgeDependencies) {
     const hub = hubShard(deps, shardOf(request.requestId, deps.config.hubShardCount));
 
     // E5. Answer.
-    const promptTokens = await relayCount(context, { hub, request });
+    const promptTokens = await relayCount({ hub, request });
     return Response.json({ input_tokens: promptTokens });
   };
 }

@@ -39,7 +39,7 @@ export function embeddingsRoute(deps: EdgeDependencies) {
     const hub = hubShard(deps, shardOf(request.requestId, deps.config.hubShardCount));
 
     // E5. Answer.
-    return relayEmbeddings(context, deps, { hub, request });
+    return relayEmbeddings({ hub, request });
   };
 }
 

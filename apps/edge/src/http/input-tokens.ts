@@ -42,7 +42,7 @@ export function countInputTokensRoute(deps: EdgeDependencies) {
     const hub = hubShard(deps, shardOf(work.requestId, deps.config.hubShardCount));
 
     // E5. Answer.
-    return nameResponseFields(answer(relayCount(context, { hub, request: work })));
+    return nameResponseFields(answer(relayCount({ hub, request: work })));
   };
 }
 

@@ -43,9 +43,7 @@ export function messagesRoute(deps: EdgeDependencies) {
     const hub = hubShard(deps, shardOf(request.requestId, deps.config.hubShardCount));
 
     // E5. Answer.
-    return body.stream === true
-      ? relayStream(context, deps, { hub, request })
-      : relayCompletion(context, deps, { hub, request });
+    return body.stream === true ? relayStream({ hub, request }) : relayCompletion({ hub, request });
   };
 }
 

@@ -3,6 +3,8 @@
 import { err, ok, type Result } from "@fairlane/base";
 import type { ErrorValue } from "@fairlane/protocol";
 
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
+
 /** The decoded body, or what is wrong with it. */
 export async function readJson(
   request: Request,
@@ -12,7 +14,7 @@ export async function readJson(
   if (!bytes.ok) return bytes;
   let text: string;
   try {
-    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes.value);
+    text = decoder.decode(bytes.value);
   } catch {
     return invalidJson("The request body is not valid UTF-8.");
   }

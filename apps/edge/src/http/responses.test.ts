@@ -102,7 +102,7 @@ describe("POST /v1/responses", () => {
               code: "unsupported_schema",
             },
           },
-          { status: 400, headers: { "x-fairlane-accepted": "0" } },
+          { status: 400 },
         ),
       );
     const streamed = await scriptedEdge({ stream }).send(

@@ -70,7 +70,7 @@ export function createResponseRoute(deps: EdgeDependencies) {
 
     // E5. Answer.
     const relay = request.stream === true ? relayStream : relayCompletion;
-    const relayed = nameResponseFields(relay(context, deps, { hub, request: work }));
+    const relayed = nameResponseFields(relay({ hub, request: work }));
     if (!isStored) return relayed;
     return keepInput(context, deps, { principal, relayed, earlier: prepared.earlier, request });
   };

@@ -101,7 +101,6 @@ describe("a chat request", () => {
     expect(response.status).toBe(200);
     expect(response.headers.get("content-type")).toBe("text/event-stream; charset=utf-8");
     expect(response.headers.get("x-ratelimit-remaining-requests")).toBe("599");
-    expect(response.headers.has("x-fairlane-accepted")).toBe(false);
     const events = await eventsOf(response);
     expect(events.at(-1)).toBe("[DONE]");
     const chunks = events.slice(0, -1).map((event) => JSON.parse(event) as Chunk);

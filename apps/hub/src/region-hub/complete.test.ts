@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { freshHub, hubRequest, uniqueId } from "../../test/hub-request.ts";
+import { freshHub, hubRequest, openStream, uniqueId } from "../../test/hub-request.ts";
 import { TestNode } from "../../test/test-node.ts";
+import { admitInput, makeAccount } from "../../test/usage.ts";
 
 const BODY = { messages: [{ role: "user" as const, content: "Hi" }] };
 
@@ -153,6 +154,36 @@ describe("an answer in one body", () => {
       error: { code: "queue_timeout" },
     });
     expect((await node.next("cancel")).ids).toEqual([id]);
+  });
+
+  it.each(["complete", "stream"])("gives the hold back that no node accepted: %s", async (way) => {
+    const tenantId = uniqueId("ten");
+    const account = await makeAccount(tenantId, { parallelRequests: 1 });
+    const admit = (requestId: string) => account.admit(admitInput(tenantId, { requestId }));
+    expect(await admit("req_first")).toMatchObject({ ok: true });
+    expect(await admit("req_next")).toMatchObject({ ok: false });
+    const late = { requestId: "req_first", tenantId, body: BODY, deadlineMs: Date.now() - 1 };
+    const hub = freshHub();
+    if (way === "stream") await openStream(hub, hubRequest(late));
+    else await hub.complete(hubRequest(late));
+    await expect.poll(() => admit("req_next")).toMatchObject({ ok: true });
+  });
+
+  it("keeps the hold of what a node accepted, and of what runs under the same id", async () => {
+    const tenantId = uniqueId("ten");
+    const account = await makeAccount(tenantId, { parallelRequests: 1 });
+    const admit = (requestId: string) => account.admit(admitInput(tenantId, { requestId }));
+    expect(await admit("req_kept")).toMatchObject({ ok: true });
+    const hub = freshHub();
+    const node = await TestNode.link(hub, "node-a");
+    const request = hubRequest({ requestId: "req_kept", tenantId, body: BODY });
+    const first = hub.complete(request);
+    await node.accept();
+    expect(await hub.complete(request)).toMatchObject({ ok: false, accepted: false });
+    expect(await admit("req_next")).toMatchObject({ ok: false });
+    node.close();
+    expect(await first).toMatchObject({ ok: false, accepted: true });
+    expect(await admit("req_next")).toMatchObject({ ok: false });
   });
 
   it("is not begun when its deadline has passed, or when its id is running", async () => {

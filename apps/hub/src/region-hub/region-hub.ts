@@ -4,7 +4,6 @@ import { DurableObject } from "cloudflare:workers";
 import {
   errorBody,
   errorHead,
-  HUB_ACCEPTED_HEADER,
   HUB_ATTACH_URL,
   HUB_STREAM_URL,
   SSE_HEADERS,
@@ -41,10 +40,13 @@ import { FleetMerge } from "./merge-fleet.ts";
 import { NodeDirectory } from "./node-directory.ts";
 import { NodeLink, type WorkFrame } from "./node-link.ts";
 import { NODE_NAME_HEADER, SHARD_HEADER } from "./open-link.ts";
+import { releaseHold } from "./release-hold.ts";
 import { UsageRelay } from "./relay-usage.ts";
 import type { WorkOwner } from "./revoked-work.ts";
 import { GrantRenewals } from "./renew-grants.ts";
 import { StreamSink } from "./stream-sink.ts";
+
+type Refused = Extract<CompleteOutcome, { readonly ok: false }>;
 
 /** The shard that all nodes of the region are linked to for fairness; their usage goes there too. */
 const FLEET_SHARD = 0;
@@ -105,13 +107,15 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
     return this.#live.cancelWork(owner, systemClock.nowMs());
   }
 
-  async #answer<Outcome>(
+  async #answer<Outcome extends { readonly ok: true }>(
     request: HubWork,
-    sink: AnswerSink & { readonly outcome: Promise<Outcome> },
-  ): Promise<Outcome | Extract<CompleteOutcome, { readonly ok: false }>> {
+    sink: AnswerSink & { readonly outcome: Promise<Outcome | Refused> },
+  ): Promise<Outcome | Refused> {
     try {
       this.#open(request, sink);
-      return await sink.outcome;
+      const outcome: Outcome | Refused = await sink.outcome;
+      if (!outcome.ok && !outcome.accepted) this.#release(request);
+      return outcome;
     } catch (error) {
       const { requestId } = request;
       logEvent("error", "complete_failed", { requestId, reason: reasonOf(error) });
@@ -136,13 +140,14 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
       incoming.signal.addEventListener("abort", () => resolve(undefined));
     });
     const answer = await Promise.race([sink.answer, gone]);
+    if (answer === undefined) this.#live.cancel(requestId, sink);
+    if (answer?.ok !== true) this.#release(request);
     if (answer === undefined) {
-      this.#live.cancel(requestId, sink);
       const message = "The client went away before a node answered.";
       return errorResponse({ code: "client_closed_request", message, param: null });
     }
     if (!answer.ok) return errorResponse(answer.error);
-    return new Response(answer.stream, { headers: { ...SSE_HEADERS, [HUB_ACCEPTED_HEADER]: "1" } });
+    return new Response(answer.stream, { headers: SSE_HEADERS });
   }
 
   /** The rest of a stream, for a client that comes back to it. */
@@ -152,6 +157,13 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
     const answer = await this.#attachments.open(request, systemClock.nowMs());
     if (!answer.ok) return errorResponse(answer.error);
     return new Response(answer.stream, { headers: SSE_HEADERS });
+  }
+
+  /** No node accepted: nothing was computed, and no usage record will settle the hold. */
+  #release(request: HubWork): void {
+    // Of a request that is live under this id already the hold stays.
+    if (this.#live.find(request.requestId) !== undefined) return;
+    this.ctx.waitUntil(releaseHold(this.env, request));
   }
 
   #link(request: Request): Response {
@@ -280,6 +292,6 @@ function errorResponse(error: ErrorValue): Response {
   const { status, headers } = errorHead(error);
   return Response.json(errorBody(error), {
     status,
-    headers: { ...headers, [HUB_ACCEPTED_HEADER]: "0" },
+    headers,
   });
 }

@@ -76,7 +76,9 @@ export class RateBucket {
   /** True when more was taken than the floor, refilled until now, allows for. */
   isBelow(floor: BucketFloor, nowMs: number): boolean {
     this.#refill(nowMs);
-    return this.#levelParts < new RateBucket(this.#perMinute, nowMs, floor).#levelParts;
+    const capacity = this.#capacityParts;
+    const refilled = floor.levelParts + refillParts(nowMs - floor.atMs, this.#perMinute);
+    return this.#levelParts < Math.max(-capacity, Math.min(capacity, refilled));
   }
 
   get #capacityParts(): number {
@@ -84,10 +86,9 @@ export class RateBucket {
   }
 
   #refill(nowMs: number): void {
-    // Two minutes fill any bucket; the cap keeps the product exact. Time that steps back refills nothing.
-    const elapsedMs = Math.min(Math.max(0, nowMs - this.#refilledMs), 2 * PARTS_PER_UNIT);
+    const parts = refillParts(nowMs - this.#refilledMs, this.#perMinute);
     this.#refilledMs = nowMs;
-    this.#set(this.#levelParts + elapsedMs * this.#perMinute);
+    this.#set(this.#levelParts + parts);
   }
 
   #set(levelParts: number): void {
@@ -95,6 +96,11 @@ export class RateBucket {
     this.#levelParts = Math.max(-capacity, Math.min(capacity, levelParts));
     assert(Number.isSafeInteger(this.#levelParts), `level of ${this.#levelParts} parts`);
   }
+}
+
+/** Two minutes fill any bucket; the cap keeps the product exact. Time that steps back refills nothing. */
+function refillParts(elapsedMs: number, perMinute: number): number {
+  return Math.min(Math.max(0, elapsedMs), 2 * PARTS_PER_UNIT) * perMinute;
 }
 
 function checked(perMinute: number): number {

@@ -80,9 +80,16 @@ export async function readCredential(
   return { tenantId, id, secretHash: await secretHashOf(kind, secret) };
 }
 
+const shapes = new Map<string, RegExp>();
+
+/** Of the few kinds that there are. */
 function shapeOf(prefix: string): RegExp {
+  const known = shapes.get(prefix);
+  if (known) return known;
   const ulid = `([0-9a-z]{${ULID_CHARS}})`;
-  return new RegExp(`^${prefix}_${ulid}_${ulid}_([0-9a-hjkmnp-tv-z]{52})_([0-9a-z]{26})$`);
+  const shape = new RegExp(`^${prefix}_${ulid}_${ulid}_([0-9a-hjkmnp-tv-z]{52})_([0-9a-z]{26})$`);
+  shapes.set(prefix, shape);
+  return shape;
 }
 
 async function macText(

@@ -104,14 +104,14 @@ export type CompleteOutcome =
   | {
       readonly ok: false;
       readonly error: ErrorValue;
-      /** True once a node accepted: a usage record will settle the hold, nobody else may release it. */
+      /** True once a node accepted: a usage record will settle the hold. Before, the hub has given it back. */
       readonly accepted: boolean;
     };
 
 /**
  * The RPC surface of RegionHub. Streams go through the object's fetch instead: POST HUB_STREAM_URL with a
- * HubRequest or HubCompletionRequest as JSON answers an event stream, or an error status with OpenAI's body and the header
- * HUB_ACCEPTED_HEADER.
+ * HubRequest or HubCompletionRequest as JSON answers an event stream, or an error status with OpenAI's body. The
+ * hub gives the hold of a request back that no node accepted.
  */
 export interface RegionHubRpc {
   complete(request: HubRequest | HubCompletionRequest): Promise<CompleteOutcome>;
@@ -130,8 +130,6 @@ export interface RegionHubRpc {
 export const HUB_STREAM_URL = "https://region-hub/stream";
 /** POST with a HubAttachRequest: the rest of a stream whose connection was lost. */
 export const HUB_ATTACH_URL = "https://region-hub/attach";
-/** "1" when a node accepted the request, "0" when not. */
-export const HUB_ACCEPTED_HEADER = "x-fairlane-accepted";
 
 export interface CommitBatch {
   readonly nodeId: string;

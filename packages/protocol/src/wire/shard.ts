@@ -11,6 +11,7 @@ export function shardOf(requestId: string, shardCount: number): number {
     Number.isSafeInteger(shardCount) && shardCount >= 1 && shardCount <= HUB_SHARDS_MAX,
     `shard count must be 1 to ${HUB_SHARDS_MAX}, got ${shardCount}`,
   );
+  if (shardCount === 1) return 0;
   return fnv1a(encoder.encode(requestId)) % shardCount;
 }
 
