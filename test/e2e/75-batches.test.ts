@@ -1,8 +1,17 @@
 // Batches through the official client: a file in, answers and errors out, at half the price, for nobody else.
+import { isLongRun } from "@fairlane/testkit";
+import { readFile } from "node:fs/promises";
 import OpenAI, { toFile } from "openai";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Fleet } from "./platform/fleet.ts";
+import { killWorkerd, workerdPids } from "./platform/kill-workerd.ts";
 import { eventually } from "./platform/platform.ts";
+
+// In full enough for hundreds of rounds; 50,000 is the most that a batch may have.
+const LINES = isLongRun() ? 12_000 : 500;
+const LINES_TIMEOUT_MS = LINES * 120;
+/** Of the runtime with both scripts, far below what a few hundred lines in memory at once would make it. */
+const RUNTIME_BYTES_MAX = 512 * 1024 * 1024;
 
 const SCOPES = ["inference", "files", "batches"];
 
@@ -79,6 +88,17 @@ async function linesOf(fileId: string | null | undefined): Promise<OutputLine[]>
     .trimEnd()
     .split("\n")
     .map((one) => JSON.parse(one) as OutputLine);
+}
+
+/** The most memory that the runtime has had since its start. */
+async function peakBytes(): Promise<number> {
+  const peaks = await Promise.all(
+    (await workerdPids()).map(async (pid) => {
+      const status = await readFile(`/proc/${pid}/status`, "utf8");
+      return 1_024 * Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]);
+    }),
+  );
+  return Math.max(...peaks);
 }
 
 const PRICED = `
@@ -167,4 +187,51 @@ describe("a batch", () => {
     const theirs = other.openai.files.content(batch.output_file_id ?? "");
     await expect(theirs).rejects.toMatchObject(notFound);
   });
+
+  it(
+    `of ${LINES} lines has each once, though the hub is killed in the middle`,
+    async () => {
+      const lines = Array.from({ length: LINES }, (_, index) =>
+        chat(`l${index}`, { max_tokens: 1 }),
+      );
+      const before = await fleet.rows(PRICED, owner.tenantId);
+      const { id } = await begin(lines);
+      await eventually(
+        "a third of the lines",
+        async () => {
+          const { request_counts: counts } = await owner.openai.batches.retrieve(id);
+          return (counts?.completed ?? 0) > LINES / 3 ? true : undefined;
+        },
+        LINES_TIMEOUT_MS,
+      );
+      const peakBeforeBytes = await peakBytes();
+      await killWorkerd(fleet.edge.edgeUrl);
+      const batch = await eventually(
+        "its end",
+        async () => {
+          const now = await owner.openai.batches.retrieve(id).catch(() => undefined);
+          return now?.status === "completed" ? now : undefined;
+        },
+        LINES_TIMEOUT_MS,
+      );
+      expect(batch.request_counts).toEqual({ total: LINES, completed: LINES, failed: 0 });
+      const answers = await linesOf(batch.output_file_id);
+      expect(answers.map((one) => one.custom_id)).toEqual(lines.map((_, index) => `l${index}`));
+      const isWhole = ({ response }: OutputLine) => response?.status_code === 200;
+      expect(answers.every(isWhole)).toBe(true);
+      // Nothing of a line that ran before the kill and again after it was billed twice, and its hold is over.
+      await eventually(
+        "an entry of each line",
+        async () => {
+          const rows = await fleet.rows(PRICED, owner.tenantId);
+          return rows.length - before.length === LINES ? true : undefined;
+        },
+        LINES_TIMEOUT_MS,
+      );
+      for (const bytes of [peakBeforeBytes, await peakBytes()]) {
+        expect(bytes).toBeLessThan(RUNTIME_BYTES_MAX);
+      }
+    },
+    4 * LINES_TIMEOUT_MS,
+  );
 });

@@ -26,6 +26,9 @@ describe(`a storm of seed ${SEED}`, () => {
         repeatedTokens: 0,
       });
       expect(counts.receivedTokens).toBeGreaterThan(100);
+      // In each of two regions, over one tenant's books.
+      expect(Math.min(...counts.requestsByRegion)).toBeGreaterThan(LEAST.requests / 10);
+      expect(counts.requestsByRegion).toHaveLength(2);
     }
   });
 });

@@ -91,7 +91,9 @@ export class Fleet implements AsyncDisposable {
 
   /** Rows of the ledger database. */
   async rows(sql: string, tenantId: string): Promise<readonly Record<string, unknown>[]> {
-    const { results } = await this.edge.ledgerDb.prepare(sql).bind(tenantId).all();
+    // Afresh: the runtime may have been killed since.
+    const ledgerDb = await this.edge.openLedgerDb();
+    const { results } = await ledgerDb.prepare(sql).bind(tenantId).all();
     return results;
   }
 

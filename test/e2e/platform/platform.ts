@@ -41,12 +41,16 @@ export interface LedgerRow {
 }
 
 /** Polls until `read` answers something; fails with `what` when it takes too long. */
-export async function eventually<T>(what: string, read: () => Promise<T | undefined>): Promise<T> {
+export async function eventually<T>(
+  what: string,
+  read: () => Promise<T | undefined>,
+  timeoutMs = POLL_TIMEOUT_MS,
+): Promise<T> {
   const startedMs = Date.now();
   for (;;) {
     const value = await read();
     if (value !== undefined) return value;
-    if (Date.now() - startedMs > POLL_TIMEOUT_MS) throw new Error(`timed out: ${what}`);
+    if (Date.now() - startedMs > timeoutMs) throw new Error(`timed out: ${what}`);
     await sleep(POLL_MS);
   }
 }

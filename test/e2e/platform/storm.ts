@@ -1,11 +1,16 @@
-// Owns a storm: clients of several tenants that ask, read and leave at random points while nodes and the runtime of hub and
-// edge are killed at random moments; then the books are compared. Random choices follow from the seed, moments do not.
+// Owns a storm: clients of several tenants that ask in two regions, read and leave at random points while nodes and the
+// runtime of hub and edges are killed at random moments; then the books are compared. Random choices follow from the seed,
+// moments do not.
 import { setTimeout as sleep } from "node:timers/promises";
 import { isSettled, readBooks, tokensDiff, unbilledTokens } from "./compare-books.ts";
 import { sendStormRequest } from "./storm-client.ts";
 import { StormFleet, type StormTenant } from "./storm-fleet.ts";
 
-const NODES = ["storm-1", "storm-2"];
+const NODES = [
+  { name: "storm-1", region: "local" },
+  { name: "storm-2", region: "local" },
+  { name: "storm-3", region: "local-2" },
+] as const;
 const TENANTS = 3;
 const CLIENTS = 12;
 const TOKENS_MAX = 40;
@@ -31,6 +36,8 @@ export interface StormCounts extends Round {
   /** Tokens that clients have received, and those that came a second time. */
   readonly receivedTokens: number;
   readonly repeatedTokens: number;
+  /** Requests that were answered in each region. */
+  readonly requestsByRegion: readonly number[];
   /** Streams that went on over another connection after theirs had broken. */
   readonly comebacks: number;
 }
@@ -51,6 +58,7 @@ export class Storm implements AsyncDisposable {
   readonly #received = new Map<string, number>();
   #rounds = 0;
   #requests = 0;
+  readonly #requestsByRegion: number[] = [];
   #kills = 0;
   #disconnects = 0;
   #comebacks = 0;
@@ -101,6 +109,7 @@ export class Storm implements AsyncDisposable {
       unbilledReceivedTokens: unbilledTokens(books, this.#received),
       repeatedTokens: this.#repeatedTokens,
       comebacks: this.#comebacks,
+      requestsByRegion: this.#requestsByRegion,
       receivedTokens: [...this.#received.values()].reduce((sum, tokens) => sum + tokens, 0),
     };
   }
@@ -110,12 +119,14 @@ export class Storm implements AsyncDisposable {
   }
 
   async #askUntil(isOver: () => boolean): Promise<void> {
+    const { edgeUrls } = this.#fleet;
     while (!isOver()) {
+      const region = this.#random(edgeUrls.length);
       const isStreamed = this.#random(100) < STREAMED_PERCENT;
       const maxTokens = 1 + this.#random(TOKENS_MAX);
       const leaves = isStreamed && this.#random(100) < LEAVING_PERCENT;
       const received = await sendStormRequest({
-        edgeUrl: this.#fleet.edge.edgeUrl,
+        edgeUrl: edgeUrls[region] ?? "",
         tenant: this.#tenants[this.#random(TENANTS)] ?? { tenantId: "", apiKey: "" },
         isStreamed,
         maxTokens,
@@ -127,8 +138,10 @@ export class Storm implements AsyncDisposable {
       if (hasComeBack) this.#comebacks += 1;
       this.#repeatedTokens += repeatedTokens;
       if (requestId !== null) this.#received.set(requestId, tokens);
-      if (status === 200) this.#requests += 1;
-      else await sleep(RETRY_MS);
+      if (status === 200) {
+        this.#requests += 1;
+        this.#requestsByRegion[region] = (this.#requestsByRegion[region] ?? 0) + 1;
+      } else await sleep(RETRY_MS);
       if (hasLeft) this.#disconnects += 1;
     }
   }
@@ -139,7 +152,7 @@ export class Storm implements AsyncDisposable {
       const { least, most } = KILL_PAUSE_MS;
       await sleep(least + this.#random(most - least));
       const target = this.#random(5);
-      const name = NODES[this.#random(NODES.length)] ?? "";
+      const { name } = NODES[this.#random(NODES.length)] ?? NODES[0];
       if (target <= 1) await this.#fleet.killNode(name);
       else if (target <= 3) await this.#fleet.killWorkerd();
       else await Promise.all([this.#fleet.killNode(name), this.#fleet.killWorkerd()]);

@@ -172,6 +172,15 @@ export class AccountLimits {
     this.#noteEnd(nowMs);
   }
 
+  /** Ends the hold of a request that ran again under an attempt that was settled before: it costs nothing more. */
+  settleRepeated(
+    { requestId, attempt }: { readonly requestId: string; readonly attempt: number },
+    nowMs: number,
+  ): void {
+    const held = this.holds.get(requestId);
+    if (held && held.attempt <= attempt) this.release(requestId, nowMs);
+  }
+
   /** Ends holds whose lease is over; their tokens stay taken, since they may have been used. */
   expire(nowMs: number): readonly AccountHold[] {
     const expired = this.holds.expire(nowMs);

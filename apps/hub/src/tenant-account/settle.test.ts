@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { uniqueId } from "../../test/hub-request.ts";
 import {
   accountOf,
+  admitInput,
   configOf,
   ledgerOf,
   makeAccount,
@@ -96,6 +97,21 @@ describe("settlement", () => {
     expect(rows.map(({ computedOutputTokens }) => computedOutputTokens)).toEqual([6]);
   });
 
+  it("ends the hold of a request that ran again after a restart, and bills it once", async () => {
+    const tenantId = uniqueId("ten");
+    const account = await makeAccount(tenantId, { parallelRequests: 1 });
+    const admit = async (requestId: string) =>
+      (await account.admit(admitInput(tenantId, { requestId }))).ok;
+    for (const seq of [1, 2]) {
+      expect(await admit("req_again")).toBe(true);
+      expect(await admit("req_beside")).toBe(false);
+      const records = [recordOf(tenantId, seq, { request_id: "req_again" })];
+      await account.settleMany({ ...SOURCE, records });
+    }
+    expect(await admit("req_next")).toBe(true);
+    expect((await spendOf(tenantId)).entries).toBe(1);
+  });
+
   it("counts a final record once even when a node reports it again under another number", async () => {
     const tenantId = uniqueId("ten");
     const account = await makeAccount(tenantId);
@@ -175,7 +191,8 @@ describe("the outbox", () => {
     await hideLedger();
     try {
       await account.settleMany({ ...SOURCE, records: [recordOf(tenantId, 1)] });
-      for (let i = 0; i < 3; i++) {
+      // One more than the platform repeats an alarm that throws.
+      for (let failure = 0; failure < 7; failure++) {
         expect(await runDurableObjectAlarm(account)).toBe(true);
       }
       const alarmMs = await runInDurableObject(account, (_, { storage }) => storage.getAlarm());

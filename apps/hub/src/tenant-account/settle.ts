@@ -32,10 +32,17 @@ export interface Books {
   readonly webhooks: WebhookOutbox;
 }
 
+export interface SettledAttempt {
+  readonly requestId: string;
+  readonly attempt: number;
+}
+
 export interface Settlement {
   readonly watermark: number;
   /** Entries made now; their holds are over. */
   readonly entries: readonly LedgerEntry[];
+  /** Attempts that were settled before and ran again: they make no entry, and their holds are over as well. */
+  readonly repeated: readonly SettledAttempt[];
 }
 
 /** Settles a batch of one tenant's records. */
@@ -46,7 +53,7 @@ export function settle(books: Books, batch: SettleBatch, nowMs: number): Settlem
   // 1. Guards: a full outbox takes nothing, so that the chain behind it keeps the records.
   if (books.outbox.isFull) {
     logEvent("error", "outbox_full", { tenantId });
-    return { watermark: books.watermarks.read(source), entries: [] };
+    return { watermark: books.watermarks.read(source), entries: [], repeated: [] };
   }
   const settlement = books.storage.transactionSync((): Settlement => {
     // 2. What continues the sequence.
@@ -61,17 +68,21 @@ export function settle(books: Books, batch: SettleBatch, nowMs: number): Settlem
     }
     const records = continuing(batch.records, Math.max(known, afterSeq));
     const last = records.at(-1);
-    if (!last) return { watermark: known, entries: [] };
+    if (!last) return { watermark: known, entries: [], repeated: [] };
     // 3. Apply.
-    const entries = records.flatMap((record) =>
-      record.estimated === true
-        ? applyEstimate(books, batch, record)
-        : applyOne(books, batch, record),
-    );
+    const entries: LedgerEntry[] = [];
+    const repeated: SettledAttempt[] = [];
+    for (const record of records) {
+      const isEstimated = record.estimated === true;
+      const made = (isEstimated ? applyEstimate : applyOne)(books, batch, record);
+      entries.push(...made);
+      const { final: isFinal, request_id: requestId, attempt } = record;
+      if (isFinal && !isEstimated && made.length === 0) repeated.push({ requestId, attempt });
+    }
     books.attempts.prune();
     if (entries.length > 0) charge(books, entries, nowMs);
     books.watermarks.raise(source, last.seq);
-    return { watermark: last.seq, entries };
+    return { watermark: last.seq, entries, repeated };
   });
   if (settlement.entries.length > 0) books.outbox.added();
   return settlement;

@@ -214,10 +214,9 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
     const { nodeId, epoch } = batch;
     try {
       const nowMs = systemClock.nowMs();
-      const { watermark, entries } = settle(this.#books, batch, nowMs);
-      for (const entry of entries) {
-        this.#limits?.settle(usedBy(entry, this.#bootMs), nowMs);
-      }
+      const { watermark, entries, repeated } = settle(this.#books, batch, nowMs);
+      for (const entry of entries) this.#limits?.settle(usedBy(entry, this.#bootMs), nowMs);
+      for (const attempt of repeated) this.#limits?.settleRepeated(attempt, nowMs);
       if (entries.length > 0) this.#deliveries.entriesAdded();
       this.#armAlarm();
       return { watermark };

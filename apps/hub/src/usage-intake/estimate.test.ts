@@ -1,11 +1,12 @@
 // A node that is gone with its journal: what its clients received is billed once, flagged, and never beside the node's own
 // records of it.
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
-import type { UsageRecord } from "@fairlane/protocol";
+import { HUB_ATTACH_URL, type UsageRecord } from "@fairlane/protocol";
 import { describe, expect, it } from "vitest";
 import { freshHub, hubRequest, openStream, uniqueId } from "../../test/hub-request.ts";
 import { TestNode } from "../../test/test-node.ts";
 import { accountOf, intake, ledgerOf, makeAccount, recordOf, runAlarms } from "../../test/usage.ts";
+import { formText } from "../region-hub/answer-form.ts";
 
 const RESUMES = { resumes: true };
 const SOURCE = { nodeId: "node-a", epoch: 7 };
@@ -132,4 +133,25 @@ describe("an answer whose node is gone", () => {
       .poll(() => deliveriesOf(tenantId), { timeout: 10_000 })
       .toMatchObject([{ requestId: id, outputTokens: 1, promptTokens: 14 }]);
   }, 15_000);
+
+  it("is told of an answer that a client came back to as well, for the key that asked for it", async () => {
+    const tenantId = uniqueId("ten");
+    await makeAccount(tenantId);
+    const hub = freshHub();
+    const [nodeId, requestId] = [uniqueId("node"), uniqueId("req_back")];
+    const node = await TestNode.link(hub, nodeId, RESUMES);
+    const back = { requestId, tenantId, keyId: "key_reader", lastTokenIndex: 0 };
+    const body = JSON.stringify({ ...back, deadlineMs: Date.now() + 60_000 });
+    const answer = hub.fetch(HUB_ATTACH_URL, { method: "POST", body });
+    await node.next("attach");
+    const form = formText(hubRequest({ requestId, tenantId }), 2);
+    node.send({ type: "attached", id: requestId, model: "tiny", prompt_tokens: 14, form });
+    node.step(requestId, { from: 0, text: "a", n: 3 });
+    const response = await answer;
+    await TestNode.link(hub, nodeId, { ...RESUMES, epoch: 2 });
+    expect(await response.text()).toContain("event: error");
+    await expect
+      .poll(() => deliveriesOf(tenantId))
+      .toMatchObject([{ requestId, attempt: 2, keyId: "key_a", outputTokens: 3 }]);
+  });
 });
