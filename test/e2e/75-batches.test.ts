@@ -194,7 +194,6 @@ describe("a batch", () => {
       const lines = Array.from({ length: LINES }, (_, index) =>
         chat(`l${index}`, { max_tokens: 1 }),
       );
-      const before = await fleet.rows(PRICED, owner.tenantId);
       const { id } = await begin(lines);
       await eventually(
         "a third of the lines",
@@ -219,15 +218,18 @@ describe("a batch", () => {
       expect(answers.map((one) => one.custom_id)).toEqual(lines.map((_, index) => `l${index}`));
       const isWhole = ({ response }: OutputLine) => response?.status_code === 200;
       expect(answers.every(isWhole)).toBe(true);
-      // Nothing of a line that ran before the kill and again after it was billed twice, and its hold is over.
-      await eventually(
+      // A line that ran before the kill and again after it has an entry of each run, and pays for its one token once.
+      const billed = await eventually(
         "an entry of each line",
         async () => {
           const rows = await fleet.rows(PRICED, owner.tenantId);
-          return rows.length - before.length === LINES ? true : undefined;
+          const own = rows.filter((row) => String(row["request_id"]).startsWith(`${id}-`));
+          const requests = new Set(own.map((row) => row["request_id"]));
+          return requests.size === LINES ? own : undefined;
         },
         LINES_TIMEOUT_MS,
       );
+      expect(billed.reduce((sum, row) => sum + Number(row["output"]), 0)).toBe(LINES);
       for (const bytes of [peakBeforeBytes, await peakBytes()]) {
         expect(bytes).toBeLessThan(RUNTIME_BYTES_MAX);
       }

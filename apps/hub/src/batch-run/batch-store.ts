@@ -22,6 +22,11 @@ CREATE TABLE IF NOT EXISTS results (
   is_error INTEGER NOT NULL,
   text TEXT NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS rounds (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  is_open INTEGER NOT NULL,
+  lost_count INTEGER NOT NULL
+) STRICT;
 CREATE INDEX IF NOT EXISTS results_by_custom_id ON results (custom_id);
 `;
 
@@ -78,8 +83,21 @@ export class BatchStore {
     );
   }
 
+  /** A round begins; returns how many before it may have run lines whose outcome was not kept. */
+  beginRound(): number {
+    const row = this.#storage.sql
+      .exec<{ lost_count: number }>(
+        `INSERT INTO rounds (id, is_open, lost_count) VALUES (1, 1, 0)
+         ON CONFLICT DO UPDATE SET lost_count = lost_count + is_open, is_open = 1 RETURNING lost_count`,
+      )
+      .one();
+    return row.lost_count;
+  }
+
   /** What a round came to, all or nothing. */
   writeRound(round: {
+    /** Of some line it is not known whether it ran. */
+    readonly isPartlyLost: boolean;
     readonly view: BatchView;
     readonly place: InputPlace;
     readonly results: readonly LineResult[];
@@ -100,6 +118,8 @@ export class BatchStore {
           ...[lineIndex, text, tryIndex, dueMs],
         );
       }
+      const lost = round.isPartlyLost ? 1 : 0;
+      this.#storage.sql.exec("UPDATE rounds SET is_open = 0, lost_count = lost_count + ?", lost);
       this.write(round.view, round.place);
     });
   }

@@ -41,7 +41,13 @@ export type LineOutcome =
   | { readonly kind: "answered"; readonly requestId: string; readonly body: unknown }
   | { readonly kind: "refused"; readonly requestId: string; readonly error: ErrorValue }
   /** Under a new id when a node had taken it: what it computed was billed under the old one. */
-  | { readonly kind: "again"; readonly afterMs: number; readonly isNewTry: boolean };
+  | {
+      readonly kind: "again";
+      readonly afterMs: number;
+      readonly isNewTry: boolean;
+      /** Whether it ran is not known. */
+      readonly isUnknown?: true;
+    };
 
 // Nothing was computed, and later it may be.
 const LATER: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
@@ -74,7 +80,11 @@ interface Asked {
 export async function runLine(
   env: HubEnv,
   spec: BatchSpec,
-  line: BatchLine & { readonly request: LineRequest },
+  line: BatchLine & {
+    readonly request: LineRequest;
+    /** That earlier runs of its id may have had: each token is billed once over all of them. */
+    readonly attemptsBefore: number;
+  },
 ): Promise<LineOutcome> {
   const requestId = batchRequestId(spec.batchId, line.lineIndex, line.tryIndex);
   const refused = (error: ErrorValue, accepted = false): LineOutcome =>
@@ -94,15 +104,17 @@ export async function runLine(
     // 3. To a node, behind all that is interactive.
     const grant = grantOf(input.hold, admitted.grantTokens);
     const granted = grant === null ? {} : { grant };
-    const terms = { ...hubTerms(spec, admitted.principal, { requestId, deadlineMs }), ...granted };
+    const { attemptsBefore } = line;
+    const ids = { requestId, deadlineMs, attemptsBefore };
+    const terms = { ...hubTerms(spec, admitted.principal, ids), ...granted };
     const outcome = await submit(env, spec, { ...asked.value, terms });
     if (outcome.ok) return { kind: "answered", requestId, body: bodyOf(outcome) };
     if (!outcome.accepted) await account.release(requestId);
     return refused(outcome.error, outcome.accepted);
   } catch (error) {
     logEvent("warn", "batch_line_failed", { requestId, reason: reasonOf(error) });
-    // Whether it ran is unknown: asked again under the same id, it is not billed again.
-    return { kind: "again", afterMs: 0, isNewTry: false };
+    // Asked again under the same id, what it had computed is not billed again.
+    return { kind: "again", afterMs: 0, isNewTry: false, isUnknown: true };
   }
 }
 
@@ -212,7 +224,7 @@ function holdOf(work: Work) {
 function hubTerms(
   spec: BatchSpec,
   principal: Principal,
-  { requestId, deadlineMs }: Ids,
+  { requestId, deadlineMs, attemptsBefore }: Ids & { readonly attemptsBefore: number },
 ): Omit<HubRequest, "body" | "adapter"> {
   return {
     requestId,
@@ -225,6 +237,7 @@ function hubTerms(
     priceVersion: principal.priceVersion,
     createdMs: spec.createdAtMs,
     deadlineMs,
+    attemptsBefore,
   };
 }
 

@@ -3,7 +3,12 @@
 import { assert } from "@fairlane/base";
 import type { BatchView } from "@fairlane/protocol";
 import type { HubEnv } from "../env.ts";
-import { BATCH_RESULT_CHARS_MAX, BATCH_RETRY_MS, BATCH_ROUND_ROWS } from "../limits.ts";
+import {
+  ATTEMPTS_MAX,
+  BATCH_RESULT_CHARS_MAX,
+  BATCH_RETRY_MS,
+  BATCH_ROUND_ROWS,
+} from "../limits.ts";
 import { systemClock } from "../system-clock.ts";
 import { filesOf, inputOf } from "./batch-files.ts";
 import type { BatchLine, BatchStore, InputPlace, LineResult } from "./batch-store.ts";
@@ -26,6 +31,7 @@ type Again = BatchLine & { readonly dueMs: number };
 interface Ran {
   readonly results: LineResult[];
   readonly again: Again[];
+  isPartlyLost: boolean;
 }
 
 /** Runs a round and writes what it came to. */
@@ -69,7 +75,8 @@ async function runLines(
   isExpired: boolean,
 ): Promise<Ran> {
   const { spec } = view;
-  const ran: Ran = { results: [], again: [] };
+  const ran: Ran = { results: [], again: [], isPartlyLost: false };
+  const attemptsBefore = store.beginRound() * ATTEMPTS_MAX;
   const seen = new Set<string>();
   const running = lines.map(async ({ lineIndex, text, tryIndex }) => {
     const parsed = parseLine(text, spec.endpoint);
@@ -102,7 +109,7 @@ async function runLines(
     note(ran, spec.batchId, {
       line,
       request,
-      outcome: await runLine(env, spec, { ...line, request }),
+      outcome: await runLine(env, spec, { ...line, request, attemptsBefore }),
     });
   });
   await Promise.all(running);
@@ -122,6 +129,7 @@ function note(
       const tryIndex = line.tryIndex + (outcome.isNewTry ? 1 : 0);
       const dueMs = systemClock.nowMs() + Math.max(outcome.afterMs, BATCH_RETRY_MS);
       ran.again.push({ ...line, tryIndex, dueMs });
+      if (outcome.isUnknown === true) ran.isPartlyLost = true;
       return;
     }
     case "refused": {

@@ -68,7 +68,7 @@ export interface LiveRequest {
   readonly billed: Pick<NotedTerms, "projectId" | "keyId" | "priceVersion"> | null;
   /** Nodes that turned it away. */
   readonly refusedBy: Set<string>;
-  /** Submissions so far. */
+  /** Submissions so far, those of an earlier run of the id included. */
   attempt: number;
   /** The node that was lost before its word on the newest submission was heard. */
   unheardAt: UnheardAt | undefined;
@@ -90,7 +90,7 @@ export function newLive(
     ...{ id: requestId, tenantId, keyId, sink, createdMs, deadlineMs, work },
     grant: liveGrantOf(work.request, 1),
     refusedBy: new Set(),
-    attempt: 0,
+    attempt: work.request.attemptsBefore ?? 0,
     unheardAt: undefined,
     isAccepted: false,
     placement: { state: "unplaced", untilMs },

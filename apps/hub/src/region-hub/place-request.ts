@@ -35,6 +35,7 @@ export function placeRequest(
   assert(live.placement.state === "unplaced", `request ${live.id} is at a node already`);
   const canWait = nowMs < live.placement.untilMs;
   const { request } = live.work;
+  const submissions = live.attempt - (request.attemptsBefore ?? 0);
   const { model } = request.body;
   const endpoint = "endpoint" in request ? request.endpoint : undefined;
   const prompt = promptFacts(live.work, directory.count);
@@ -48,7 +49,7 @@ export function placeRequest(
   const choice = chooseNode(directory.nodes, wanted);
   switch (choice.kind) {
     case "node":
-      if (live.attempt >= ATTEMPTS_MAX) return NO_NODE;
+      if (submissions >= ATTEMPTS_MAX) return NO_NODE;
       if (isHopeless(choice.node, prompt, live.deadlineMs - nowMs)) return OVERLOADED;
       live.attempt += 1;
       live.unheardAt = undefined;
@@ -62,7 +63,7 @@ export function placeRequest(
       return undefined;
     case "unknown_model":
       // A model that a lost node served is known; its node may come back.
-      if (live.attempt === 0) return unknownModel(model);
+      if (submissions === 0) return unknownModel(model);
       return canWait ? undefined : NO_NODE;
     case "no_capacity":
       return canWait ? undefined : NO_NODE;

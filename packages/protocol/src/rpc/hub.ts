@@ -35,6 +35,8 @@ export interface HubRequest {
   readonly priceVersion: string;
   readonly createdMs: number;
   readonly deadlineMs: number;
+  /** Attempts that an earlier run of this id may have had; absent: there was none. */
+  readonly attemptsBefore?: number;
   /** Absent: nothing bounds its output but itself. */
   readonly grant?: HubGrant;
   /** What the model runs with; absent = nothing. */
