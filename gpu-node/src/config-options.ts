@@ -133,7 +133,7 @@ export const OPTIONS = {
   },
   attention: {
     value: "NAME",
-    help: "arithmetic of attention: auto (default, the faster one on this CPU), f32, bf16 (values only)",
+    help: "arithmetic of attention: auto (default, as --kernels or the shipped table says), f32, bf16 (values only)",
     schema: z.enum(["auto", "f32", "bf16"]).default(DEFAULTS.attention),
   },
   "kv-type": {
@@ -143,7 +143,7 @@ export const OPTIONS = {
   },
   kernels: {
     value: "FILE",
-    help: "which CPU kernels serve how many tokens, written by npm run profile; --print-kernels prints it",
+    help: "which CPU kernels serve how many tokens, and attention's arithmetic; written by npm run profile; --print-kernels prints it",
     schema: nonEmpty.optional(),
   },
   threads: {

@@ -13,6 +13,7 @@
 
 #include "bench/bench_session.h"
 #include "bench/op_profile.h"
+#include "core/attention_choice.h"
 #include "core/check_llama.h"
 #include "core/plugin.h"
 #include "core/step.h"
@@ -59,12 +60,11 @@ class OpsBench {
 
 bool OpsBench::Open(char** argv, std::string* error) {
   Manifest manifest;
-  bool is_bf16 = false;
   if (!ReadManifest(argv[1], &manifest, error) || !CheckLlama(manifest, error) ||
-      !plugin_.Open(argv[2], argv[3], false, error) ||
-      !ChooseAttention(plugin_.backend(), "auto", &is_bf16, error)) {
+      !plugin_.Open(argv[2], argv[3], false, error)) {
     return false;
   }
+  const bool is_bf16 = ShipsBf16Attention(plugin_.backend());
   const Backend* const backend = TimedBackend(plugin_.backend());
   if (!workers_.Open(backend, std::atoi(argv[4]))) {
     *error = "no threads";

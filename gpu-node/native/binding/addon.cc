@@ -42,11 +42,13 @@ napi_value KernelTable(napi_env env, napi_callback_info info) {
   std::string plugin_folder;
   std::string isa;
   std::string numerics;
+  std::string attention;
   std::string kernels_path;
   bool measures = false;
   const bool read = ReadString(env, argument, "pluginFolder", &plugin_folder) &&
                     ReadString(env, argument, "isa", &isa) &&
                     ReadString(env, argument, "numerics", &numerics) &&
+                    ReadString(env, argument, "attention", &attention) &&
                     ReadString(env, argument, "kernelsPath", &kernels_path) &&
                     ReadBool(env, argument, "measures", &measures);
   if (!read) return nullptr;
@@ -54,6 +56,7 @@ napi_value KernelTable(napi_env env, napi_callback_info info) {
   options.plugin_folder = plugin_folder.c_str();
   options.isa = isa.c_str();
   options.numerics = numerics.c_str();
+  options.attention = attention.c_str();
   options.kernels_path = kernels_path.empty() ? nullptr : kernels_path.c_str();
   char text[kKernelTextBytes];
   if (!fairlane_kernel_table(&options, measures, text, sizeof(text))) return Throw(env, text);

@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/attention_choice.h"
 #include "core/check_llama.h"
 #include "core/limits.h"
 #include "core/manifest.h"
@@ -126,10 +127,18 @@ void CopyError(const std::string& message, char* error, size_t error_bytes) {
   if (error_bytes > 0) std::snprintf(error, error_bytes, "%s", message.c_str());
 }
 
+// The table that an engine with these options uses, attention as it comes to.
 bool TilesFor(const EngineOptions& options, const Backend& backend, TileTables* tiles,
               std::string* error) {
   *tiles = DefaultTiles(backend);
-  return options.kernels_path == nullptr || ReadTiles(options.kernels_path, backend, tiles, error);
+  if (options.kernels_path != nullptr && !ReadTiles(options.kernels_path, backend, tiles, error))
+    return false;
+  const bool as_f32 = std::strcmp(options.numerics, "f32") == 0;
+  bool* const is_bf16 = &tiles->prefers_bf16_attention;
+  if (!ChooseAttention(backend, options.attention, *is_bf16 && !as_f32, is_bf16, error))
+    return false;
+  if (as_f32 && *is_bf16) *error = "attention in bf16 does not go with the numerics f32";
+  return !as_f32 || !*is_bf16;
 }
 
 }  // namespace
@@ -143,18 +152,13 @@ bool Engine::Open(const EngineOptions& given, std::string* error) {
     return false;
   if (!plugin.Open(options.plugin_folder, options.isa, as_f32, error)) return false;
   const Backend& backend = plugin.backend();
-  bool is_bf16 = false;
-  if (!ChooseAttention(backend, options.attention, &is_bf16, error)) return false;
-  if (as_f32 && is_bf16) {
-    *error = "attention in bf16 does not go with the numerics f32";
-    return false;
-  }
+  TileTables tiles;
+  if (!TilesFor(options, backend, &tiles, error)) return false;
+  const bool is_bf16 = tiles.prefers_bf16_attention;
   if (!workers.Open(&backend, options.thread_count, options.pins_threads)) {
     *error = "cannot start " + std::to_string(options.thread_count) + " threads";
     return false;
   }
-  TileTables tiles;
-  if (!TilesFor(options, backend, &tiles, error)) return false;
   model.UseTiles(tiles);
   if (!model.Load(manifest, backend, workers, as_f32, error)) return false;
   const TileType adapter_type =

@@ -23,28 +23,6 @@ std::vector<std::string> SupportedIsas() {
   return isas;
 }
 
-bool ChooseAttention(const Backend& backend, const std::string& wish, bool* is_bf16,
-                     std::string* error) {
-  bool can_bf16 = false;
-  bool is_faster = false;
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  can_bf16 = backend.paged_attention_bf16 != nullptr && __builtin_cpu_supports("avx512bf16");
-  // Measured: vdpbf16ps does twice the f32 rate on Zen 4, and half of it on Emerald Rapids.
-  is_faster = __builtin_cpu_is("amd") != 0;
-#endif
-  if (wish != "auto" && wish != "f32" && wish != "bf16") {
-    *error = "attention must be auto, f32 or bf16, not \"" + wish + "\"";
-    return false;
-  }
-  if (wish == "bf16" && !can_bf16) {
-    *error = "attention in bf16 needs a CPU with AVX512_BF16 and the ISA plug-in avx512vnni";
-    return false;
-  }
-  *is_bf16 = wish == "bf16" || (wish == "auto" && can_bf16 && is_faster);
-  return true;
-}
-
 Plugin::~Plugin() {
   if (handle_ != nullptr) dlclose(handle_);
 }

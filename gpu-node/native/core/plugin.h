@@ -12,11 +12,6 @@ namespace fairlane {
 // ISA names that this CPU can run, best first; "generic" is always last.
 std::vector<std::string> SupportedIsas();
 
-// The arithmetic of attention (part of the numerics class) for a wish: "f32", "bf16", or "auto",
-// the one that is faster on this CPU. False with *error if it cannot be had.
-bool ChooseAttention(const Backend& backend, const std::string& wish, bool* is_bf16,
-                     std::string* error);
-
 class Plugin {
  public:
   Plugin() = default;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/aligned_buffer.h"
+#include "core/attention_choice.h"
 #include "core/limits.h"
 
 namespace fairlane {
@@ -102,6 +103,7 @@ bool ReadTable(std::istringstream* words, int32_t tile_max, TileTable* table) {
 TileTables DefaultTiles(const Backend& backend) {
   TileTables tables = {};
   std::copy_n(backend.tiles, kWeightFormatCount, tables.of);
+  tables.prefers_bf16_attention = ShipsBf16Attention(backend);
   return tables;
 }
 
@@ -127,6 +129,15 @@ bool ReadTiles(const std::string& path, const Backend& backend, TileTables* tabl
       *error = path + " is the table of the plug-in \"" + isa + "\", not of " + backend.name;
       return false;
     }
+    if (name == "attention") {
+      std::string wish;
+      words >> wish;
+      tables->prefers_bf16_attention = wish == "bf16";
+      if (wish == "f32" || (wish == "bf16" && CanAttendInBf16(backend))) continue;
+      *error = path + ": attention must be f32, or bf16 where CPU and plug-in have it, not \"" +
+               wish + "\"";
+      return false;
+    }
     const auto* const format = std::find(kFormatNames, kFormatNames + kWeightFormatCount, name);
     const auto index = static_cast<size_t>(format - kFormatNames);
     if (index < kWeightFormatCount &&
@@ -141,7 +152,8 @@ bool ReadTiles(const std::string& path, const Backend& backend, TileTables* tabl
 }
 
 std::string TextOf(const TileTables& tables, const Backend& backend) {
-  std::string text = std::string(kTitle) + "\nisa " + backend.name + "\n";
+  std::string text = std::string(kTitle) + "\nisa " + backend.name + "\nattention " +
+                     (tables.prefers_bf16_attention ? "bf16" : "f32") + "\n";
   for (size_t format = 0; format < kWeightFormatCount; ++format) {
     if (backend.tile_max[format] == 0) continue;
     text += kFormatNames[format];
@@ -154,6 +166,7 @@ std::string TextOf(const TileTables& tables, const Backend& backend) {
 
 TileTables MeasureTiles(const Backend& backend) {
   TileTables tables = DefaultTiles(backend);
+  tables.prefers_bf16_attention = MeasureBf16Attention(backend);
   for (const WeightFormat format : {kWeightQ8, kWeightQ4}) {
     Sample sample;
     if (!sample.Open(backend, format)) continue;

@@ -5,6 +5,7 @@
 
 #include <cstring>
 
+#include "core/attention_choice.h"
 #include "ops/paged_attention.h"
 #include "test/check.h"
 
@@ -181,9 +182,7 @@ int main() {
   fairlane::test::PutsRowsTogether();
   fairlane::test::ForEachPlugin([](const Backend& backend) {
     test::RunCases(backend);
-    bool is_bf16 = false;
-    std::string error;
-    if (ChooseAttention(backend, "bf16", &is_bf16, &error)) {
+    if (CanAttendInBf16(backend)) {
       Backend bf16 = backend;
       bf16.paged_attention = backend.paged_attention_bf16;
       test::RunCases(bf16);

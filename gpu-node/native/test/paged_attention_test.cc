@@ -7,6 +7,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "core/attention_choice.h"
 #include "ops/half.h"
 #include "test/check.h"
 
@@ -239,9 +240,7 @@ void RunScenes(const Backend& backend, double tolerance) {
 
 void RunAll(const Backend& backend) {
   RunScenes(backend, 3e-6);
-  bool is_bf16 = false;
-  std::string error;
-  const bool has_bf16 = ChooseAttention(backend, "bf16", &is_bf16, &error);
+  const bool has_bf16 = CanAttendInBf16(backend);
   if (has_bf16) {
     Backend bf16 = backend;
     bf16.paged_attention = backend.paged_attention_bf16;

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <fstream>
 
+#include "core/attention_choice.h"
 #include "test/check.h"
 
 namespace fairlane::test {
@@ -51,7 +52,25 @@ void Refuses(const Backend& backend, const std::string& text, const char* proble
   if (error.find(problem) == std::string::npos) Fail(__FILE__, __LINE__, error);
 }
 
+// A wish beats the table's preference, and what cannot be had is refused.
+void ChoosesAttention(const Backend& backend) {
+  bool is_bf16 = true;
+  std::string error;
+  CHECK(ChooseAttention(backend, "f32", true, &is_bf16, &error) && !is_bf16);
+  CHECK(ChooseAttention(backend, "auto", false, &is_bf16, &error) && !is_bf16);
+  CHECK(!ChooseAttention(backend, "f64", false, &is_bf16, &error));
+  CHECK_EQ(ChooseAttention(backend, "bf16", false, &is_bf16, &error), CanAttendInBf16(backend));
+  if (CanAttendInBf16(backend)) {
+    CHECK(is_bf16);
+  } else {
+    CHECK(error.find("needs a CPU with AVX512_BF16") != std::string::npos);
+    CHECK(!ShipsBf16Attention(backend));
+    CHECK(!MeasureBf16Attention(backend));
+  }
+}
+
 void RunAll(const Backend& backend) {
+  ChoosesAttention(backend);
   CheckValid(backend, DefaultTiles(backend));
   CheckValid(backend, MeasureTiles(backend));
   const std::string head = std::string("fairlane-kernels 1\nisa ") + backend.name + "\n";
@@ -60,6 +79,9 @@ void RunAll(const Backend& backend) {
   Refuses(backend, "fairlane-kernels 1\n", "names no plug-in");
   Refuses(backend, head + "q5 1\n", "\"q5\" must be a format with 16 numbers");
   Refuses(backend, head + "q8 1 2 3\n", "\"q8\" must be");
+  Refuses(backend, head + "attention auto\n", "attention must be f32, or bf16");
+  if (!CanAttendInBf16(backend))
+    Refuses(backend, head + "attention bf16\n", "attention must be f32, or bf16");
   Refuses(backend, head + "q8 2 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1\n", "\"q8\" must be");
   Refuses(backend, head + "q4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 99\n", "\"q4\" must be");
   std::printf("%s", TextOf(MeasureTiles(backend), backend).c_str());

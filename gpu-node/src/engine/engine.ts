@@ -45,7 +45,7 @@ export interface EngineOptions {
   readonly isa: "auto" | "generic" | "avx2" | "avx512vnni";
   /** f32 computes on de-quantised weights (generic only: the oracle); int8 is the production path. */
   readonly numerics: "int8" | "f32";
-  /** Arithmetic of attention with int8; "auto" (the default): the one that is faster on this CPU. */
+  /** Arithmetic of attention with int8; "auto" (the default): what the table of kernels says. */
   readonly attention?: "auto" | "f32" | "bf16";
   /** What K and V are kept in; int8 has a scale per token and head. "f16" (the default) is f32 with the numerics f32. */
   readonly kvType?: "f16" | "int8";

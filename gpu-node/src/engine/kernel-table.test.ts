@@ -8,6 +8,7 @@ import { kernelTable, measureKernels } from "./kernel-table.ts";
 const GENERIC = { isa: "generic", numerics: "int8" } as const;
 const SHIPPED = `fairlane-kernels 1
 isa generic
+attention f32
 f32 1 1 3 3 3 3 3 3 3 3 3 3 3 3 3 3
 q8 1 1 1 4 4 4 4 4 4 4 4 4 4 4 4 4
 q4 1 1 1 4 4 4 4 4 4 4 4 4 4 4 4 4
@@ -32,6 +33,19 @@ describe("the table of kernels", () => {
     );
     expect(kernelTable({ ...GENERIC, kernelsPath })).toBe(
       SHIPPED.replace("q4 1 1 1 4 4 4 4 4 4 4 4 4 4 4 4 4", "q4 1 2 3 4 4 4 4 4 4 4 4 4 4 4 4 2"),
+    );
+  });
+
+  it("decides on the arithmetic of attention where nobody insists", async () => {
+    const kernelsPath = join(folder, "attention.txt");
+    await writeFile(kernelsPath, "fairlane-kernels 1\nisa generic\nattention f32\n");
+    expect(kernelTable({ ...GENERIC, kernelsPath })).toBe(SHIPPED);
+    expect(() => kernelTable({ ...GENERIC, kernelsPath, attention: "bf16" })).toThrow(
+      "attention in bf16 needs a CPU with AVX512_BF16",
+    );
+    await writeFile(kernelsPath, "fairlane-kernels 1\nisa generic\nattention bf16\n");
+    expect(() => kernelTable({ ...GENERIC, kernelsPath })).toThrow(
+      "attention must be f32, or bf16",
     );
   });
 

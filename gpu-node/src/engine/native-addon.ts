@@ -109,9 +109,10 @@ export interface NativeAddon {
   openEngine(options: NativeOpenOptions): NativeEngineHandle;
   /** A table of kernels as text: measured now, or what an engine with these options uses. */
   kernelTable(
-    options: Pick<NativeOpenOptions, "pluginFolder" | "isa" | "numerics" | "kernelsPath"> & {
-      readonly measures: boolean;
-    },
+    options: Pick<
+      NativeOpenOptions,
+      "pluginFolder" | "isa" | "numerics" | "attention" | "kernelsPath"
+    > & { readonly measures: boolean },
   ): string;
 }
 
