@@ -128,7 +128,7 @@ export const OPTIONS = {
   },
   numerics: {
     value: "NAME",
-    help: "int8 (default), or f32 for the slow reference on de-quantised weights (generic only)",
+    help: "int8 (default), or f32 on de-quantised weights, slower (with --isa generic: the reference)",
     schema: z.enum(["int8", "f32"]).default(DEFAULTS.numerics),
   },
   attention: {

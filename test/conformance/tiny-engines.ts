@@ -24,6 +24,12 @@ const ALL_KINDS: readonly EngineKind[] = [
   { name: "avx512vnni int8", isa: "avx512vnni", numerics: "int8" },
 ];
 
+/** f32 beside the oracle's. */
+const VECTOR_F32_KINDS: readonly EngineKind[] = [
+  { name: "avx2 f32", isa: "avx2", numerics: "f32" },
+  { name: "avx512vnni f32", isa: "avx512vnni", numerics: "f32" },
+];
+
 const INT8_KV_KINDS: readonly EngineKind[] = ALL_KINDS.filter(
   ({ numerics }) => numerics === "int8",
 ).map((kind) => ({ ...kind, name: `${kind.name}, KV int8`, kvType: "int8" }));
@@ -31,6 +37,11 @@ const INT8_KV_KINDS: readonly EngineKind[] = ALL_KINDS.filter(
 /** The kinds with KV in f16 or f32 that this CPU can run; says on standard error which ones it leaves out. */
 export function runnableKinds(): EngineKind[] {
   return runnableOf(ALL_KINDS);
+}
+
+/** The vector plug-ins in f32. */
+export function runnableVectorF32Kinds(): EngineKind[] {
+  return runnableOf(VECTOR_F32_KINDS);
 }
 
 /** The same with KV in int8. */

@@ -2,7 +2,12 @@
 // blocks: f32 to the oracle's numbers and tokens, int8, which repacks to the smallest panel type, within stated bounds.
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { manifestOf, openKind, runnableKinds } from "../conformance/tiny-engines.ts";
+import {
+  manifestOf,
+  openKind,
+  runnableKinds,
+  runnableVectorF32Kinds,
+} from "../conformance/tiny-engines.ts";
 import { compareTeacherForced, figuresLine, generateGreedy } from "./compare-logits.ts";
 import { tinyModels, type GoldenRun } from "./read-goldens.ts";
 
@@ -15,26 +20,29 @@ const pathOf = (file: string) =>
   fileURLToPath(new URL(`../fixtures/tiny-k-quants/${file}`, import.meta.url));
 
 function describeFile(file: string, runs: readonly GoldenRun[]): void {
-  it.each(runnableKinds())("agrees with the oracle on $name", async (kind) => {
-    await using manifest = await manifestOf(pathOf(file));
-    const engine = openKind(kind, manifest.path, { keepLogits: true });
-    try {
-      const figures = await compareTeacherForced(engine, runs);
-      process.stderr.write(`${figuresLine(`${file} ${kind.name}`, figures)}\n`);
-      if (kind.numerics === "f32") {
-        expect(figures.topDifferenceMax).toBeLessThan(0.001);
-        expect(figures.logSumExpDifferenceMax).toBeLessThan(0.001);
-        expect(figures.rmsDifferenceMax).toBeLessThan(0.001);
-        expect(figures.argmaxEqualCount).toBe(figures.positionCount);
-        expect(await generateGreedy(engine, runs)).toEqual(runs.map((run) => run.generatedIds));
-      } else {
-        expect(figures.lostMarginMax).toBeLessThan(INT8_MARGIN);
-        expect(figures.topDifferenceRms).toBeLessThan(INT8_TOP_RMS);
+  it.each([...runnableKinds(), ...runnableVectorF32Kinds()])(
+    "agrees with the oracle on $name",
+    async (kind) => {
+      await using manifest = await manifestOf(pathOf(file));
+      const engine = openKind(kind, manifest.path, { keepLogits: true });
+      try {
+        const figures = await compareTeacherForced(engine, runs);
+        process.stderr.write(`${figuresLine(`${file} ${kind.name}`, figures)}\n`);
+        if (kind.numerics === "f32") {
+          expect(figures.topDifferenceMax).toBeLessThan(0.001);
+          expect(figures.logSumExpDifferenceMax).toBeLessThan(0.001);
+          expect(figures.rmsDifferenceMax).toBeLessThan(0.001);
+          expect(figures.argmaxEqualCount).toBe(figures.positionCount);
+          expect(await generateGreedy(engine, runs)).toEqual(runs.map((run) => run.generatedIds));
+        } else {
+          expect(figures.lostMarginMax).toBeLessThan(INT8_MARGIN);
+          expect(figures.topDifferenceRms).toBeLessThan(INT8_TOP_RMS);
+        }
+      } finally {
+        await engine.close();
       }
-    } finally {
-      await engine.close();
-    }
-  });
+    },
+  );
 }
 
 for (const { files, runs } of tinyModels("tiny-k-quants.json")) {

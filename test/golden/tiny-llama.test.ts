@@ -7,6 +7,7 @@ import {
   openKind,
   runnableInt8KvKinds,
   runnableKinds,
+  runnableVectorF32Kinds,
   type EngineKind,
 } from "../conformance/tiny-engines.ts";
 import { compareTeacherForced, figuresLine, generateGreedy } from "./compare-logits.ts";
@@ -46,7 +47,7 @@ async function withEngine(
 }
 
 function describeFile(file: string, runs: readonly GoldenRun[]): void {
-  for (const kind of runnableKinds()) {
+  for (const kind of [...runnableKinds(), ...runnableVectorF32Kinds()]) {
     it(`agrees with the oracle on ${kind.name}`, async () => {
       await withEngine({ kind, file }, async (engine) => {
         const figures = await compareTeacherForced(engine, runs);

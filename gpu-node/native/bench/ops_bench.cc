@@ -61,7 +61,7 @@ class OpsBench {
 bool OpsBench::Open(char** argv, std::string* error) {
   Manifest manifest;
   if (!ReadManifest(argv[1], &manifest, error) || !CheckLlama(manifest, error) ||
-      !plugin_.Open(argv[2], argv[3], false, error)) {
+      !plugin_.Open(argv[2], argv[3], error)) {
     return false;
   }
   const bool is_bf16 = ShipsBf16Attention(plugin_.backend());

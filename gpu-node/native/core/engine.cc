@@ -150,7 +150,7 @@ bool Engine::Open(const EngineOptions& given, std::string* error) {
   Manifest manifest;
   if (!ReadManifest(options.manifest_path, &manifest, error) || !CheckLlama(manifest, error))
     return false;
-  if (!plugin.Open(options.plugin_folder, options.isa, as_f32, error)) return false;
+  if (!plugin.Open(options.plugin_folder, options.isa, error)) return false;
   const Backend& backend = plugin.backend();
   TileTables tiles;
   if (!TilesFor(options, backend, &tiles, error)) return false;
@@ -254,8 +254,7 @@ bool fairlane_kernel_table(const EngineOptions* options, bool measures, char* te
   std::string message;
   Plugin plugin;
   TileTables tiles;
-  const bool as_f32 = std::strcmp(options->numerics, "f32") == 0;
-  bool ok = plugin.Open(options->plugin_folder, options->isa, as_f32, &message);
+  bool ok = plugin.Open(options->plugin_folder, options->isa, &message);
   if (ok && measures) tiles = MeasureTiles(plugin.backend());
   if (ok && !measures) ok = TilesFor(*options, plugin.backend(), &tiles, &message);
   CopyError(ok ? TextOf(tiles, plugin.backend()) : message, text, text_bytes);

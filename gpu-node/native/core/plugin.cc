@@ -27,11 +27,9 @@ Plugin::~Plugin() {
   if (handle_ != nullptr) dlclose(handle_);
 }
 
-bool Plugin::Open(const std::string& folder, const std::string& isa, bool needs_f32,
-                  std::string* error) {
+bool Plugin::Open(const std::string& folder, const std::string& isa, std::string* error) {
   const std::vector<std::string> supported = SupportedIsas();
-  // f32 is the oracle's numerics and only the generic plug-in has it.
-  const std::string chosen = isa != "auto" ? isa : needs_f32 ? "generic" : supported.front();
+  const std::string chosen = isa != "auto" ? isa : supported.front();
   if (chosen != "generic" && chosen != "avx2" && chosen != "avx512vnni") {
     *error = "there is no ISA plug-in \"" + isa + "\"";
     return false;
@@ -40,12 +38,7 @@ bool Plugin::Open(const std::string& folder, const std::string& isa, bool needs_
     *error = "this CPU cannot run the ISA plug-in " + chosen;
     return false;
   }
-  if (!Load(folder + "/cpu_" + chosen + ".so", error)) return false;
-  if (needs_f32 && !backend_->has_f32) {
-    *error = "the ISA plug-in " + chosen + " does not compute in f32 (generic does)";
-    return false;
-  }
-  return true;
+  return Load(folder + "/cpu_" + chosen + ".so", error);
 }
 
 bool Plugin::Load(const std::string& path, std::string* error) {

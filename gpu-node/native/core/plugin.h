@@ -19,9 +19,8 @@ class Plugin {
   Plugin(const Plugin&) = delete;
   Plugin& operator=(const Plugin&) = delete;
 
-  // Loads cpu_<isa>.so from `folder`. "auto" takes the best supported one that computes in the
-  // asked numerics.
-  bool Open(const std::string& folder, const std::string& isa, bool needs_f32, std::string* error);
+  // Loads cpu_<isa>.so from `folder`. "auto" takes the best supported one.
+  bool Open(const std::string& folder, const std::string& isa, std::string* error);
   const Backend& backend() const { return *backend_; }
 
  private:

@@ -100,6 +100,8 @@ void RunAttentionItems(const AttentionArgs& args, int32_t begin, int32_t end) {
     if (i + 1 < end) next = {args.rows + args.items[i + 1].row, 0, args.items[i + 1].kv_head};
     if (args.shape.type == kKvInt8) {
       ItemAttention<A, V, int8_t>(args, item).Run(next);
+    } else if (args.shape.type == kKvF32) {
+      ItemAttention<A, V, float>(args, item).Run(next);
     } else {
       ItemAttention<A, V, uint16_t>(args, item).Run(next);
     }

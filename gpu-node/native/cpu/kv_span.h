@@ -46,6 +46,8 @@ class ConvertedSpan {
   void Add(int32_t at, const KvBlock& block, const AttentionArgs& args, int32_t kv_head) {
     if (args.shape.type == kKvInt8) {
       Convert<int8_t>(at, block, args, kv_head);
+    } else if (args.shape.type == kKvF32) {
+      Convert<float>(at, block, args, kv_head);
     } else {
       Convert<uint16_t>(at, block, args, kv_head);
     }

@@ -23,14 +23,13 @@
 
 namespace fairlane {
 
-inline constexpr uint32_t kBackendAbiVersion = 11;
+inline constexpr uint32_t kBackendAbiVersion = 12;
 inline constexpr char kBackendSymbol[] = "fairlane_backend";
 
 struct Backend {
   uint32_t abi_version;
   uint32_t table_bytes;  // sizeof(Backend), a second check against a stale plug-in
   const char* name;
-  bool has_f32;             // computes kWeightF32 and kKvF32
   const TileTable* tiles;   // [kWeightFormatCount], good on most CPUs of the kind
   const int32_t* tile_max;  // [kWeightFormatCount], 0: the format is not known
   OpenPoolFn open_pool;

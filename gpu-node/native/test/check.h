@@ -91,7 +91,7 @@ void ForEachPlugin(Run run) {
     }
     Plugin plugin;
     std::string error;
-    if (!plugin.Open(FAIRLANE_PLUGIN_FOLDER, isa, false, &error)) {
+    if (!plugin.Open(FAIRLANE_PLUGIN_FOLDER, isa, &error)) {
       Fail(__FILE__, __LINE__, error);
       continue;
     }

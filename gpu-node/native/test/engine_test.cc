@@ -396,11 +396,6 @@ void OpenErrors(const TestModel& model) {
   options = OptionsFor(path, {});
   options.plugin_folder = "/nonexistent";
   RefusesToOpen(options, "cannot load the plug-in /nonexistent/cpu_generic.so");
-  for (const std::string& isa : SupportedIsas()) {
-    if (isa != "generic")
-      RefusesToOpen(OptionsFor(path, {isa.c_str(), "f32"}),
-                    "does not compute in f32 (generic does)");
-  }
   const TestModel broken({.has_nan = true});
   const std::string broken_path = broken.manifest_path();
   RefusesToOpen(OptionsFor(broken_path, {}),
@@ -416,7 +411,6 @@ int main() {
   using namespace fairlane;
   using namespace fairlane::test;
   const TestModel model;
-  SameForAllChunks(model, {"generic", "f32"});
   ForEachPlugin([&](const Backend& backend) {
     const Settings settings = {backend.name, "int8"};
     for (const char* type : {"f32", "f16", "bf16", "q4_0", "q4_1", "q5_0", "q5_1", "q8_0"}) {
@@ -426,6 +420,9 @@ int main() {
     const Settings int8_kv = {.isa = backend.name, .kv_type = "int8"};
     SameForAllChunks(model, int8_kv);
     BatchEqualsAlone(model, int8_kv);
+    SameForAllChunks(model, {backend.name, "f32"});
+    BatchEqualsAlone(model, {backend.name, "f32"});
+    SharedBeginning(model, {backend.name, "f32"});
     SharedBeginning(model, settings);
     SharedBeginning(model, int8_kv);
     for (const char* arch : {"qwen2", "qwen3"}) {
@@ -434,7 +431,6 @@ int main() {
     }
     std::printf("chunks and batches on %s\n", backend.name);
   });
-  BatchEqualsAlone(model, {"generic", "f32"});
   RefusalLeavesNoTrace(model);
   GapsAndParts(model);
   KeptLogits(model);

@@ -113,7 +113,7 @@ int main() {
     fairlane::test::MovePageTest(backend, fairlane::kKvF16);
     fairlane::test::MovePageTest(backend, fairlane::kKvInt8);
     fairlane::test::Int8EdgesTest(backend);
-    if (backend.has_f32) fairlane::test::MovePageTest(backend, fairlane::kKvF32);
+    fairlane::test::MovePageTest(backend, fairlane::kKvF32);
     std::printf("move_page on %s\n", backend.name);
   });
   return fairlane::test::Report("move_page_test");

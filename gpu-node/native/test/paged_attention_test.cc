@@ -224,7 +224,6 @@ void RunScenes(const Backend& backend, double tolerance) {
   for (const int32_t position : Range(21, 40)) gaps.push_back(position);
   for (const int32_t position : Range(60, 62)) gaps.push_back(position);
   for (const KvType type : {kKvF16, kKvF32, kKvInt8}) {
-    if (type == kKvF32 && !backend.has_f32) continue;
     for (const int32_t dim : {8, 16, 24, 64, 80, 128}) {
       RunScene(backend, tolerance, MakeScene({type, 2, 2, dim}, 2, Range(0, 37)));
       RunScene(backend, tolerance, MakeScene({type, 1, 1, dim}, 3, gaps));

@@ -43,7 +43,7 @@ export interface EngineOptions {
   /** Path of the flat tensor manifest. */
   readonly manifestPath: string;
   readonly isa: "auto" | "generic" | "avx2" | "avx512vnni";
-  /** f32 computes on de-quantised weights (generic only: the oracle); int8 is the production path. */
+  /** f32 computes on de-quantised weights (on generic: the oracle); int8 is the production path. */
   readonly numerics: "int8" | "f32";
   /** Arithmetic of attention with int8; "auto" (the default): what the table of kernels says. */
   readonly attention?: "auto" | "f32" | "bf16";

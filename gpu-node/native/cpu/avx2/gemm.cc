@@ -158,14 +158,16 @@ void Q8Part(const uint8_t* part, const TileTable& tiles, Place place) {
 }  // namespace
 
 const TileTable kTiles[kWeightFormatCount] = {
-    {},
+    {{0, 1, 2, 3, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3}},
     {{0, 1, 2, 3, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4}},
     {{0, 1, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3}},
 };
-const int32_t kTileMax[kWeightFormatCount] = {0, kQ8TileMax, kQ4TileMax};
+const int32_t kTileMax[kWeightFormatCount] = {kF32TileMax, kQ8TileMax, kQ4TileMax};
 
 void Gemm(const GemmWeights* weights, const GemmInput* input, const GemmOutput* output,
           int32_t panel_begin, int32_t panel_end) {
+  if (weights->format == kWeightF32)
+    return GemmF32(*weights, *input, *output, panel_begin, panel_end);
   const int32_t part_rows = PartRows(weights->format);
   for (int32_t panel = panel_begin; panel < panel_end; ++panel) {
     for (int32_t row = 0; row < kPanelRows; row += part_rows) {

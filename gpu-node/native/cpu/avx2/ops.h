@@ -9,6 +9,9 @@ size_t PackedBytes(WeightFormat format, int32_t rows, int32_t k);
 void PackPanel(const GemmWeights* weights, int32_t panel, const void* const* rows);
 void Gemm(const GemmWeights* weights, const GemmInput* input, const GemmOutput* output,
           int32_t panel_begin, int32_t panel_end);
+inline constexpr int32_t kF32TileMax = 3;
+void GemmF32(const GemmWeights& weights, const GemmInput& input, const GemmOutput& output,
+             int32_t panel_begin, int32_t panel_end);
 extern const TileTable kTiles[kWeightFormatCount];
 extern const int32_t kTileMax[kWeightFormatCount];
 void EmbedTokens(const EmbedTokensArgs* args, int32_t token_begin, int32_t token_end);

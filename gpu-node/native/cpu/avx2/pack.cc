@@ -3,6 +3,7 @@
 
 #include "cpu/avx2/ops.h"
 #include "cpu/avx2/panel.h"
+#include "cpu/f32_panel.h"
 #include "ops/half.h"
 
 namespace fairlane::avx2 {
@@ -66,13 +67,14 @@ void ReadRow(const GemmWeights& table, int32_t token, float* y) {
 }  // namespace
 
 size_t PackedBytes(WeightFormat format, int32_t rows, int32_t k) {
-  if (format == kWeightF32) return 0;
+  if (format == kWeightF32) return F32PackedBytes(rows, k);
   const auto parts =
       static_cast<size_t>(PanelCount(rows)) * static_cast<size_t>(kPanelRows / PartRows(format));
   return parts * PartBytes(format, k);
 }
 
 void PackPanel(const GemmWeights* weights, int32_t panel, const void* const* rows) {
+  if (weights->format == kWeightF32) return PackF32Panel(*weights, panel, rows);
   for (int32_t row = 0; row < kPanelRows; ++row) {
     const int32_t part_row = row % PartRows(weights->format);
     uint8_t* group = PartOf(*weights, panel, row);
@@ -90,7 +92,12 @@ void PackPanel(const GemmWeights* weights, int32_t panel, const void* const* row
 
 void EmbedTokens(const EmbedTokensArgs* args, int32_t token_begin, int32_t token_end) {
   for (int32_t t = token_begin; t < token_end; ++t) {
-    ReadRow(*args->table, args->token[t], args->y + static_cast<int64_t>(t) * args->table->k);
+    float* const y = args->y + static_cast<int64_t>(t) * args->table->k;
+    if (args->table->format == kWeightF32) {
+      ReadF32Row(*args->table, args->token[t], y);
+    } else {
+      ReadRow(*args->table, args->token[t], y);
+    }
   }
 }
 

@@ -50,7 +50,8 @@ struct F32 {
   static void QueryWords(const float* q, int32_t dim, Word* words) {
     std::memcpy(words, q, static_cast<size_t>(dim) * sizeof(Word));
   }
-  // Halves have no scale.
+  // Only int8 has scales.
+  static Vector LoadElements(const float* from, Vector) { return _mm256_loadu_ps(from); }
   static Vector LoadElements(const uint16_t* from, Vector) {
     return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
   }

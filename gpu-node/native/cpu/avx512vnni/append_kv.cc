@@ -1,5 +1,5 @@
-// Writes K and V into f16 pages: converted 16 at a time, K scattered into its lane. This plug-in
-// has no f32 pages.
+// Writes K and V into f16 pages: converted 16 at a time, K scattered into its lane. Pages of f32
+// and int8 are the generic code's.
 #include <immintrin.h>
 
 #include "cpu/avx512vnni/ops.h"
@@ -21,6 +21,7 @@ inline __m256i ToHalves(const float* x, __mmask16 mask) {
 }  // namespace
 
 void AppendKv(const AppendKvArgs* args, int32_t token_begin, int32_t token_end) {
+  if (args->shape.type == kKvF32) return generic::AppendKv(args, token_begin, token_end);
   if (args->shape.type == kKvInt8) return generic::AppendKvInt8(args, token_begin, token_end);
   const int32_t dim = args->shape.head_dim;
   for (int32_t token = token_begin; token < token_end; ++token) {

@@ -14,7 +14,6 @@ constexpr Backend kBackend = {
     .abi_version = kBackendAbiVersion,
     .table_bytes = sizeof(Backend),
     .name = "avx512vnni",
-    .has_f32 = false,
     .tiles = kTiles,
     .tile_max = kTileMax,
     .open_pool = OpenThreadPool,

@@ -269,14 +269,16 @@ void Panel(const Piece& piece) {
 
 // Tiles as even as can be: the last of 7 tokens would otherwise cost as much as four.
 const TileTable kTiles[kWeightFormatCount] = {
-    {},
+    {{0, 1, 2, 3, 4, 5, 6, 4, 4, 5, 5, 6, 6, 5, 5, 5, 6}},
     {{0, 1, 2, 3, 4, 5, 6, 4, 4, 5, 5, 6, 6, 5, 5, 5, 6}},
     {{0, 1, 2, 3, 4, 5, 6, 4, 4, 5, 5, 6, 6, 5, 5, 5, 6}},
 };
-const int32_t kTileMax[kWeightFormatCount] = {0, kTileMaxTokens, kTileMaxTokens};
+const int32_t kTileMax[kWeightFormatCount] = {kF32TileMax, kTileMaxTokens, kTileMaxTokens};
 
 void Gemm(const GemmWeights* weights, const GemmInput* input, const GemmOutput* output,
           int32_t panel_begin, int32_t panel_end) {
+  if (weights->format == kWeightF32)
+    return GemmF32(*weights, *input, *output, panel_begin, panel_end);
   const uint8_t* const end = PanelOf(*weights, panel_end);
   const int64_t tiles = (input->tokens + kTileMaxTokens - 1) / kTileMaxTokens;
   const int64_t steps = (panel_end - panel_begin) * tiles * (weights->k / kGroup);

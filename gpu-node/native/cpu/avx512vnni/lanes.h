@@ -17,7 +17,7 @@ inline __mmask16 MaskOf(int32_t count) {
   return static_cast<__mmask16>(count >= 16 ? 0xFFFF : count <= 0 ? 0 : (1U << count) - 1U);
 }
 
-// Elements of K or V times their scales; halves have none. What is masked out is 0, whatever the
+// Elements of K or V times their scales; only int8 has some. What is masked out is 0, whatever the
 // scale.
 inline __m512 LoadElements(const uint16_t* from, __mmask16 mask, __m512) {
   return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(mask, from));
@@ -27,6 +27,12 @@ inline __m512 LoadElements(const int8_t* from, __mmask16 mask, __m512 scale) {
   const __m512i wide = _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(mask, from));
   return _mm512_maskz_mul_ps(mask, _mm512_cvtepi32_ps(wide), scale);
 }
+
+inline __m512 LoadElements(const float* from, __mmask16 mask, __m512) {
+  return _mm512_maskz_loadu_ps(mask, from);
+}
+
+inline __m512 LoadElements(const float* from, __m512) { return _mm512_loadu_ps(from); }
 
 inline __m512 LoadElements(const uint16_t* from, __m512) {
   return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));

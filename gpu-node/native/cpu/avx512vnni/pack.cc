@@ -3,6 +3,7 @@
 
 #include "cpu/avx512vnni/ops.h"
 #include "cpu/avx512vnni/panel.h"
+#include "cpu/f32_panel.h"
 #include "ops/half.h"
 
 namespace fairlane::avx512vnni {
@@ -68,12 +69,13 @@ void ReadRow(const GemmWeights& table, int32_t token, float* y) {
 }  // namespace
 
 size_t PackedBytes(WeightFormat format, int32_t rows, int32_t k) {
-  if (format == kWeightF32) return 0;
+  if (format == kWeightF32) return F32PackedBytes(rows, k);
   const size_t sum_bytes = SumBytes(format) * static_cast<size_t>(k / kGroup);
   return static_cast<size_t>(PanelCount(rows)) * (PanelBytes(format, k) + sum_bytes);
 }
 
 void PackPanel(const GemmWeights* weights, int32_t panel, const void* const* rows) {
+  if (weights->format == kWeightF32) return PackF32Panel(*weights, panel, rows);
   uint8_t* group = PanelOf(*weights, panel);
   uint8_t* sums = SumsOf(*weights, panel);
   std::memset(group, 0, PanelBytes(weights->format, weights->k));
@@ -94,7 +96,12 @@ void PackPanel(const GemmWeights* weights, int32_t panel, const void* const* row
 
 void EmbedTokens(const EmbedTokensArgs* args, int32_t token_begin, int32_t token_end) {
   for (int32_t t = token_begin; t < token_end; ++t) {
-    ReadRow(*args->table, args->token[t], args->y + static_cast<int64_t>(t) * args->table->k);
+    float* const y = args->y + static_cast<int64_t>(t) * args->table->k;
+    if (args->table->format == kWeightF32) {
+      ReadF32Row(*args->table, args->token[t], y);
+    } else {
+      ReadRow(*args->table, args->token[t], y);
+    }
   }
 }
 

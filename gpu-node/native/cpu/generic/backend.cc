@@ -10,7 +10,6 @@ constexpr Backend kBackend = {
     .abi_version = kBackendAbiVersion,
     .table_bytes = sizeof(Backend),
     .name = "generic",
-    .has_f32 = true,
     .tiles = kTiles,
     .tile_max = kTileMax,
     .open_pool = OpenThreadPool,
