@@ -39,7 +39,7 @@ async function main(): Promise<void> {
   process.on("uncaughtException", (error) => endOnFault(error));
   const config = readConfig();
   if (!config) return;
-  if (config.printsKernels) return void process.stdout.write(kernelTable(config));
+  if (config.printsKernels) return printKernels(config);
   const start = new AbortController();
   const stopping = watchSignals(start);
   // One of an earlier run would tell its reader that this one is ready.
@@ -56,6 +56,15 @@ async function main(): Promise<void> {
   printFacts(node);
   if (config.readyFile !== undefined) await writeReadyFile(config.readyFile, node);
   stopping.running(node);
+}
+
+function printKernels(config: NodeConfig): void {
+  try {
+    process.stdout.write(kernelTable(config));
+  } catch (error) {
+    process.stderr.write(`fairlane-node: ${startError(error)}\n`);
+    process.exitCode = 1;
+  }
 }
 
 function readConfig(): NodeConfig | undefined {
