@@ -184,6 +184,58 @@ describe("billing", () => {
   });
 });
 
+describe("an invoice", () => {
+  it("has what a tenant used, and is read by it as JSON, CSV and a page", async () => {
+    const buyer = await platform.newTenant("billing-invoice");
+    const answer = await buyer.openai.chat.completions.create({ model, messages, temperature: 0 });
+    await platform.ledgerRow(answer._request_id ?? "");
+    const now = new Date();
+    const period = (monthsAgo: number) =>
+      new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - monthsAgo)).toISOString();
+    // The running month's is a draft, and no more yet.
+    const step = (path: string, body: object) =>
+      platform.admin.invoiceStep(buyer.tenantId, path, body);
+    const draft = await step("/invoices", { period: period(0).slice(0, 7) });
+    expect(draft).toMatchObject({ status: "draft", entries: 1, usage_nano_usd: 7_400 });
+    const early = step(`/invoices/${String(draft["id"])}/finalize`, {});
+    await expect(early).rejects.toThrow("invoice_period_open");
+    // The same usage, as if it were two months old.
+    const ledgerDb = await platform.edge.openLedgerDb();
+    const same = `attempt, entry_seq, tenant_id, project_id, key_id, node_id, epoch, model, price_version,
+      finish_reason, prompt_tokens, computed_prompt_tokens, computed_cached_tokens, computed_output_tokens,
+      billed_prompt_tokens, billed_cached_tokens, billed_output_tokens, billed_nano_usd, received_at_ms, queue_ms`;
+    await ledgerDb
+      .prepare(
+        `INSERT INTO ledger_entries (request_id, ended_at_ms, ${same})
+         SELECT 'req_two_months_ago', ?, ${same} FROM ledger_entries WHERE request_id = ?`,
+      )
+      .bind(Date.parse(period(2)), answer._request_id ?? "")
+      .run();
+    await step("/adjustments", { id: "setup", amount_nano_usd: 19_992_600, reason: "set-up" });
+    const old = await step("/invoices", { period: period(2).slice(0, 7) });
+    const final = await step(`/invoices/${String(old["id"])}/finalize`, {});
+    expect(final).toMatchObject({ status: "final", number: 1, entries: 1, total_cents: 2 });
+    const { apiKey } = await platform.admin.createKey(buyer.tenantId, {
+      scopes: ["invoices:read"],
+    });
+    const read = (query: string) =>
+      fetch(`${platform.edge.edgeUrl}/v1/fairlane/invoices/${String(final["id"])}${query}`, {
+        headers: { authorization: `Bearer ${apiKey}` },
+      });
+    expect(await (await read("")).json()).toMatchObject({
+      ...{ number: 1, total_cents: 2, usage_nano_usd: 7_400, rounding_nano_usd: 0 },
+      lines: [
+        { kind: "usage", model, requests: 1, prompt_tokens: 42, output_tokens: 8 },
+        { kind: "adjustment", reason: "set-up" },
+      ],
+    });
+    expect((await (await read("?format=csv")).text()).split("\r\n")).toHaveLength(4);
+    const page = await (await read("?format=html")).text();
+    expect(page).toContain("<h1>Invoice 1</h1>");
+    expect(page).toContain("0.0000074");
+  });
+});
+
 /** True once an ack passed after `lost`. */
 async function eventuallyAcked(lost: unknown): Promise<boolean> {
   const { seen } = platform.proxy;

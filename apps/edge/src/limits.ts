@@ -112,6 +112,13 @@ export const COUNT_DEADLINE_MS = 30_000;
 export const INPUT_ITEMS_DEFAULT = 20;
 export const INPUT_ITEMS_MAX = 100;
 
+// --- invoices --------------------------------------------------------------------------------------------------
+
+/** Characters of a reason: a sentence or two. */
+export const INVOICE_REASON_CHARS_MAX = 500;
+/** Size of one adjustment, nano-USD: a million USD. */
+export const ADJUSTMENT_NANO_USD_MAX = 1_000_000_000_000_000;
+
 // --- sessions --------------------------------------------------------------------------------------------------
 
 /** How long a session lives: a working day; it is not prolonged, since that would be a commit a request. */

@@ -113,6 +113,28 @@ async function session(owner: Owner): Promise<Params> {
   return { tenant: owner.tenantId, session: await idOf(opened) };
 }
 
+const ADJUSTMENT = { amount_nano_usd: -5, reason: "goodwill" };
+let lastAdjustment = 0;
+const newAdjustment = () => ({ ...ADJUSTMENT, id: `adj-${++lastAdjustment}` });
+
+let lastMonth = 0;
+/** Months from 2000 on, each later than those before: a later one's invoice takes the entries of an earlier one. */
+const newPeriod = () => ({
+  period: new Date(Date.UTC(2000, ++lastMonth)).toISOString().slice(0, 7),
+});
+
+async function draft(owner: Owner): Promise<Params> {
+  const made = await asAdmin("POST", `/tenants/${owner.tenantId}/invoices`, newPeriod());
+  return { tenant: owner.tenantId, invoice: await idOf(made) };
+}
+
+async function invoice(owner: Owner): Promise<Params> {
+  const params = await draft(owner);
+  const path = `/tenants/${owner.tenantId}/invoices/${params["invoice"]}/finalize`;
+  await idOf(await asAdmin("POST", path, {}));
+  return params;
+}
+
 const project = (owner: Owner): Promise<Params> =>
   Promise.resolve({ tenant: owner.tenantId, project: owner.projectId });
 
@@ -157,6 +179,15 @@ export const MATRIX: Readonly<Record<string, MatrixEntry>> = {
   "GET /v1/fairlane/budgets": { ok: 200 },
   "GET /v1/fairlane/costs": { ok: 200 },
   [`GET ${AT}/costs`]: { ok: 200, params: tenant },
+  "GET /v1/fairlane/invoices": { ok: 200 },
+  "GET /v1/fairlane/invoices/:invoice": { ok: 200, params: invoice },
+  [`GET ${AT}/invoices`]: { ok: 200, params: tenant },
+  [`GET ${AT}/invoices/:invoice`]: { ok: 200, params: draft },
+  [`POST ${AT}/invoices`]: { ok: 201, params: tenant, newBody: newPeriod },
+  [`POST ${AT}/invoices/:invoice/finalize`]: { ok: 200, params: draft, body: {} },
+  [`POST ${AT}/invoices/:invoice/void`]: { ok: 200, params: invoice, body: { reason: "wrong" } },
+  [`POST ${AT}/adjustments`]: { ok: 201, params: tenant, newBody: newAdjustment },
+  [`GET ${AT}/adjustments`]: { ok: 200, params: tenant },
   [`GET ${AT}/reconciliation`]: { ok: 200, params: tenant },
   "GET /v1/fairlane/credits": { ok: 200 },
   "GET /v1/fairlane/audit-log": { ok: 200 },

@@ -1,11 +1,14 @@
 // Types of what the vitest configuration binds for the edge's tests.
 import type { D1Migration } from "@cloudflare/vitest-plugin";
+import type { TenantAccountRpc } from "@fairlane/protocol";
 
 declare global {
   namespace Cloudflare {
     interface Env {
       readonly CONTROL_DB: D1Database;
       readonly LEDGER_DB: D1Database;
+      /** The accounts themselves, for tests that settle without a node. */
+      readonly TENANT_ACCOUNT: DurableObjectNamespace<TenantAccountRpc & Rpc.DurableObjectBranded>;
       readonly ARTIFACTS: R2Bucket;
       readonly RETAINED: R2Bucket;
       readonly KEY_PEPPER: string;

@@ -267,3 +267,16 @@ export const RECONCILE_TRIES_MAX = 3;
 export const RECONCILE_PAUSE_MS = 700;
 /** Wait for an account or an intake to say how it stands. */
 export const RECONCILE_TIMEOUT_MS = 10_000;
+
+// --- invoices --------------------------------------------------------------------------------------------------
+
+/** Drafts made in one run of the job: each is some queries, of which an event has a thousand. */
+export const DRAFTS_PER_RUN_MAX = 50;
+/** How long after it became final an invoice's entries stay in the ledger, and the invoice can become void: a quarter. */
+export const ARCHIVE_AFTER_MS = 90 * 24 * 3_600_000;
+/** Entries of one object of the archive: about 1.5 MB before they are compressed, all of it in memory a few times. */
+export const ARCHIVE_PART_ENTRIES_MAX = 2_000;
+/** Parts written in one run: each takes some tenths of a second. */
+export const ARCHIVE_PARTS_PER_RUN_MAX = 64;
+/** Invoices looked up at once. */
+export const ARCHIVE_INVOICES_PER_PAGE_MAX = 50;

@@ -24,7 +24,8 @@ export type IdPrefix =
   | "part"
   | "mem"
   | "lgn"
-  | "ses";
+  | "ses"
+  | "inv";
 
 export const ULID_CHARS = 26;
 const ULID_BYTES = 16;

@@ -5,14 +5,13 @@ import { drizzle, type DrizzleD1Database } from "drizzle-orm/d1";
 
 declare const kind: unique symbol;
 
+/** What both have: the binding itself, for batches of statements that drizzle has no builder for. */
+type D1 = DrizzleD1Database & { readonly $client: D1Database };
+
 /** Tenants, projects, keys and prices. */
-export type ControlDb = DrizzleD1Database & { readonly [kind]?: "control" };
+export type ControlDb = D1 & { readonly [kind]?: "control" };
 /** One ledger database; a tenant's is found through the ledger map. */
-export type LedgerDb = DrizzleD1Database & {
-  readonly [kind]?: "ledger";
-  /** For batches of statements that drizzle has no builder for. */
-  readonly $client: D1Database;
-};
+export type LedgerDb = D1 & { readonly [kind]?: "ledger" };
 
 /** Opens the control database. */
 export function openControlDb(binding: D1Database): ControlDb {

@@ -1,10 +1,9 @@
 // Owns the query of costs: a tenant's ledger summed by hour or day of UTC, and by project, key or model. From the ledger
-// itself, over its index by tenant and time: there is no second sum that could drift.
+// itself, over its index by tenant and time, and of what was archived from the sums that took its place.
 import { assert } from "@fairlane/base";
-import { and, asc, eq, gte, lt, sql } from "drizzle-orm";
+import { sql } from "drizzle-orm";
 import type { LedgerDb } from "./client.ts";
 import { COST_ROWS_MAX } from "./limits.ts";
-import { ledgerEntries } from "./schema/ledger/ledger-entries.ts";
 
 export type CostGroup = "project" | "key" | "model";
 
@@ -28,13 +27,17 @@ export interface CostRow {
   readonly costNanoUsd: number;
 }
 
-const GROUPS = {
-  project: ledgerEntries.projectId,
-  key: ledgerEntries.keyId,
-  model: ledgerEntries.model,
-} as const;
+const GROUPS = { project: "project_id", key: "key_id", model: "model" } as const;
 
-/** Rows in the order of time, then of the group; undefined when there are more than COST_ROWS_MAX. */
+const SUMS = `sum(entries) AS entries, sum(prompt) AS "promptTokens", sum(cached) AS "cachedTokens",
+  sum(output) AS "outputTokens", sum(cost) AS "costNanoUsd"`;
+const AMOUNTS = `billed_prompt_tokens AS prompt, billed_cached_tokens AS cached, billed_output_tokens AS output,
+  billed_nano_usd AS cost, project_id, key_id, model`;
+
+/**
+ * Rows in the order of time, then of the group; undefined when there are more than COST_ROWS_MAX. Archived entries are known
+ * by the hour: one counts when its beginning is in the asked time.
+ */
 export async function costsOf(
   db: LedgerDb,
   tenantId: string,
@@ -42,26 +45,18 @@ export async function costsOf(
 ): Promise<readonly CostRow[] | undefined> {
   const { fromMs, toMs, bucketMs, groupBy } = query;
   assert(Number.isSafeInteger(bucketMs) && bucketMs > 0, `buckets of ${bucketMs} ms`);
-  const sum = (column: Parameters<typeof sql>[1]) => sql<number>`sum(${column})`;
-  // Written into the text: the same expression has to be named twice.
-  const bucket = sql.raw(`(ended_at_ms / ${bucketMs}) * ${bucketMs}`);
-  const group = groupBy === undefined ? sql<null>`NULL` : sql<string>`${GROUPS[groupBy]}`;
-  const { tenantId: tenant, endedAtMs } = ledgerEntries;
-  const rows = await db
-    .select({
-      bucketMs: sql<number>`${bucket}`.as("bucket_ms"),
-      group: sql<string | null>`${group}`.as("cost_group"),
-      entries: sql<number>`count(*)`,
-      promptTokens: sum(ledgerEntries.billedPromptTokens),
-      cachedTokens: sum(ledgerEntries.billedCachedTokens),
-      outputTokens: sum(ledgerEntries.billedOutputTokens),
-      costNanoUsd: sum(ledgerEntries.billedNanoUsd),
-    })
-    .from(ledgerEntries)
-    .where(and(eq(tenant, tenantId), gte(endedAtMs, fromMs), lt(endedAtMs, toMs)))
-    .groupBy(sql`bucket_ms`, sql`cost_group`)
-    .orderBy(asc(sql`bucket_ms`), asc(sql`cost_group`))
-    .limit(COST_ROWS_MAX + 1);
+  const bucket = sql.raw(`(at_ms / ${bucketMs}) * ${bucketMs}`);
+  const group = sql.raw(groupBy === undefined ? "NULL" : GROUPS[groupBy]);
+  const rows = await db.all<CostRow>(
+    sql`SELECT ${bucket} AS "bucketMs", ${group} AS "group", ${sql.raw(SUMS)}
+        FROM (
+          SELECT ended_at_ms AS at_ms, 1 AS entries, ${sql.raw(AMOUNTS)} FROM ledger_entries
+          WHERE tenant_id = ${tenantId} AND ended_at_ms >= ${fromMs} AND ended_at_ms < ${toMs}
+          UNION ALL
+          SELECT hour_ms, entries, ${sql.raw(AMOUNTS)} FROM ledger_archive_hours
+          WHERE tenant_id = ${tenantId} AND hour_ms >= ${fromMs} AND hour_ms < ${toMs})
+        GROUP BY 1, 2 ORDER BY 1, 2 LIMIT ${COST_ROWS_MAX + 1}`,
+  );
   for (const { costNanoUsd } of rows) {
     assert(
       Number.isSafeInteger(costNanoUsd),

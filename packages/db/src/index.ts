@@ -48,6 +48,22 @@ export { claimJob, finishJob, listJobRuns } from "./job-runs.ts";
 export type { JobRun } from "./job-runs.ts";
 export { ledgerSums } from "./ledger-sums.ts";
 export type { LedgerSums, LedgerSource } from "./ledger-sums.ts";
+export {
+  archivePartsOf,
+  dropArchived,
+  entriesOfCut,
+  sumsOfCut,
+} from "./invoices/archive-entries.ts";
+export { finishArchive, invoicesToArchive, startArchive } from "./invoices/archive-state.ts";
+export type { ArchivedEntry, ArchivePart } from "./invoices/archive-entries.ts";
+export { addAdjustment, listAdjustments } from "./invoices/adjustments.ts";
+export type { AdjustmentRow } from "./invoices/adjustments.ts";
+export { dueTenants } from "./invoices/due-drafts.ts";
+export { finalizeInvoice, voidInvoice } from "./invoices/finalize-invoice.ts";
+export { hasLateEntries } from "./invoices/invoice-usage.ts";
+export { cutOf, findInvoice, linesOf, listInvoices } from "./invoices/invoices.ts";
+export type { InvoiceRow } from "./invoices/invoices.ts";
+export { makeDraft } from "./invoices/make-draft.ts";
 export { ledgerOf } from "./ledger-map.ts";
 export type { LedgerMap } from "./ledger-map.ts";
 export {

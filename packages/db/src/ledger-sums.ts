@@ -1,10 +1,10 @@
 // Owns the sums over a tenant's entries that reconciliation compares: of all of them, and of what each journal (node and
 // epoch) reported. Both in one transaction, so that they tell of the same moment.
 import { assert } from "@fairlane/base";
-import { desc, eq, sql, and, type AnyColumn } from "drizzle-orm";
+import { sql } from "drizzle-orm";
 import type { LedgerDb } from "./client.ts";
 import { LEDGER_SOURCES_MAX } from "./limits.ts";
-import { ledgerEntries } from "./schema/ledger/ledger-entries.ts";
+import { statementOf } from "./statement.ts";
 
 /** What the ledger has of one journal: entries of its records, estimates and corrections apart. */
 export interface LedgerSource {
@@ -26,32 +26,31 @@ export interface LedgerSums {
 /** `entry_seq` of an entry that a journal's record made. */
 const OF_RECORD = 0;
 
-/** Sums as of one moment. */
+/** Sums as of one moment, archived entries among them. */
 export async function ledgerSums(db: LedgerDb, tenantId: string): Promise<LedgerSums> {
-  const isOwn = eq(ledgerEntries.tenantId, tenantId);
-  const total = (column: AnyColumn) => sql<number>`coalesce(sum(${column}), 0)`;
-  const entries = sql<number>`count(*)`;
-  const [[all], sources] = await db.batch([
-    db
-      .select({ entries, costNanoUsd: total(ledgerEntries.billedNanoUsd) })
-      .from(ledgerEntries)
-      .where(isOwn),
-    db
-      .select({
-        nodeId: ledgerEntries.nodeId,
-        epoch: ledgerEntries.epoch,
-        entries,
-        promptTokens: total(ledgerEntries.computedPromptTokens),
-        cachedTokens: total(ledgerEntries.computedCachedTokens),
-        outputTokens: total(ledgerEntries.computedOutputTokens),
-      })
-      .from(ledgerEntries)
-      .where(and(isOwn, eq(ledgerEntries.entrySeq, OF_RECORD)))
-      .groupBy(ledgerEntries.nodeId, ledgerEntries.epoch)
-      .orderBy(desc(ledgerEntries.epoch))
-      .limit(LEDGER_SOURCES_MAX),
+  const counts = `sum(entries) AS entries, sum(prompt) AS "promptTokens", sum(cached) AS "cachedTokens",
+    sum(output) AS "outputTokens"`;
+  const amounts = `computed_prompt_tokens AS prompt, computed_cached_tokens AS cached,
+    computed_output_tokens AS output`;
+  const all = sql`SELECT sum(entries) AS entries, coalesce(sum(cost), 0) AS "costNanoUsd" FROM (
+      SELECT count(*) AS entries, sum(billed_nano_usd) AS cost FROM ledger_entries
+      WHERE tenant_id = ${tenantId}
+      UNION ALL
+      SELECT coalesce(sum(entries), 0), sum(billed_nano_usd) FROM ledger_archives
+      WHERE tenant_id = ${tenantId})`;
+  const bySource = sql`SELECT node_id AS "nodeId", epoch, ${sql.raw(counts)} FROM (
+      SELECT node_id, epoch, 1 AS entries, ${sql.raw(amounts)} FROM ledger_entries
+      WHERE tenant_id = ${tenantId} AND entry_seq = ${OF_RECORD}
+      UNION ALL
+      SELECT node_id, epoch, entries, ${sql.raw(amounts)} FROM ledger_archive_sources
+      WHERE tenant_id = ${tenantId})
+    GROUP BY node_id, epoch ORDER BY epoch DESC LIMIT ${LEDGER_SOURCES_MAX}`;
+  const [whole, sources] = await db.$client.batch([
+    statementOf(db, all),
+    statementOf(db, bySource),
   ]);
-  assert(all !== undefined, "a sum without GROUP BY has one row");
-  assert(Number.isSafeInteger(all.costNanoUsd), `cost of ${tenantId} is no safe integer`);
-  return { ...all, sources };
+  const [row] = (whole?.results ?? []) as Omit<LedgerSums, "sources">[];
+  assert(row !== undefined, "a sum without GROUP BY has one row");
+  assert(Number.isSafeInteger(row.costNanoUsd), `cost of ${tenantId} is no safe integer`);
+  return { ...row, sources: (sources?.results ?? []) as LedgerSource[] };
 }

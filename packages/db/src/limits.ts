@@ -37,3 +37,15 @@ export const FILES_DROPPED_MAX = 64;
 export const LEDGER_SOURCES_MAX = 4_096;
 /** Tenants in a page of reconciliations, and the one that tells of more. */
 export const RECONCILIATIONS_PAGE_MAX = 101;
+/** Lines of usage on an invoice: projects x models x price versions; about 500 bytes each as JSON. */
+export const INVOICE_SUMS_MAX = 4_000;
+/** Lines written in one statement: 0.5 MB, below D1's 2 MB of a value. */
+export const INVOICE_LINES_PER_STATEMENT_MAX = 1_000;
+/** Adjustments of a tenant that wait for an invoice, and of one answer. */
+export const OPEN_ADJUSTMENTS_MAX = 500;
+/** All lines of an invoice: usage, adjustments, credit and rounding. */
+export const INVOICE_LINES_MAX = INVOICE_SUMS_MAX + OPEN_ADJUSTMENTS_MAX + 2;
+/** Invoices read in one query: a page, and the one that tells of more. */
+export const INVOICES_PAGE_MAX = 101;
+/** Tenants asked about in one query: their ids are 30 KB. */
+export const DUE_TENANTS_PER_PAGE_MAX = 1_000;

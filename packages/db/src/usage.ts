@@ -1,5 +1,5 @@
 // Owns the queries of the ledger: entries in, in one statement a batch and without effect when repeated; sums and
-// the newest entries out. Nothing here updates or deletes.
+// the newest entries out, which are those that are not archived. Nothing here updates or deletes.
 import { assert } from "@fairlane/base";
 import type { LedgerEntry } from "@fairlane/ledger";
 import { and, desc, eq, getTableColumns, sql } from "drizzle-orm";
@@ -81,19 +81,21 @@ export async function appendLedgerEntries(
   await db.run(sql`${sql.raw(INSERT_HEAD)}${rows}${sql.raw(INSERT_TAIL)}`);
 }
 
-/** What a tenant is billed for, over all its entries. */
+/** What a tenant is billed for, over all its entries, archived ones among them. */
 export async function usageTotals(db: LedgerDb, tenantId: string): Promise<UsageTotals> {
-  const total = (column: Parameters<typeof sql>[1]) => sql<number>`coalesce(sum(${column}), 0)`;
-  const [row] = await db
-    .select({
-      entries: sql<number>`count(*)`,
-      promptTokens: total(ledgerEntries.billedPromptTokens),
-      cachedTokens: total(ledgerEntries.billedCachedTokens),
-      outputTokens: total(ledgerEntries.billedOutputTokens),
-      costNanoUsd: total(ledgerEntries.billedNanoUsd),
-    })
-    .from(ledgerEntries)
-    .where(eq(ledgerEntries.tenantId, tenantId));
+  const sums = `sum(billed_prompt_tokens) AS prompt, sum(billed_cached_tokens) AS cached,
+    sum(billed_output_tokens) AS output, sum(billed_nano_usd) AS cost`;
+  // One statement, so that what is archived meanwhile is counted once.
+  const [row] = await db.all<UsageTotals>(
+    sql`SELECT sum(entries) AS entries, coalesce(sum(prompt), 0) AS "promptTokens",
+          coalesce(sum(cached), 0) AS "cachedTokens", coalesce(sum(output), 0) AS "outputTokens",
+          coalesce(sum(cost), 0) AS "costNanoUsd"
+        FROM (
+          SELECT count(*) AS entries, ${sql.raw(sums)} FROM ledger_entries WHERE tenant_id = ${tenantId}
+          UNION ALL
+          SELECT coalesce(sum(entries), 0), ${sql.raw(sums)} FROM ledger_archives
+          WHERE tenant_id = ${tenantId})`,
+  );
   assert(row !== undefined, "a sum without GROUP BY has one row");
   for (const [name, sum] of Object.entries(row)) {
     assert(Number.isSafeInteger(sum), `${name} of ${tenantId} is no safe integer`);

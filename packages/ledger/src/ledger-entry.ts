@@ -7,14 +7,14 @@ import { isBatchRequestId, type AccountPrices, type UsageRecord } from "@fairlan
 import { costNanoUsd, priceOf, type PriceFault, type TokenSums } from "./price-list.ts";
 import type { AttemptFault, UsageAttempt } from "./usage-attempt.ts";
 
-/** Why an entry bills nothing although tokens were computed; such entries wait for a correction. */
+/** Why an entry bills nothing although tokens were computed; an adjustment of the invoice makes up for it. */
 export type LedgerFault = PriceFault | Exclude<AttemptFault, "already_final">;
 
 /** One row of the ledger. */
 export interface LedgerEntry {
   readonly requestId: string;
   readonly attempt: number;
-  /** 0 = the entry of the usage record, 1 = of an estimate; corrections count up from 2. */
+  /** 0 = the entry of the usage record, 1 = of an estimate. */
   readonly entrySeq: number;
   readonly tenantId: string;
   readonly projectId: string;
@@ -44,7 +44,7 @@ export interface LedgerEntry {
   readonly endedAtMs: number;
 }
 
-/** Of an attempt's estimated entry; corrections come after it. */
+/** Of an attempt's estimated entry. */
 const ESTIMATED_ENTRY_SEQ = 1;
 
 const NOTHING: TokenSums = { promptTokens: 0, cachedTokens: 0, outputTokens: 0 };

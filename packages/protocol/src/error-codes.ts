@@ -86,6 +86,10 @@ export const ERROR_CODES = {
   ),
   too_many_files: user(409, "the tenant has as many files or uploads as it may", false),
   job_running: user(409, "the job runs already", true),
+  invoice_period_open: user(409, "the month is not over, or usage of it is on its way", false),
+  invoice_state_conflict: user(409, "the invoice, or its month, is in no state for this", false),
+  invoice_stale: user(409, "the draft is not what it was: it has to be made again", false),
+  invoice_too_large: user(409, "more lines than an invoice has, or an amount out of range", false),
   request_too_large: user(413, "the body is over its byte bound"),
   rate_limit_requests: {
     ...user(429, "requests per minute are used up", true),

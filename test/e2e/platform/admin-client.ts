@@ -41,6 +41,15 @@ export class AdminClient {
     return this.#call("GET", `/${tenantId}/usage`);
   }
 
+  /** A step with a tenant's invoices: the path behind the tenant's, and the body. */
+  async invoiceStep(
+    tenantId: string,
+    step: string,
+    body: object,
+  ): Promise<Record<string, unknown>> {
+    return this.#call("POST", `/${tenantId}${step}`, body);
+  }
+
   async #call(method: string, route: string, body?: object): Promise<Record<string, unknown>> {
     const response = await fetch(`${this.#base}${route}`, {
       method,

@@ -5,6 +5,7 @@ import { AppError, errorOfIssues, type Caller } from "@fairlane/protocol";
 import { z } from "zod";
 import type { EdgeContext, EdgeDependencies } from "../edge-context.ts";
 import { COST_DAYS_MAX, COST_HOURS_MAX } from "../limits.ts";
+import { csvAnswer, csvField } from "./csv-field.ts";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -49,7 +50,7 @@ export function costsHandler(deps: EdgeDependencies) {
       const message = `The answer would have more than ${COST_ROWS_MAX} rows: ask for less time or longer buckets.`;
       throw new AppError("invalid_value", message, { param: "from_ms" });
     }
-    if (format === "csv") return csvAnswer(rows, groupBy);
+    if (format === "csv") return costsCsv(rows, groupBy);
     return Response.json({
       object: "fairlane.costs",
       tenant_id: tenantId,
@@ -75,7 +76,7 @@ function costBody(row: CostRow, groupBy: string | undefined) {
   };
 }
 
-function csvAnswer(rows: readonly CostRow[], groupBy: string | undefined): Response {
+function costsCsv(rows: readonly CostRow[], groupBy: string | undefined): Response {
   const head = ["start", ...(groupBy === undefined ? [] : [groupBy]), "entries", "prompt_tokens"];
   const lines = [[...head, "cached_tokens", "output_tokens", "cost_nano_usd"].join(",")];
   for (const row of rows) {
@@ -84,15 +85,5 @@ function csvAnswer(rows: readonly CostRow[], groupBy: string | undefined): Respo
     const counts = [row.entries, row.promptTokens, row.cachedTokens, row.outputTokens];
     lines.push([start, ...group, ...counts, row.costNanoUsd].join(","));
   }
-  const headers = {
-    "content-type": "text/csv; charset=utf-8",
-    "content-disposition": 'attachment; filename="costs.csv"',
-  };
-  return new Response(`${lines.join("\r\n")}\r\n`, { headers });
-}
-
-/** Quoted as RFC 4180 has it; a name that a spreadsheet would compute is made text. */
-function csvField(text: string): string {
-  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  return csvAnswer(lines, "costs.csv");
 }

@@ -6,6 +6,7 @@ import { fileRoutes } from "./file-routes.ts";
 import { adapterRoutes } from "./adapter-routes.ts";
 import { adminRoutes } from "./admin-routes.ts";
 import { costRoutes } from "./cost-routes.ts";
+import { invoiceRoutes } from "./invoice-routes.ts";
 import { inferenceRoutes } from "./inference-routes.ts";
 import { auditRoutes, keyRoutes } from "./key-routes.ts";
 import { docsRoute } from "./docs-page.ts";
@@ -27,6 +28,7 @@ export function allRoutes(deps: EdgeDependencies): readonly Route[] {
     ...adminRoutes(deps),
     ...tenantRoutes(deps),
     ...costRoutes(deps),
+    ...invoiceRoutes(deps),
     ...keyRoutes(deps),
     ...auditRoutes(deps),
     ...peopleRoutes(deps),

@@ -1,5 +1,6 @@
 // GET /docs: the OpenAPI document as a page for people. Written once on the server, without scripts, fonts or anything
 // from elsewhere, so that it can be read under the strictest policy and without a network.
+import { escapeHtml } from "../http/escape-html.ts";
 import { openApiDocument } from "./openapi.ts";
 import type { Route } from "./route.ts";
 
@@ -47,13 +48,13 @@ function pageOf(document: Document): string {
   const tags = [...new Set(operations.map(({ operation }) => operation.tags?.[0] ?? ""))];
   const sections = tags.map((tag) => {
     const own = operations.filter(({ operation }) => operation.tags?.[0] === tag);
-    return `<h2>${escaped(tag)}</h2>${own.map(operationHtml).join("")}`;
+    return `<h2>${escapeHtml(tag)}</h2>${own.map(operationHtml).join("")}`;
   });
   const { title, description = "" } = document.info;
-  return `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>${escaped(title)} API</title>
+  return `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>${escapeHtml(title)} API</title>
 <meta name="viewport" content="width=device-width,initial-scale=1"><style>${STYLE}</style></head><body>
-<h1>${escaped(title)} API</h1><p>${escaped(description)}</p>
-<p>The same for machines: <a href="/openapi.json">/openapi.json</a>, OpenAPI ${escaped(document.openapi)}.</p>
+<h1>${escapeHtml(title)} API</h1><p>${escapeHtml(description)}</p>
+<p>The same for machines: <a href="/openapi.json">/openapi.json</a>, OpenAPI ${escapeHtml(document.openapi)}.</p>
 ${sections.join("\n")}</body></html>`;
 }
 
@@ -67,24 +68,20 @@ function operationHtml(shown: {
   const credential = security?.[0] === undefined ? "none" : Object.keys(security[0]).join(", ");
   const body = requestBody && "content" in requestBody ? requestBody.content : {};
   const schema = body["application/json"]?.schema;
-  return `<details><summary><b>${method.toUpperCase()}</b> <code>${escaped(path)}</code> — ${escaped(summary)}</summary>
-<p>Credential: ${escaped(credential)}. ${escaped(description)}</p>${parametersHtml(parameters)}
-${schema === undefined ? "" : `<p>Body:</p><pre>${escaped(JSON.stringify(schema, null, 2))}</pre>`}</details>`;
+  return `<details><summary><b>${method.toUpperCase()}</b> <code>${escapeHtml(path)}</code> — ${escapeHtml(summary)}</summary>
+<p>Credential: ${escapeHtml(credential)}. ${escapeHtml(description)}</p>${parametersHtml(parameters)}
+${schema === undefined ? "" : `<p>Body:</p><pre>${escapeHtml(JSON.stringify(schema, null, 2))}</pre>`}</details>`;
 }
 
 function parametersHtml(parameters: NonNullable<Operation["parameters"]>): string {
   const rows = parameters.flatMap((parameter) =>
     "name" in parameter
       ? [
-          `<tr><td><code>${escaped(parameter.name)}</code></td><td>${parameter.in}</td>` +
-            `<td><code>${escaped(JSON.stringify(parameter.schema))}</code></td></tr>`,
+          `<tr><td><code>${escapeHtml(parameter.name)}</code></td><td>${parameter.in}</td>` +
+            `<td><code>${escapeHtml(JSON.stringify(parameter.schema))}</code></td></tr>`,
         ]
       : [],
   );
   if (rows.length === 0) return "";
   return `<table><tr><th>name</th><th>in</th><th>schema</th></tr>${rows.join("")}</table>`;
-}
-
-function escaped(text: string): string {
-  return text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { keyScopes, roleScopes, scopeNames } from "./scopes.ts";
 
 const READS = ["usage:read", "adapters:read", "keys:read", "projects:read", "members:read"];
-const MANAGES = ["keys:manage", "projects:manage", "members:manage", "audit:read"];
+const MANAGES = ["keys:manage", "projects:manage", "members:manage", "audit:read", "invoices:read"];
 
 describe("the table of scopes", () => {
   it.each([

@@ -22,6 +22,7 @@ const SCOPES = {
   files: { opens: "upload, read and delete files", isForKeys: true, roles: [] },
   batches: { opens: "start, read and cancel batches", isForKeys: true, roles: [] },
   "usage:read": { opens: "read usage, cost and fair share", isForKeys: true, roles: ROLES },
+  "invoices:read": { opens: "read invoices", isForKeys: true, roles: MANAGERS },
   "adapters:read": { opens: "list adapters", isForKeys: true, roles: ROLES },
   "adapters:manage": {
     opens: "upload, grant, pin and delete adapters",
