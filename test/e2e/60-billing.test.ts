@@ -1,4 +1,5 @@
 // The ledger: what was computed, once, at the tenant's prices, whatever the link does to the frames on the way.
+import { createServer, type Server } from "node:http";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Platform, type TestTenant } from "./platform/platform.ts";
 
@@ -170,6 +171,41 @@ describe("billing", () => {
     expect(sent).toBeGreaterThanOrEqual(10);
   });
 
+  it("tells a billing system of a request, under the customer's name, and finds the books balanced", async () => {
+    const { server, url, received } = await startReceiver();
+    try {
+      const settings = { kind: "openmeter", url, secret: "om_test_0123456789" };
+      const put = await platform.admin.operate("PUT", "/billing-export", settings);
+      expect(put).toMatchObject({ state: "delivering", lag_entries: 0, delivered_entries: 0 });
+      expect(JSON.stringify(put)).not.toContain("om_test");
+      const customer = `/tenants/${tenant.tenantId}/billing-customer`;
+      await platform.admin.operate("PUT", customer, { customer_id: "acme" });
+      const answer = await tenant.openai.chat.completions.create({
+        model,
+        messages,
+        temperature: 0,
+      });
+      await platform.ledgerRow(answer._request_id ?? "");
+      await platform.admin.operate("POST", "/jobs/billing-export/run");
+      const told = received.flatMap(({ events }) => events);
+      expect(told).toMatchObject([
+        {
+          id: `${answer._request_id}:1:0`,
+          subject: "acme",
+          data: { tenant_id: tenant.tenantId, output_tokens: 8, fault: null },
+        },
+      ]);
+      expect(received[0]?.token).toBe("Bearer om_test_0123456789");
+      const status = await platform.admin.operate("GET", "/billing-export");
+      expect(status).toMatchObject({ lag_entries: 0, delivered_entries: 1, rejected_entries: 0 });
+      await platform.admin.operate("DELETE", "/billing-export");
+      const job = await platform.admin.operate("POST", "/jobs/reconcile/run");
+      expect(job["last_run"]).toMatchObject({ figures: { unbalancedTenants: 0 } });
+    } finally {
+      server.close();
+    }
+  });
+
   it("keeps the sums of two tenants apart", async () => {
     const other = await platform.newTenant("billing-other");
     const answer = await other.openai.chat.completions.create({ model, messages, temperature: 0 });
@@ -235,6 +271,32 @@ describe("an invoice", () => {
     expect(page).toContain("0.0000074");
   });
 });
+interface Received {
+  readonly token: string | undefined;
+  readonly events: readonly {
+    readonly id: string;
+    readonly subject: string;
+    readonly data: object;
+  }[];
+}
+
+/** A billing system on this machine, which takes everything. */
+async function startReceiver(): Promise<{ server: Server; url: string; received: Received[] }> {
+  const received: Received[] = [];
+  const server = createServer((request, response) => {
+    let body = "";
+    request.on("data", (chunk: Buffer) => (body += chunk.toString()));
+    request.on("end", () => {
+      const events = JSON.parse(body) as Received["events"];
+      received.push({ token: request.headers.authorization, events });
+      response.writeHead(204).end();
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return { server, url: `http://127.0.0.1:${address.port}/api/v1/events`, received };
+}
 
 /** True once an ack passed after `lost`. */
 async function eventuallyAcked(lost: unknown): Promise<boolean> {

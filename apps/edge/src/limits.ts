@@ -58,6 +58,13 @@ export const SCOPE_LIMITS_MAX = 100;
 export const BUDGETS_MAX = 100;
 /** Thresholds of one budget. */
 export const ALERT_PERCENTS_MAX = 10;
+/** Characters of a billing system's key or signing secret, of an event's name as Stripe has it, and of a customer's id. */
+export const BILLING_SECRET_CHARS_MIN = 16;
+export const BILLING_SECRET_CHARS_MAX = 512;
+export const EVENT_NAME_CHARS_MAX = 100;
+export const CUSTOMER_ID_CHARS_MAX = 255;
+/** Refused entries in one answer about the export of usage. */
+export const REJECTIONS_SHOWN_MAX = 20;
 /** Characters of a webhook's address. */
 export const WEBHOOK_URL_CHARS_MAX = 2_048;
 export const PARALLEL_REQUESTS_DEFAULT = 64;

@@ -248,6 +248,12 @@ export const MATRIX: Readonly<Record<string, MatrixEntry>> = {
   [`GET ${ADMIN}/fair-share`]: { ok: 200 },
   [`GET ${ADMIN}/audit-log`]: { ok: 200 },
   [`GET ${ADMIN}/reconciliation`]: { ok: 200 },
+  [`GET ${ADMIN}/billing-export`]: { ok: 404 },
+  [`PUT ${ADMIN}/billing-export`]: { ok: 400, body: {} },
+  [`DELETE ${ADMIN}/billing-export`]: { ok: 404 },
+  [`POST ${ADMIN}/billing-export/retry`]: { ok: 404 },
+  [`GET ${AT}/billing-customer`]: { ok: 200, params: tenant },
+  [`PUT ${AT}/billing-customer`]: { ok: 200, params: tenant, body: { customer_id: "cus_1" } },
   [`GET ${ADMIN}/jobs`]: { ok: 200 },
   [`POST ${ADMIN}/jobs/:job/run`]: {
     ok: 200,

@@ -280,3 +280,18 @@ export const ARCHIVE_PART_ENTRIES_MAX = 2_000;
 export const ARCHIVE_PARTS_PER_RUN_MAX = 64;
 /** Invoices looked up at once. */
 export const ARCHIVE_INVOICES_PER_PAGE_MAX = 50;
+
+// --- export of usage -------------------------------------------------------------------------------------------
+
+/** Ledger entries in one batch of CloudEvents: about 80 KB. */
+export const EXPORTED_ROWS_MAX = 100;
+/** Entries told to Stripe, call by call, before the cursor is written: what a crash repeats. */
+export const METERED_ROWS_MAX = 25;
+/** Batches of one run: with a slow endpoint two minutes; more go on at the next tick. */
+export const EXPORT_BATCHES_MAX = 20;
+/** Longest pause after failures. */
+export const EXPORT_PAUSE_MS_MAX = 3_600_000;
+/** Refused entries that wait for the operator; then the export stops, so that none is lost from sight. */
+export const BILLING_REJECTIONS_MAX = 10_000;
+/** Characters of an endpoint's refusal that are read. */
+export const BILLING_ANSWER_CHARS_MAX = 4_096;

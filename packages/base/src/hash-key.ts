@@ -64,12 +64,3 @@ export function equalsConstantTime(left: Uint8Array, right: Uint8Array): boolean
   for (let i = 0; i < left.length; i++) difference |= (left[i] ?? 0) ^ (right[i] ?? 0);
   return difference === 0;
 }
-
-const HEX_DIGITS = "0123456789abcdef";
-
-/** Lower-case hexadecimal. */
-export function toHex(bytes: Uint8Array): string {
-  let text = "";
-  for (const byte of bytes) text += HEX_DIGITS.charAt(byte >> 4) + HEX_DIGITS.charAt(byte & 15);
-  return text;
-}

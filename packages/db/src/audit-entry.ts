@@ -27,6 +27,10 @@ export type AuditAction =
   | "member.removed"
   | "login_token.created"
   | "job.run"
+  | "billing_export.changed"
+  | "billing_export.removed"
+  | "billing_export.retried"
+  | "billing_customer.changed"
   | "session.opened"
   | "session.ended";
 

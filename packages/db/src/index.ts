@@ -31,6 +31,22 @@ export { appendAudit, readAudit } from "./audit.ts";
 export type { AuditAction, AuditDetails, AuditEntry } from "./audit-entry.ts";
 export { createBatch, findBatch, listBatches } from "./batches.ts";
 export type { BatchRow } from "./batches.ts";
+export { customersOf, putCustomer } from "./billing/customers.ts";
+export { commitDelivery, noteExportFailure } from "./billing/export-progress.ts";
+export {
+  findBillingExport,
+  putBillingExport,
+  removeBillingExport,
+} from "./billing/export-settings.ts";
+export type { BillingExport } from "./billing/export-settings.ts";
+export {
+  dropRejections,
+  keepRejections,
+  listRejections,
+  retriedPositions,
+  retryRejections,
+} from "./billing/rejections.ts";
+export type { BillingRejection } from "./billing/rejections.ts";
 export { openControlDb, openLedgerDb } from "./client.ts";
 export type { ControlDb, LedgerDb } from "./client.ts";
 export { costsOf } from "./costs.ts";
@@ -46,6 +62,13 @@ export { fairHoursOf, fairTotals, writeFairHours } from "./fair-hours.ts";
 export type { FairHour, TenantHour, TenantService } from "./fair-hours.ts";
 export { claimJob, finishJob, listJobRuns } from "./job-runs.ts";
 export type { JobRun } from "./job-runs.ts";
+export {
+  ledgerRowsAfter,
+  ledgerRowsLeft,
+  ledgerRowsOf,
+  newestLedgerPosition,
+} from "./ledger-feed.ts";
+export type { NumberedRow } from "./ledger-feed.ts";
 export { ledgerSums } from "./ledger-sums.ts";
 export type { LedgerSums, LedgerSource } from "./ledger-sums.ts";
 export {

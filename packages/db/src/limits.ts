@@ -49,3 +49,5 @@ export const INVOICE_LINES_MAX = INVOICE_SUMS_MAX + OPEN_ADJUSTMENTS_MAX + 2;
 export const INVOICES_PAGE_MAX = 101;
 /** Tenants asked about in one query: their ids are 30 KB. */
 export const DUE_TENANTS_PER_PAGE_MAX = 1_000;
+/** Entries read for one delivery to a billing system: about 600 bytes each. */
+export const FEED_ROWS_MAX = 100;

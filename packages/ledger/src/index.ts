@@ -14,5 +14,7 @@ export { addNanoUsd, costNanoUsd, priceOf } from "./price-list.ts";
 export type { PriceFault, TokenSums } from "./price-list.ts";
 export { ReservationBook } from "./reservation.ts";
 export type { Reservation, ReservationTotals } from "./reservation.ts";
+export { measuresOf, MEASURES, meterEvents, usageEvent, usageEventId } from "./usage-event.ts";
+export type { Measure, MeterEvent, Meters, ToldEntry, UsageEvent } from "./usage-event.ts";
 export { applyRecord } from "./usage-attempt.ts";
 export type { AttemptFault, UsageAttempt } from "./usage-attempt.ts";

@@ -28,6 +28,7 @@ export type { CountTokensRequest, MessageRequest } from "./anthropic/request.ts"
 export { messageChat, promptChat } from "./anthropic/to-chat.ts";
 export { makeApiKey, readApiKey } from "./credentials/api-key-text.ts";
 export type { ApiKeyClaim, NewApiKey } from "./credentials/api-key-text.ts";
+export { BILLING_SECRET_PURPOSE, openSecret, sealSecret } from "./credentials/sealed-secret.ts";
 export { LOGIN_TOKEN, SESSION } from "./credentials/session-text.ts";
 export { makeCredential, readCredential } from "./credentials/tenant-credential.ts";
 export type { CredentialClaim, CredentialKind } from "./credentials/tenant-credential.ts";

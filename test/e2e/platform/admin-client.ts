@@ -50,6 +50,11 @@ export class AdminClient {
     return this.#call("POST", `/${tenantId}${step}`, body);
   }
 
+  /** A call that is about no tenant: `route` as in `/jobs`. */
+  async operate(method: string, route: string, body?: object): Promise<Record<string, unknown>> {
+    return this.#call(method, `/..${route}`, body);
+  }
+
   async #call(method: string, route: string, body?: object): Promise<Record<string, unknown>> {
     const response = await fetch(`${this.#base}${route}`, {
       method,

@@ -21,18 +21,13 @@ import * as limits from "../limits.ts";
 import { accountConfig, tenantBody } from "./account-config.ts";
 import { existingTenant } from "./admin-tenants.ts";
 import { parseAdminBody } from "./parse-admin-body.ts";
+import { webhookUrl } from "./webhook-url.ts";
 import { writeAccount } from "./write-account.ts";
 
 const requests = z.int().min(1).max(limits.REQUESTS_PER_MINUTE_MAX);
 const tokens = z.int().min(1).max(limits.TOKENS_PER_MINUTE_MAX);
 const parallel = z.int().min(1).max(limits.PARALLEL_REQUESTS_MAX);
 const id = z.string().min(1).max(protocolLimits.NAME_CHARS_MAX);
-
-// Plain HTTP only to the machine itself, for trying it out.
-const webhookUrl = z
-  .url({ protocol: /^https?$/ })
-  .max(limits.WEBHOOK_URL_CHARS_MAX)
-  .refine((text) => /^(https:|http:\/\/(127\.0\.0\.1|localhost)[:/])/.test(text), "expected https");
 
 const scopeLimits = z.strictObject({
   scope_id: id.describe("A project or an API key of the tenant"),

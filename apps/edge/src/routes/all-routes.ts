@@ -2,6 +2,7 @@
 import type { EdgeDependencies } from "../edge-context.ts";
 import { accountRoutes } from "./account-routes.ts";
 import { batchRoutes } from "./batch-routes.ts";
+import { billingRoutes } from "./billing-routes.ts";
 import { fileRoutes } from "./file-routes.ts";
 import { adapterRoutes } from "./adapter-routes.ts";
 import { adminRoutes } from "./admin-routes.ts";
@@ -26,6 +27,7 @@ export function allRoutes(deps: EdgeDependencies): readonly Route[] {
     ...fileRoutes(deps),
     ...batchRoutes(deps),
     ...adminRoutes(deps),
+    ...billingRoutes(deps),
     ...tenantRoutes(deps),
     ...costRoutes(deps),
     ...invoiceRoutes(deps),

@@ -16,27 +16,36 @@ export async function sendWebhook(
   target: { readonly url: string; readonly saltSecret: string; readonly tenantId: string },
   event: { readonly id: string; readonly body: string; readonly atMs: number },
 ): Promise<void> {
-  const { id, body, atMs } = event;
-  const timestamp = String(Math.floor(atMs / 1_000));
   const secret = await macFields(target.saltSecret, SECRET_DOMAIN, [target.tenantId]);
-  const algorithm = { name: "HMAC", hash: "SHA-256" };
-  const key = await crypto.subtle.importKey("raw", secret, algorithm, false, ["sign"]);
-  const signed = encoder.encode(`${id}.${timestamp}.${body}`);
-  const signature = base64(new Uint8Array(await crypto.subtle.sign("HMAC", key, signed)));
   const response = await fetch(target.url, {
     method: "POST",
     redirect: "manual",
     signal: AbortSignal.timeout(WEBHOOK_TIMEOUT_MS),
     headers: {
       "content-type": "application/cloudevents+json; charset=utf-8",
-      "webhook-id": id,
-      "webhook-timestamp": timestamp,
-      "webhook-signature": `v1,${signature}`,
+      ...(await signedHeaders(secret, event)),
     },
-    body,
+    body: event.body,
   });
   await response.body?.cancel();
   if (!response.ok) throw new Error(`the endpoint answered ${response.status}`);
+}
+
+/** The headers with which Standard Webhooks signs a body. */
+export async function signedHeaders(
+  secret: Uint8Array<ArrayBuffer>,
+  { id, body, atMs }: { readonly id: string; readonly body: string; readonly atMs: number },
+): Promise<Record<string, string>> {
+  const timestamp = String(Math.floor(atMs / 1_000));
+  const algorithm = { name: "HMAC", hash: "SHA-256" };
+  const key = await crypto.subtle.importKey("raw", secret, algorithm, false, ["sign"]);
+  const signed = encoder.encode(`${id}.${timestamp}.${body}`);
+  const signature = base64(new Uint8Array(await crypto.subtle.sign("HMAC", key, signed)));
+  return {
+    "webhook-id": id,
+    "webhook-timestamp": timestamp,
+    "webhook-signature": `v1,${signature}`,
+  };
 }
 
 function base64(bytes: Uint8Array): string {
