@@ -25,6 +25,11 @@ export interface EdgeOptions {
   readonly adminTokenHash: string;
   /** Extra vars of the scripts, for tests that need a shorter time-out. */
   readonly vars?: Readonly<Record<string, string>>;
+  /**
+   * False: scheduled work does not run. For tests that kill the runtime: miniflare ends its own process when a call of it is
+   * cut by that.
+   */
+  readonly runsCron?: boolean;
   /** Receives what the Workers print, line by line; absent = the terminal. */
   readonly onLogLine?: (line: string) => void;
 }
@@ -153,7 +158,7 @@ export async function startEdge(options: EdgeOptions): Promise<RunningEdge> {
     const ledgerDb = await miniflare.getD1Database("LEDGER_DB", "fairlane-edge");
     await migrateLocal(controlDb, path.join(ROOT, "migrations/control"));
     await migrateLocal(ledgerDb, path.join(ROOT, "migrations/ledger"));
-    const stopCron = startCron(miniflare);
+    const stopCron = options.runsCron === false ? () => {} : startCron(miniflare);
     const stop = async () => {
       stopCron();
       await miniflare.dispose();

@@ -20,6 +20,7 @@ describe(`a storm of seed ${SEED}`, () => {
     for (let round = 0; round < ROUNDS; round++) {
       await storm.round(LEAST);
       const counts = await storm.counts();
+      if (isLongRun()) process.stderr.write(`${JSON.stringify(counts)}\n`);
       expect(counts).toMatchObject({
         tokensDiff: 0,
         unbilledReceivedTokens: 0,

@@ -53,6 +53,7 @@ export class StormFleet implements AsyncDisposable {
       // A port that stays over a restart of the runtime.
       furtherRegions: [{ region: REGIONS[1], edgePort: await freePort() }],
       hubShardCount: HUB_SHARDS,
+      runsCron: false,
       keyPepper: KEY_PEPPER,
       saltSecret: "storm-salt-0123456789abcdef",
       adminTokenHash: await adminTokenHash(ADMIN_TOKEN),
