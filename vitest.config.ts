@@ -1,6 +1,7 @@
 // Owns the test projects: `unit` and `e2e` in Node, `hub` and `edge` inside workerd with real Durable Objects and
 // D1. Projects are inline on purpose: given by path they can silently run no test at all.
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
+import { availableParallelism } from "node:os";
 import path from "node:path";
 import { defineConfig } from "vitest/config";
 import { bundleWorkers } from "./scripts/bundle-workers.ts";
@@ -29,6 +30,14 @@ const objects = {
   BATCH_RUN: { className: "BatchRun", useSQLite: true },
 };
 
+/** Many files wait more than they compute, so even two cores run two at once. */
+const maxWorkers = Math.max(2, availableParallelism() - 1);
+/** As long for a Worker's test as for others: the machine may be loaded. */
+const testTimeout = 30_000;
+
+/** What a reset says to work that the file before left running; it is over, and so is what it waited for. */
+const RESET = "Application called deleteAllDurableObjects().";
+
 /** The real hub script beside the edge under test. */
 async function hubWorker() {
   const { hub } = await bundleWorkers();
@@ -51,6 +60,7 @@ export default defineConfig({
   test: {
     // What a passing test writes to the log is expected; a failing one shows it.
     silent: "passed-only",
+    onUnhandledError: ({ message }) => message !== RESET,
     projects: [
       {
         test: {
@@ -62,7 +72,8 @@ export default defineConfig({
             "scripts/**/*.test.ts",
             "test/{tidy,golden,conformance,bench,papers}/**/*.test.ts",
           ],
-          testTimeout: 30_000,
+          maxWorkers,
+          testTimeout,
         },
       },
       {
@@ -74,6 +85,7 @@ export default defineConfig({
         ],
         test: {
           name: "hub",
+          testTimeout,
           include: ["apps/hub/src/**/*.test.ts"],
           setupFiles: ["apps/hub/test/apply-migrations.ts"],
         },
@@ -91,6 +103,12 @@ export default defineConfig({
         ],
         test: {
           name: "edge",
+          testTimeout,
+          // A start of workerd costs more than most files do, so files share one: the set-up file empties it before each.
+          // The hub's do not: in a shared one a batch's alarm was seen to stay away.
+          isolate: false,
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
           include: ["apps/edge/src/**/*.test.ts"],
           setupFiles: ["apps/edge/test/apply-migrations.ts"],
         },
