@@ -1,6 +1,6 @@
 // Owns the request schemas of POST /v1/messages and /v1/messages/count_tokens as far as they are served, and the parse
 // into them or into the error for the field. Unknown fields are refused, as Anthropic does.
-import { err, ok, type Result } from "@fairlane/base";
+import type { Result } from "@fairlane/base";
 import { z } from "zod";
 import type { ErrorValue } from "../app-error.ts";
 import {
@@ -9,13 +9,13 @@ import {
   OUTPUT_TOKENS_MAX,
   STOP_CHARS_MAX,
   STOP_STRINGS_MAX,
-  TOOLS_CHARS_MAX,
-  TOOLS_MAX,
 } from "../limits.ts";
 import { answerFields } from "../openai/answer-fields.ts";
-import { errorOfIssues } from "../openai/issues.ts";
-import { withoutOffFields, type OffValues } from "../openai/off-values.ts";
+import type { OffValues } from "../openai/off-values.ts";
+import { parseServed } from "../openai/parse-served.ts";
 import { functionName, jsonSchema } from "../openai/response-format.ts";
+import { toolUseError, type ToolUse } from "../openai/tool-use.ts";
+import { toolListOf } from "../openai/tools.ts";
 import { cacheControl, messageParam, systemText } from "./content.ts";
 import { unsupportedMessage } from "./unsupported.ts";
 
@@ -34,16 +34,7 @@ const promptFields = {
   model: z.string().min(1).max(NAME_CHARS_MAX),
   messages: z.array(messageParam).min(1).max(MESSAGES_MAX),
   system: systemText.optional(),
-  tools: z
-    .array(tool)
-    .max(TOOLS_MAX)
-    .refine((given) => JSON.stringify(given).length <= TOOLS_CHARS_MAX, {
-      message: `all tools have at most ${TOOLS_CHARS_MAX} characters`,
-    })
-    .refine((given) => new Set(given.map(({ name }) => name)).size === given.length, {
-      message: "names must be unique",
-    })
-    .optional(),
+  tools: toolListOf(tool, ({ name }) => name).optional(),
   tool_choice: z
     .discriminatedUnion("type", [
       z.strictObject({ type: z.literal("auto"), ...oneCall }),
@@ -109,31 +100,27 @@ function parsed<Request extends CountTokensRequest>(
   body: unknown,
   schema: z.ZodType<Request>,
 ): Result<Request, ErrorValue> {
-  const rest = withoutOffFields(body, OFF_VALUES);
-  if (!rest.ok) return rest;
-  const unsupported = unsupportedMessage(rest.value);
-  if (unsupported !== null) return err(unsupported);
-  const outcome = schema.safeParse(rest.value, { reportInput: true });
-  if (!outcome.success) return err(errorOfIssues(outcome.error.issues));
-  const error = checkTools(outcome.data) ?? checkTurns(outcome.data);
-  return error === null ? ok(outcome.data) : err(error);
+  return parseServed(body, {
+    offValues: OFF_VALUES,
+    schemaOf: () => schema,
+    unsupported: unsupportedMessage,
+    check: (request) => checkTools(request) ?? checkTurns(request),
+  });
 }
 
-function checkTools(request: CountTokensRequest): ErrorValue | null {
-  const { tool_choice: choice, output_config: output } = request;
-  const names = (request.tools ?? []).map(({ name }) => name);
-  if (choice?.type === "any" && names.length === 0) {
-    const message = "Invalid 'tool_choice': it wants a call, and the request has no 'tools'.";
-    return { code: "invalid_value", message, param: "tool_choice" };
-  }
-  if (choice?.type === "tool" && !names.includes(choice.name)) {
-    const message = `Invalid 'tool_choice': the request has no tool '${choice.name}'.`;
-    return { code: "invalid_value", message, param: "tool_choice.name" };
-  }
-  if (!output?.format || names.length === 0 || choice?.type === "none") return null;
-  const message =
-    "Unsupported: 'tools' together with 'output_config.format', unless 'tool_choice' is 'none'.";
-  return { code: "unsupported_parameter", message, param: "output_config.format" };
+function checkTools({ tools, tool_choice: choice, output_config: output }: CountTokensRequest) {
+  const format = { param: "output_config.format", words: "'output_config.format'" };
+  return toolUseError({
+    names: (tools ?? []).map(({ name }) => name),
+    choice: choiceOf(choice),
+    format: output?.format ? format : null,
+  });
+}
+
+function choiceOf(choice: CountTokensRequest["tool_choice"]): ToolUse["choice"] {
+  if (choice?.type === "tool") return { name: choice.name, param: "tool_choice.name" };
+  if (choice?.type === "any") return "call";
+  return choice?.type === "none" ? "none" : "free";
 }
 
 /** An answer that continues one of the assistant's would have to be cut out of the template. */

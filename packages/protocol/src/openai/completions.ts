@@ -1,13 +1,13 @@
 // Owns the request schema of POST /v1/completions: prompts that are continued as they are, without a chat template.
 // Its fields are those of chats but for the prompt, the default of max_tokens and logprobs, which is a number.
-import { err, ok, type Result } from "@fairlane/base";
+import type { Result } from "@fairlane/base";
 import { z } from "zod";
 import type { ErrorValue } from "../app-error.ts";
 import { CHOICES_MAX, COMPLETION_LOGPROBS_MAX } from "../limits.ts";
 import { answerFields, checkAnswerFields, checkStreamOptions } from "./answer-fields.ts";
 import { choiceCounts } from "./choices.ts";
-import { errorOfIssues } from "./issues.ts";
-import { withoutOffFields, type OffValues } from "./off-values.ts";
+import type { OffValues } from "./off-values.ts";
+import { parseServed } from "./parse-served.ts";
 import { inputSchemas, inputsOf, type TextInput } from "./prompt-inputs.ts";
 
 /** Output bound of a completion that names none, as in OpenAI's API. */
@@ -28,17 +28,14 @@ const OFF_VALUES: OffValues = { echo: [null, false], suffix: [null, ""] };
 
 /** Validates a decoded JSON body; the error names the first wrong field. */
 export function parseCompletionRequest(body: unknown): Result<CompletionRequest, ErrorValue> {
-  const rest = withoutOffFields(body, OFF_VALUES);
-  if (!rest.ok) return rest;
-  const schema = completionRequestSchema.extend({ prompt: prompts.of(rest.value["prompt"]) });
-  const parsed = schema.safeParse(rest.value, { reportInput: true });
-  if (!parsed.success) return err(errorOfIssues(parsed.error.issues));
-  const request: CompletionRequest = parsed.data;
-  const error =
-    checkStreamOptions(request) ??
-    checkAnswerFields(request, request.max_tokens ?? COMPLETION_TOKENS_DEFAULT) ??
-    checkPrompts(request);
-  return error === null ? ok(request) : err(error);
+  return parseServed<CompletionRequest>(body, {
+    offValues: OFF_VALUES,
+    schemaOf: ({ prompt }) => completionRequestSchema.extend({ prompt: prompts.of(prompt) }),
+    check: (request) =>
+      checkStreamOptions(request) ??
+      checkAnswerFields(request, request.max_tokens ?? COMPLETION_TOKENS_DEFAULT) ??
+      checkPrompts(request),
+  });
 }
 
 /** Whether all answers to all prompts are as many as one request may have. */

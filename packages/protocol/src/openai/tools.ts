@@ -16,16 +16,23 @@ const tool = z.strictObject({
   }),
 });
 
-/** Names are unique, since a call says nothing else. */
-export const toolList = z
-  .array(tool)
-  .max(TOOLS_MAX)
-  .refine((tools) => JSON.stringify(tools).length <= TOOLS_CHARS_MAX, {
-    message: `all tools have at most ${TOOLS_CHARS_MAX} characters`,
-  })
-  .refine((tools) => new Set(tools.map((one) => one.function.name)).size === tools.length, {
-    message: "names must be unique",
-  });
+/** The tools of any API: few and short enough, with names that are unique, since a call says nothing else. */
+export function toolListOf<Schema extends z.ZodType>(
+  schema: Schema,
+  nameOf: (one: z.infer<Schema>) => string,
+) {
+  return z
+    .array(schema)
+    .max(TOOLS_MAX)
+    .refine((tools) => JSON.stringify(tools).length <= TOOLS_CHARS_MAX, {
+      message: `all tools have at most ${TOOLS_CHARS_MAX} characters`,
+    })
+    .refine((tools) => new Set(tools.map(nameOf)).size === tools.length, {
+      message: "names must be unique",
+    });
+}
+
+export const toolList = toolListOf(tool, (one) => one.function.name);
 
 export const toolChoice = z.union([
   z.enum(["none", "auto", "required"]),

@@ -1,20 +1,16 @@
 // Owns the request schema of POST /v1/responses as far as it is served, and the parse that turns what a client sent
 // into it or into OpenAI's error for the field. Built-in tools, images and files are refused by the field's name.
-import { err, ok, type Result } from "@fairlane/base";
+import type { Result } from "@fairlane/base";
 import { z } from "zod";
 import type { ErrorValue } from "../../app-error.ts";
-import {
-  MESSAGES_MAX,
-  METADATA_ENTRIES_MAX,
-  NAME_CHARS_MAX,
-  TOOLS_CHARS_MAX,
-  TOOLS_MAX,
-  TOP_LOGPROBS_MAX,
-} from "../../limits.ts";
+import { MESSAGES_MAX, NAME_CHARS_MAX, TOP_LOGPROBS_MAX } from "../../limits.ts";
 import { answerFields } from "../answer-fields.ts";
-import { errorOfIssues } from "../issues.ts";
-import { withoutOffFields, type OffValues } from "../off-values.ts";
+import { metadata } from "../metadata.ts";
+import type { OffValues } from "../off-values.ts";
+import { parseServed } from "../parse-served.ts";
 import { functionName, jsonSchema } from "../response-format.ts";
+import { choiceOf, toolUseError } from "../tool-use.ts";
+import { toolListOf } from "../tools.ts";
 import { inputItem } from "./items.ts";
 import { unsupportedOf } from "./unsupported.ts";
 
@@ -25,16 +21,6 @@ const tool = z.strictObject({
   parameters: jsonSchema.nullish(),
   strict: z.boolean().nullish(),
 });
-
-const tools = z
-  .array(tool)
-  .max(TOOLS_MAX)
-  .refine((given) => JSON.stringify(given).length <= TOOLS_CHARS_MAX, {
-    message: `all tools have at most ${TOOLS_CHARS_MAX} characters`,
-  })
-  .refine((given) => new Set(given.map(({ name }) => name)).size === given.length, {
-    message: "names must be unique",
-  });
 
 const format = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("text") }),
@@ -56,7 +42,7 @@ export const responseRequestSchema = z.strictObject({
   input: z.union([z.string().min(1), z.array(inputItem).min(1).max(MESSAGES_MAX)]),
   instructions: z.string().nullish(),
   previous_response_id: z.string().min(1).max(NAME_CHARS_MAX).nullish(),
-  tools: tools.nullish(),
+  tools: toolListOf(tool, ({ name }) => name).nullish(),
   tool_choice: z
     .union([
       z.enum(["none", "auto", "required"]),
@@ -72,12 +58,7 @@ export const responseRequestSchema = z.strictObject({
   top_p: answerFields.top_p,
   top_logprobs: z.int().min(0).max(TOP_LOGPROBS_MAX).nullish(),
   include: z.array(z.literal(INCLUDE_LOGPROBS)).max(1).nullish(),
-  metadata: z
-    .record(z.string().max(64), z.string().max(512))
-    .refine((entries) => Object.keys(entries).length <= METADATA_ENTRIES_MAX, {
-      message: `at most ${METADATA_ENTRIES_MAX} entries`,
-    })
-    .nullish(),
+  metadata: metadata.nullish(),
   store: z.boolean().nullish(),
   stream: z.boolean().nullish(),
   stream_options: z.strictObject({ include_obfuscation: z.literal(false).optional() }).nullish(),
@@ -104,14 +85,12 @@ const OFF_VALUES: OffValues = {
 
 /** Validates a decoded JSON body; the error names the first wrong field. */
 export function parseResponseRequest(body: unknown): Result<ResponseRequest, ErrorValue> {
-  const rest = withoutOffFields(body, OFF_VALUES);
-  if (!rest.ok) return rest;
-  const unsupported = unsupportedOf(rest.value);
-  if (unsupported !== null) return err(unsupported);
-  const parsed = responseRequestSchema.safeParse(rest.value, { reportInput: true });
-  if (!parsed.success) return err(errorOfIssues(parsed.error.issues));
-  const error = checkTools(parsed.data) ?? checkStream(parsed.data);
-  return error === null ? ok(parsed.data) : err(error);
+  return parseServed(body, {
+    offValues: OFF_VALUES,
+    schemaOf: () => responseRequestSchema,
+    unsupported: unsupportedOf,
+    check: (request) => checkTools(request) ?? checkStream(request),
+  });
 }
 
 function checkStream(request: ResponseRequest): ErrorValue | null {
@@ -124,21 +103,16 @@ function checkStream(request: ResponseRequest): ErrorValue | null {
 export function checkTools(
   request: Pick<ResponseRequest, "tool_choice" | "text" | "tools">,
 ): ErrorValue | null {
-  const { tool_choice: choice = "auto", text } = request;
-  const names = (request.tools ?? []).map(({ name }) => name);
-  if (choice === "required" && names.length === 0) {
-    const message = "Invalid 'tool_choice': it wants a call, and the request has no 'tools'.";
-    return { code: "invalid_value", message, param: "tool_choice" };
-  }
-  if (typeof choice === "object" && choice !== null && !names.includes(choice.name)) {
-    const message = `Invalid 'tool_choice': the request has no tool '${choice.name}'.`;
-    return { code: "invalid_value", message, param: "tool_choice" };
-  }
-  const isFree = !text?.format || text.format.type === "text";
-  if (isFree || names.length === 0 || choice === "none") return null;
-  const message =
-    "Unsupported: 'tools' together with a 'text.format' other than text, unless 'tool_choice' is 'none'.";
-  return { code: "unsupported_parameter", message, param: "text.format" };
+  const { tool_choice: choice, text, tools } = request;
+  const words = "a 'text.format' other than text";
+  return toolUseError({
+    names: (tools ?? []).map(({ name }) => name),
+    choice:
+      typeof choice === "object" && choice !== null
+        ? { name: choice.name, param: "tool_choice" }
+        : choiceOf(choice),
+    format: !text?.format || text.format.type === "text" ? null : { param: "text.format", words },
+  });
 }
 
 /** The items of the input: a text is one message of the user. */
