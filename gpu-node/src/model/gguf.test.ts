@@ -1,3 +1,4 @@
+import { isLongRun } from "@fairlane/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { open } from "node:fs/promises";
 import { join, resolve } from "node:path";
@@ -13,6 +14,8 @@ const TINY = join(FIXTURES, "tiny-llama.gguf");
 const HEADER_BYTES = 13_344;
 const FILE_BYTES = 103_200;
 // No stamp can be written here, so each reading is of the file as it is now.
+/** One of so many bytes is flipped; the long run flips them all. */
+const FLIP_STRIDE = isLongRun() ? 1 : 3;
 const NO_CACHE = { cacheFolder: "/dev/null/none" };
 
 describe("readGguf", () => {
@@ -147,7 +150,7 @@ describe("a damaged GGUF file", () => {
     const listsStart = copy.find("tokenizer.ggml.tokens") + 200;
     const listsEnd = copy.find("tokenizer.ggml.bos_token_id") - 200;
     const counts = { opened: 0, refused: 0 };
-    for (let offset = 0; offset < HEADER_BYTES; offset++) {
+    for (let offset = 0; offset < HEADER_BYTES; offset += FLIP_STRIDE) {
       if (offset > listsStart && offset < listsEnd && offset % 5 !== 0) continue;
       const mask = [0xff, 0x01, 0x80, 0x20][offset % 4] ?? 0xff;
       const said = await copy.withFlip(offset, mask, () => verdict(open));
@@ -155,8 +158,8 @@ describe("a damaged GGUF file", () => {
       else counts.refused++;
     }
     // Padding, the template's text, the model's name and a few numbers may change unseen; the rest may not.
-    expect(counts.opened).toBeLessThan(500);
-    expect(counts.refused).toBeGreaterThan(3_500);
+    expect(counts.opened).toBeLessThan(500 / FLIP_STRIDE);
+    expect(counts.refused).toBeGreaterThan(3_500 / FLIP_STRIDE);
   }, 120_000);
 
   it("opens with flipped weights: they are numbers like any others", async () => {

@@ -1,3 +1,4 @@
+import { isLongRun } from "@fairlane/testkit";
 import { describe, expect, it } from "vitest";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -6,6 +7,8 @@ import { readSafetensors } from "./safetensors.ts";
 import { CorruptCopy, temporaryFolder, verdict } from "./testing/corrupt-copy.ts";
 import { hfCopy, splitWeights, TINY_HF, writeIndex, writeSafetensors } from "./testing/hf-copy.ts";
 
+/** One of so many bytes is flipped; the long run flips them all. */
+const FLIP_STRIDE = isLongRun() ? 1 : 3;
 const NO_CACHE = { cacheFolder: "/dev/null/none" };
 
 describe("readSafetensors", () => {
@@ -103,14 +106,14 @@ describe("a damaged safetensors file", () => {
     const copy = await CorruptCopy.make(join(TINY_HF, "model.safetensors"), folder.path);
     const headerBytes = 8 + Number(copy.original.readBigUInt64LE());
     let opened = 0;
-    for (let offset = 0; offset < headerBytes; offset++) {
+    for (let offset = 0; offset < headerBytes; offset += FLIP_STRIDE) {
       const said = await copy.withFlip(offset, offset % 2 ? 0xff : 0x01, () =>
         verdict(() => openModel(folder.path, NO_CACHE)),
       );
       if (said === "opened") opened++;
     }
     // Only the free text of __metadata__ and white space may change unseen.
-    expect(opened).toBeLessThan(30);
+    expect(opened).toBeLessThan(30 / FLIP_STRIDE);
     await copy.close();
   }, 120_000);
 
