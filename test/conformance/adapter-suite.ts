@@ -2,7 +2,7 @@
 // what it says alone; slots are set and cleared by the rules.
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Engine } from "../../gpu-node/src/engine/engine.ts";
-import type { EngineUnderTest } from "./engine-suite.ts";
+import type { EngineUnderTest } from "./engine-under-test.ts";
 import { randomAdapters } from "./random-adapters.ts";
 import { StepDriver, type RowSpec } from "./step-driver.ts";
 

@@ -2,7 +2,7 @@
 // put into other pages while others compute, and goes on to the bit.
 import { expect, it } from "vitest";
 import type { Engine } from "../../gpu-node/src/engine/engine.ts";
-import type { EngineUnderTest } from "./engine-suite.ts";
+import type { EngineUnderTest } from "./engine-under-test.ts";
 import { StepDriver } from "./step-driver.ts";
 
 type WithEngine = (
