@@ -132,7 +132,7 @@ describe("POST /v1/fairlane/admin/tenants/{id}/keys", () => {
   it.each([
     [{ scopes: [] }, 400, "empty_array"],
     [{ scopes: ["root"] }, 400, "invalid_value"],
-    [{ scopes: Array.from({ length: 11 }, () => "inference") }, 400, "array_above_max_length"],
+    [{ scopes: Array.from({ length: 100 }, () => "inference") }, 400, "array_above_max_length"],
     [{ expires_at_ms: 1_000 }, 400, "invalid_value"],
     [{ expires_at_ms: "tomorrow" }, 400, "invalid_type"],
     [{ secret: "mine" }, 400, "unknown_parameter"],
