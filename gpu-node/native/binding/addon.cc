@@ -29,8 +29,8 @@ bool ReadCapacity(napi_env env, napi_value options, StepCapacity* capacity) {
          ReadInt32(env, object, "copied_pages", &capacity->copied_pages);
 }
 
-// The text of a plug-in's table of kernels: measured, or what an engine would use.
-napi_value KernelTable(napi_env env, napi_callback_info info) {
+// The only argument of a call, or null after having thrown `refusal` where it is no object.
+napi_value OptionsArgument(napi_env env, napi_callback_info info, const char* refusal) {
   size_t count = 1;
   napi_value argument;
   napi_valuetype type;
@@ -38,26 +38,41 @@ napi_value KernelTable(napi_env env, napi_callback_info info) {
       !Ok(env, napi_typeof(env, argument, &type))) {
     return nullptr;
   }
-  if (type != napi_object) return Throw(env, "kernelTable takes an object of options");
+  return type == napi_object ? argument : Throw(env, refusal);
+}
+
+// Texts that say which kernels run. They own what `options` points to.
+struct KernelTexts {
   std::string plugin_folder;
   std::string isa;
   std::string numerics;
   std::string attention;
   std::string kernels_path;
-  bool measures = false;
-  const bool read = ReadString(env, argument, "pluginFolder", &plugin_folder) &&
-                    ReadString(env, argument, "isa", &isa) &&
-                    ReadString(env, argument, "numerics", &numerics) &&
-                    ReadString(env, argument, "attention", &attention) &&
-                    ReadString(env, argument, "kernelsPath", &kernels_path) &&
-                    ReadBool(env, argument, "measures", &measures);
-  if (!read) return nullptr;
+
+  bool ReadInto(napi_env env, napi_value argument, EngineOptions* options) {
+    const bool read = ReadString(env, argument, "pluginFolder", &plugin_folder) &&
+                      ReadString(env, argument, "isa", &isa) &&
+                      ReadString(env, argument, "numerics", &numerics) &&
+                      ReadString(env, argument, "attention", &attention) &&
+                      ReadString(env, argument, "kernelsPath", &kernels_path);
+    options->plugin_folder = plugin_folder.c_str();
+    options->isa = isa.c_str();
+    options->numerics = numerics.c_str();
+    options->attention = attention.c_str();
+    options->kernels_path = kernels_path.empty() ? nullptr : kernels_path.c_str();
+    return read;
+  }
+};
+
+// The text of a plug-in's table of kernels: measured, or what an engine would use.
+napi_value KernelTable(napi_env env, napi_callback_info info) {
+  const napi_value argument = OptionsArgument(env, info, "kernelTable takes an object of options");
+  if (argument == nullptr) return nullptr;
   EngineOptions options = {};
-  options.plugin_folder = plugin_folder.c_str();
-  options.isa = isa.c_str();
-  options.numerics = numerics.c_str();
-  options.attention = attention.c_str();
-  options.kernels_path = kernels_path.empty() ? nullptr : kernels_path.c_str();
+  KernelTexts texts;
+  bool measures = false;
+  if (!texts.ReadInto(env, argument, &options)) return nullptr;
+  if (!ReadBool(env, argument, "measures", &measures)) return nullptr;
   char text[kKernelTextBytes];
   if (!fairlane_kernel_table(&options, measures, text, sizeof(text))) return Throw(env, text);
   napi_value made;
@@ -65,30 +80,16 @@ napi_value KernelTable(napi_env env, napi_callback_info info) {
 }
 
 napi_value OpenEngine(napi_env env, napi_callback_info info) {
-  size_t count = 1;
-  napi_value argument;
-  napi_valuetype type;
-  if (!Ok(env, napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr)) ||
-      !Ok(env, napi_typeof(env, argument, &type))) {
-    return nullptr;
-  }
-  if (type != napi_object) return Throw(env, "openEngine takes an object of options");
-  std::string manifest_path;
-  std::string plugin_folder;
-  std::string isa;
-  std::string numerics;
-  std::string attention;
-  std::string kv_type;
-  std::string kernels_path;
-  std::string adapter_type;
+  const napi_value argument = OptionsArgument(env, info, "openEngine takes an object of options");
+  if (argument == nullptr) return nullptr;
   EngineOptions options = {};
-  const bool read = ReadString(env, argument, "manifestPath", &manifest_path) &&
-                    ReadString(env, argument, "pluginFolder", &plugin_folder) &&
-                    ReadString(env, argument, "isa", &isa) &&
-                    ReadString(env, argument, "numerics", &numerics) &&
-                    ReadString(env, argument, "attention", &attention) &&
+  KernelTexts texts;
+  std::string manifest_path;
+  std::string kv_type;
+  std::string adapter_type;
+  const bool read = texts.ReadInto(env, argument, &options) &&
+                    ReadString(env, argument, "manifestPath", &manifest_path) &&
                     ReadString(env, argument, "kvType", &kv_type) &&
-                    ReadString(env, argument, "kernelsPath", &kernels_path) &&
                     ReadString(env, argument, "adapterType", &adapter_type) &&
                     ReadInt32(env, argument, "adapterSlots", &options.adapter_slots) &&
                     ReadInt32(env, argument, "pageCount", &options.page_count) &&
@@ -99,12 +100,7 @@ napi_value OpenEngine(napi_env env, napi_callback_info info) {
                     ReadCapacity(env, argument, &options.capacity);
   if (!read) return nullptr;
   options.manifest_path = manifest_path.c_str();
-  options.plugin_folder = plugin_folder.c_str();
-  options.isa = isa.c_str();
-  options.numerics = numerics.c_str();
-  options.attention = attention.c_str();
   options.kv_type = kv_type.c_str();
-  options.kernels_path = kernels_path.empty() ? nullptr : kernels_path.c_str();
   options.adapter_type = adapter_type.c_str();
   return EngineHandle::Open(env, options);
 }
