@@ -162,6 +162,17 @@ const command = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("void" as const), month: fc.nat(2) }) },
 );
 
+const steps = (text: string) =>
+  text.split(" ").map((step) => {
+    const kinds = { e: "entry", a: "adjust", d: "draft", f: "final", v: "void" } as const;
+    return { kind: kinds[step[0] as keyof typeof kinds], month: Number(step[1]) };
+  });
+/** Chance finds these seldom: a draft whose entries, and one whose adjustment, another invoice took meanwhile. */
+const EXAMPLES: [ReturnType<typeof steps>][] = [
+  [steps("e0 e1 d1 d0 f0 e0 f1 d1 f1 v0 e0 d0 f0 v1 d1 f1")],
+  [steps("e0 d0 f0 v0 a0 e1 d0 d1 f1 f0 d0 f0")],
+];
+
 /** What a draft may take of the model's entries, in the order in which they came. */
 class Naive {
   readonly entries: ModelEntry[] = [];
@@ -287,7 +298,7 @@ describe("invoices, any sequence of entries, drafts, finals and voids", () => {
           .first("n");
         expect(adjusted + waiting).toBe(made);
       }),
-      { numRuns: 8 },
+      { numRuns: 6, examples: EXAMPLES },
     );
     const all = await numbers();
     expect(all).toEqual(all.map((_, index) => index + 1));
