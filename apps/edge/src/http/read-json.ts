@@ -39,12 +39,12 @@ export async function readBytes(
   });
   const told = request.headers.get("content-length");
   if (Number(told ?? 0) > bytesMax) return tooLarge;
-  if (request.body === null) return ok(new Uint8Array(0));
   const chunks: Uint8Array[] = [];
   let byteCount = 0;
   try {
     // A body of a told length is never longer than that; one without is counted as it comes.
     if (told !== null) return ok(new Uint8Array(await request.arrayBuffer()));
+    if (request.body === null) return ok(new Uint8Array(0));
     for await (const chunk of request.body as ReadableStream<Uint8Array>) {
       byteCount += chunk.byteLength;
       if (byteCount > bytesMax) return tooLarge;

@@ -31,9 +31,9 @@ export async function relayStream({ hub, request }: Work): Promise<Response> {
 
 /** The whole answer as one JSON body. */
 export async function relayCompletion({ hub, request }: Work): Promise<Response> {
-  const outcome = await heard(request.requestId, hub.complete(request));
-  if (outcome.ok) return Response.json(outcome.completion);
-  throw AppError.of(outcome.error);
+  const outcome = await heard(request.requestId, hub.completeText(request));
+  if (typeof outcome !== "string") throw AppError.of(outcome.error);
+  return new Response(outcome, { headers: { "content-type": "application/json" } });
 }
 
 /** All vectors as one JSON body. */

@@ -130,6 +130,22 @@ describe("an answer in one body", () => {
     });
   });
 
+  it("is had as text as well", async () => {
+    const hub = freshHub();
+    const node = await TestNode.link(hub, "node-a");
+    const text = hub.completeText(hubRequest({ body: BODY }));
+    const id = await node.accept();
+    node.step(id, { from: 0, text: "Hi" });
+    node.done(id, 1);
+    const answer = await text;
+    expect(typeof answer === "string" && JSON.parse(answer)).toMatchObject({
+      object: "chat.completion",
+      choices: [{ message: { content: "Hi" } }],
+    });
+    const late = await hub.completeText(hubRequest({ body: BODY, deadlineMs: Date.now() - 1 }));
+    expect(late).toMatchObject({ ok: false, error: { code: "queue_timeout" } });
+  });
+
   it("says that a node accepted when it is lost afterwards", async () => {
     const hub = freshHub();
     const node = await TestNode.link(hub, "node-a");

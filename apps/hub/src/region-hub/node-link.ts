@@ -52,7 +52,7 @@ export class NodeLink {
   #hello: HelloFrame | undefined;
   #lastFrameMs: number;
   #isLost = false;
-  readonly #batch = new SubmitBatch((frameText) => this.#sendText(frameText));
+  readonly #batch: SubmitBatch;
   readonly #cancelledIds = new Set<string>();
   #isOver = false;
 
@@ -60,6 +60,7 @@ export class NodeLink {
   constructor(options: LinkOptions) {
     this.#options = options;
     this.nodeId = options.nodeId;
+    this.#batch = new SubmitBatch((frameText) => this.#sendText(frameText), options.clock);
     this.#lastFrameMs = options.clock.nowMs();
     const { socket } = options;
     socket.addEventListener("message", (event) => {

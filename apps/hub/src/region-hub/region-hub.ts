@@ -2,8 +2,6 @@
 // hold every stream back behind the output gate, and nothing here outlives the object anyway.
 import { DurableObject } from "cloudflare:workers";
 import {
-  errorBody,
-  errorHead,
   HUB_ATTACH_URL,
   HUB_STREAM_URL,
   SSE_HEADERS,
@@ -11,7 +9,6 @@ import {
   type CompleteOutcome,
   type CountOutcome,
   type EmbedOutcome,
-  type ErrorValue,
   type FleetStanding,
   type HeartbeatFrame,
   type HelloFrame,
@@ -34,6 +31,7 @@ import { CompletionSink } from "./completion-sink.ts";
 import { CountSink } from "./count-sink.ts";
 import { Deliveries } from "./deliveries.ts";
 import { EmbeddingSink } from "./embedding-sink.ts";
+import { errorResponse } from "./error-response.ts";
 import type { HubWork } from "./live-request.ts";
 import { LiveRequests } from "./live-requests.ts";
 import { FleetMerge } from "./merge-fleet.ts";
@@ -80,6 +78,11 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
       await answerKeeper(this.env, request, systemClock)?.(outcome.completion);
     }
     return outcome;
+  }
+
+  async completeText(request: HubRequest | HubCompletionRequest): Promise<string | Refused> {
+    const outcome = await this.complete(request);
+    return outcome.ok ? JSON.stringify(outcome.completion) : outcome;
   }
 
   async embed(request: HubEmbeddingRequest): Promise<EmbedOutcome> {
@@ -286,12 +289,4 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
     clearInterval(this.#ticker);
     this.#ticker = null;
   }
-}
-
-function errorResponse(error: ErrorValue): Response {
-  const { status, headers } = errorHead(error);
-  return Response.json(errorBody(error), {
-    status,
-    headers,
-  });
 }

@@ -117,6 +117,10 @@ export type CompleteOutcome =
  */
 export interface RegionHubRpc {
   complete(request: HubRequest | HubCompletionRequest): Promise<CompleteOutcome>;
+  /** The same with a whole answer as its JSON text, which is all that a caller needs who hands it on. */
+  completeText(
+    request: HubRequest | HubCompletionRequest,
+  ): Promise<string | Extract<CompleteOutcome, { readonly ok: false }>>;
   embed(request: HubEmbeddingRequest): Promise<EmbedOutcome>;
   countTokens(request: HubCountRequest): Promise<CountOutcome>;
   listModels(): Promise<readonly ModelCard[]>;
