@@ -35,6 +35,14 @@ describe("banned identifiers", () => {
     expect(pure).toContain("gpu-node/src/scheduler/step.ts");
   });
 
+  it("lets one file of the hub ask for objects, so that all lie where the configuration says", () => {
+    const hub = filesEnding(".ts").filter((file) => file.startsWith("apps/hub/src/"));
+    const asking = hub.filter(
+      (file) => !isTest(file) && withoutComments(textOf(file)).includes(".getByName("),
+    );
+    expect(asking).toEqual(["apps/hub/src/objects.ts"]);
+  });
+
   it("keeps clocks, timers, randomness, network and environment out of pure code", () => {
     const offending = pure.flatMap((file) => {
       const lines = withoutComments(textOf(file)).split("\n");

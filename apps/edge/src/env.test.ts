@@ -21,7 +21,27 @@ describe("readEnv", () => {
     expect(readEnv(good)).toMatchObject({ region: "eu-west", hubShardCount: 2 });
   });
 
+  it("places every object in the jurisdiction, near the edge's region", () => {
+    const asked: string[] = [];
+    const inside = {
+      getByName: (name: string, options?: { readonly locationHint?: string }) =>
+        asked.push(`${name} ${options?.locationHint ?? "-"}`),
+    };
+    const namespace = { jurisdiction: (wanted: string) => (asked.push(wanted), inside) };
+    const objects = { TENANT_ACCOUNT: namespace, REGION_HUB: namespace, BATCH_RUN: namespace };
+    const config = readEnv({ ...good, ...objects, JURISDICTION: "eu" });
+    config.accounts.getByName("ten_a");
+    const hints = { JURISDICTION: "eu", LOCATION_HINTS: "us=enam,eu-west=weur" };
+    const near = readEnv({ ...good, ...objects, ...hints });
+    near.hubs.getByName("eu-west:0");
+    near.batches.getByName("batch_a");
+    const eu = ["eu", "eu", "eu"];
+    expect(() => readEnv({ ...good, LOCATION_HINTS: "eu=mars" })).toThrow("LOCATION_HINTS");
+    expect(asked).toEqual([...eu, "ten_a -", ...eu, "eu-west:0 weur", "batch_a weur"]);
+  });
+
   it.each([
+    ["JURISDICTION", "mars"],
     ["REGION", "Local Zone"],
     ["HUB_SHARD_COUNT", "0"],
     ["HUB_SHARD_COUNT", "65"],

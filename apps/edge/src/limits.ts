@@ -170,3 +170,5 @@ export const BATCHES_PAGE_ENTRIES_DEFAULT = 20;
 export const BATCHES_PAGE_ENTRIES_MAX = 100;
 /** Characters of a value of a batch's metadata, as OpenAI has. */
 export const METADATA_CHARS_MAX = 512;
+/** Batches and stored responses of an export that are listed at once; each batch is a call to its object. */
+export const EXPORT_LIST_ENTRIES_MAX = 16;

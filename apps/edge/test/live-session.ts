@@ -29,8 +29,9 @@ export async function newMember(
   const added = await asAdmin("POST", at, { name: `a ${role}`, role });
   const { id: memberId } = await added.json<{ id: string }>();
   const made = await asAdmin("POST", `${at}/${memberId}/login-tokens`, {});
-  const { login_token: loginToken } = await made.json<{ login_token: string }>();
+  const token = await made.json<{ id: string; login_token: string }>();
+  const { id: loginId, login_token: loginToken } = token;
   const isLogin = options.login === true;
   const cookie = isLogin ? cookieOf(await openSession({ login_token: loginToken })) : "";
-  return { memberId, loginToken, cookie };
+  return { memberId, loginId, loginToken, cookie };
 }

@@ -136,7 +136,7 @@ function scriptedAccount(script: Script, asked: Asked): TenantAccountRpc {
     addLogin: () => Promise.resolve({ ok: true }),
     openSession: () => Promise.reject(new Error("no script")),
     closeSession: () => Promise.resolve(true),
-    listSessions: () => Promise.resolve([]),
+    listSessions: () => Promise.resolve({ sessions: [], logins: [] }),
     authorize: (input) => {
       asked.authorized.push(input);
       return script.authorize?.() ?? Promise.resolve(AUTHORIZED);
@@ -149,6 +149,8 @@ function scriptedAccount(script: Script, asked: Asked): TenantAccountRpc {
     grantCredit: () => Promise.resolve("granted"),
     funds: () => script.funds?.() ?? Promise.reject(new Error("no script")),
     books: () => Promise.reject(new Error("no script")),
+    changeOwnBudget: () => Promise.reject(new Error("no script")),
+    erase: () => Promise.reject(new Error("no script")),
     webhookSecret: () => Promise.resolve("whsec_scripted"),
     settleMany: () => Promise.reject(new Error("not the edge's")),
   };

@@ -1,8 +1,12 @@
 // Owns the hub's bindings and the one parse of its configuration. A wrong value fails every event of the script
 // with a sentence that names it, from the first one on.
 import {
+  jurisdictionSchema,
+  locationHintsSchema,
   protocolLimits,
   type BatchRunRpc,
+  type Jurisdiction,
+  type LocationHint,
   type RegionHubRpc,
   type TenantAccountRpc,
   type UsageIntakeRpc,
@@ -23,6 +27,10 @@ export interface HubEnv {
   /** All regions of the platform, comma-separated; absent: REGION alone. */
   readonly REGIONS?: string;
   readonly HUB_SHARD_COUNT: string;
+  /** Of every object, database and bucket; absent: anywhere. */
+  readonly JURISDICTION?: string;
+  /** `eu=weur,us=enam`: where the objects of each region are made; absent: near who first asks. */
+  readonly LOCATION_HINTS?: string;
   /** Time that a gone node's own records are waited for before what was delivered is billed; absent: an hour. */
   readonly ESTIMATE_AFTER_MS?: string;
   readonly KEY_PEPPER: string;
@@ -48,6 +56,8 @@ const configSchema = z.object({
     .transform((text) => text.split(","))
     .pipe(z.array(z.string().regex(REGION_NAME)).min(1).max(REGIONS_MAX))
     .optional(),
+  JURISDICTION: jurisdictionSchema.optional(),
+  LOCATION_HINTS: locationHintsSchema.optional(),
   HUB_SHARD_COUNT: z.coerce.number().int().min(1).max(protocolLimits.HUB_SHARDS_MAX),
   ESTIMATE_AFTER_MS: z.coerce.number().int().min(1_000).default(3_600_000),
   KEY_PEPPER: z.string().min(16),
@@ -61,6 +71,9 @@ export interface HubConfig {
   /** All of the platform. */
   readonly regions: readonly string[];
   readonly shardCount: number;
+  readonly jurisdiction: Jurisdiction | undefined;
+  /** By region. */
+  readonly locationHints: ReadonlyMap<string, LocationHint>;
   readonly estimateAfterMs: number;
   readonly keyPepper: string;
   readonly saltSecret: string;
@@ -81,6 +94,8 @@ export function hubConfig(env: HubEnv): HubConfig {
     region: result.data.REGION,
     regions: result.data.REGIONS ?? [result.data.REGION],
     shardCount: result.data.HUB_SHARD_COUNT,
+    jurisdiction: result.data.JURISDICTION,
+    locationHints: result.data.LOCATION_HINTS ?? new Map(),
     estimateAfterMs: result.data.ESTIMATE_AFTER_MS,
     keyPepper: result.data.KEY_PEPPER,
     saltSecret: result.data.SALT_SECRET,

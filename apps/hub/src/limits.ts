@@ -177,6 +177,8 @@ export const IDEMPOTENCY_WAITERS_MAX = 1_000;
 export const IDEMPOTENCY_WAIT_MS_MAX = 10_000;
 /** Output tokens of each answer that a request under a hard budget holds money for at first, and with each renewal. */
 export const GRANT_OUTPUT_TOKENS = 512;
+/** Budgets that a tenant sets itself: each is looked at in every admission that it is of. */
+export const OWN_BUDGETS_MAX = 100;
 /** Days of spend that are kept for budgets: the longest window and some. */
 export const SPEND_DAYS_KEPT_MS = 40 * 24 * 3_600_000;
 /** Grants of credit that an account keeps, used up or not: a row of 100 bytes each. */

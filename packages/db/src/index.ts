@@ -47,6 +47,23 @@ export {
   retryRejections,
 } from "./billing/rejections.ts";
 export type { BillingRejection } from "./billing/rejections.ts";
+export {
+  dropBatches,
+  eraseRegister,
+  openAdapterUploads,
+  redactAudit,
+  someBatches,
+} from "./erasure/erase-register.ts";
+export {
+  createErasure,
+  erasuresUnderway,
+  findErasure,
+  finishErasure,
+  noteErasure,
+} from "./erasure/erasures.ts";
+export type { Erasure, ErasureCounts, ErasurePhase } from "./erasure/erasures.ts";
+export { exportLedger, exportRegister } from "./erasure/export-rows.ts";
+export type { ExportedKind, ExportRow } from "./erasure/export-rows.ts";
 export { openControlDb, openLedgerDb } from "./client.ts";
 export type { ControlDb, LedgerDb } from "./client.ts";
 export { costsOf } from "./costs.ts";

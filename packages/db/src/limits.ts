@@ -51,3 +51,7 @@ export const INVOICES_PAGE_MAX = 101;
 export const DUE_TENANTS_PER_PAGE_MAX = 1_000;
 /** Entries read for one delivery to a billing system: about 600 bytes each. */
 export const FEED_ROWS_MAX = 100;
+/** Entries of the audit log whose details are taken out in one statement. */
+export const ERASED_AUDIT_ROWS_MAX = 1_000;
+/** Rows of an export that are read in one query: about 1 KB each. */
+export const EXPORT_PAGE_ROWS = 500;

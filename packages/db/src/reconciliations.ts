@@ -1,5 +1,5 @@
 // Owns the queries of reconciliation: whose turn it is, results in, the worst out first.
-import { and, asc, desc, eq, gt, isNull, lt, lte, or, sql } from "drizzle-orm";
+import { and, asc, desc, eq, gt, inArray, isNull, lt, lte, or, sql } from "drizzle-orm";
 import type { ControlDb } from "./client.ts";
 import { RECONCILIATIONS_PAGE_MAX } from "./limits.ts";
 import { reconciliations } from "./schema/control/reconciliations.ts";
@@ -7,18 +7,20 @@ import { tenants } from "./schema/control/tenants.ts";
 
 export type Reconciliation = typeof reconciliations.$inferSelect;
 
-/** Tenants that were never compared or not since `beforeMs` (absent: whenever), the longest ago first. */
+/** Tenants, but those that are erased or being so, that were never compared or not since `beforeMs` (absent: whenever), the longest ago first. */
 export async function tenantsToReconcile(
   db: ControlDb,
   options: { readonly tenantsMax: number; readonly beforeMs?: number },
 ): Promise<readonly string[]> {
   const { tenantsMax, beforeMs = Number.MAX_SAFE_INTEGER } = options;
   const { checkedAtMs } = reconciliations;
+  // The account of an erased one is empty, and the ledger is not.
+  const isLiving = inArray(tenants.status, ["active", "suspended"]);
   const rows = await db
     .select({ id: tenants.id })
     .from(tenants)
     .leftJoin(reconciliations, eq(reconciliations.tenantId, tenants.id))
-    .where(or(isNull(checkedAtMs), lte(checkedAtMs, beforeMs)))
+    .where(and(isLiving, or(isNull(checkedAtMs), lte(checkedAtMs, beforeMs))))
     .orderBy(asc(checkedAtMs), asc(tenants.id))
     .limit(tenantsMax);
   return rows.map(({ id }) => id);

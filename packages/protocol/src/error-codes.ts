@@ -77,6 +77,7 @@ export const ERROR_CODES = {
     false,
   ),
   too_many_members: user(409, "the tenant has as many members as it may", false),
+  too_many_budgets: user(409, "the tenant has as many budgets of its own as it may", false),
   too_many_credits: user(409, "the account keeps as many grants of credit as it may", false),
   too_many_keys: user(409, "the tenant has as many live keys as it may", false),
   too_many_adapters: user(
@@ -85,6 +86,7 @@ export const ERROR_CODES = {
     false,
   ),
   too_many_files: user(409, "the tenant has as many files or uploads as it may", false),
+  tenant_erased: user(409, "the tenant is being erased, or was", false),
   job_running: user(409, "the job runs already", true),
   invoice_period_open: user(409, "the month is not over, or usage of it is on its way", false),
   invoice_state_conflict: user(409, "the invoice, or its month, is in no state for this", false),

@@ -117,6 +117,8 @@ export type {
   SessionOpening,
   SessionOutcome,
   SessionView,
+  LoginView,
+  OpenAccess,
 } from "./rpc/account-members.ts";
 export type {
   AccountKey,
@@ -130,6 +132,7 @@ export type {
   AccountConfig,
   AccountPrices,
   Budget,
+  BudgetRef,
   ModelPrice,
   RateLimits,
   ScopeLimits,
@@ -164,6 +167,8 @@ export { HUB_ATTACH_URL, HUB_STREAM_URL } from "./rpc/hub.ts";
 export type {
   BooksState,
   BudgetState,
+  OwnBudgetChange,
+  OwnBudgetOutcome,
   CreditInput,
   CreditOutcome,
   CreditState,
@@ -190,6 +195,9 @@ export type {
   SourceSums,
   UsageIntakeRpc,
 } from "./rpc/hub.ts";
+export type { AccountErasureRpc, ErasureStanding, ErasureStep } from "./rpc/account-erasure.ts";
+export { jurisdictionSchema, locationHintsSchema, placedIn } from "./rpc/placement.ts";
+export type { Jurisdiction, LocationHint, PlaceableNamespace } from "./rpc/placement.ts";
 export type { JobFigures, JobResult, JobRunOutcome, JobsRpc, JobState } from "./rpc/jobs.ts";
 export type { AcceptFrame, RefuseFrame } from "./wire/accept.ts";
 export type { AdapterTier, SubmitAdapter } from "./wire/adapter.ts";

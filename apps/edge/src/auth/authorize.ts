@@ -28,6 +28,7 @@ export interface AuthorizedCaller {
   readonly claim: CallerClaim;
   /** See AuthorizeOutcome. */
   readonly filesKey?: string;
+  readonly retainedKey?: string;
 }
 
 /** The caller with its tenant's weight, once its account says that it has the scope; throws the refusal. */

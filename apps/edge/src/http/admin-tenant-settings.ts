@@ -19,7 +19,7 @@ import { OPERATOR } from "../auth/authorize.ts";
 import type { EdgeContext, EdgeDependencies } from "../edge-context.ts";
 import * as limits from "../limits.ts";
 import { accountConfig, tenantBody } from "./account-config.ts";
-import { existingTenant } from "./admin-tenants.ts";
+import { existingTenant, livingTenant } from "./admin-tenants.ts";
 import { parseAdminBody } from "./parse-admin-body.ts";
 import { webhookUrl } from "./webhook-url.ts";
 import { writeAccount } from "./write-account.ts";
@@ -86,7 +86,7 @@ export function readTenantRoute(deps: EdgeDependencies) {
 export function changeTenantRoute(deps: EdgeDependencies) {
   return async (context: EdgeContext): Promise<Response> => {
     await authenticateAdmin(context.req.raw.headers, deps.config.adminTokenHash);
-    const tenant = await existingTenant(deps, context.req.param("tenant") ?? "");
+    const tenant = await livingTenant(deps, context.req.param("tenant") ?? "");
     const wanted = await parseAdminBody(context.req.raw, tenantChange);
     const change = await changeOf(deps, tenant, wanted);
     const changed: Tenant = { ...tenant, ...change };
@@ -195,7 +195,8 @@ async function checkScopes(
   }
 }
 
-async function isScopeOf(
+/** True for a project or a key of the tenant. */
+export async function isScopeOf(
   deps: EdgeDependencies,
   tenantId: string,
   scopeId: string,

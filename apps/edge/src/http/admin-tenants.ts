@@ -83,7 +83,15 @@ export function tenantUsageRoute(deps: EdgeDependencies) {
   };
 }
 
-/** The tenant of an administrative path; throws a 404. */
+/** The tenant of a change; throws a 404, and `tenant_erased` for one that is being erased or was. */
+export async function livingTenant(deps: EdgeDependencies, tenantId: string): Promise<Tenant> {
+  const tenant = await existingTenant(deps, tenantId);
+  if (tenant.status === "active" || tenant.status === "suspended") return tenant;
+  const message = "This tenant is being erased, or was: nothing of it can be changed.";
+  throw new AppError("tenant_erased", message, { param: "tenant" });
+}
+
+/** The tenant of an administrative path, erased or not; throws a 404. */
 export async function existingTenant(deps: EdgeDependencies, tenantId: string): Promise<Tenant> {
   const tenant = isId("ten", tenantId) ? await findTenant(deps.controlDb, tenantId) : undefined;
   if (tenant) return tenant;

@@ -300,3 +300,42 @@ describe("administrative routes", () => {
     expect((await send("GET", "/v1/models", { credential: key })).status).toBe(200);
   });
 });
+
+describe("the erasure of a tenant", { timeout: 30_000 }, () => {
+  const runJob = () => asAdmin("POST", "/jobs/tenant-erasure/run");
+
+  it("asks for its id once more, ends its keys, and tells how far it is", async () => {
+    const { tenantId, key } = await newTenant({ name: "Zebra & Sons" });
+    const at = `/tenants/${tenantId}`;
+    const wrong = await asAdmin("DELETE", at, { confirm: "ten_01jd0000000000000000000009" });
+    expect(await wrong.json()).toMatchObject({ error: { param: "confirm" } });
+    expect((await send("GET", "/v1/models", { credential: key })).status).toBe(200);
+    const begun = await asAdmin("DELETE", at, { confirm: tenantId });
+    expect(begun.status).toBe(202);
+    expect(await begun.json()).toMatchObject({ status: "erasing", tenant_id: tenantId });
+    const refused = await send("GET", "/v1/models", { credential: key });
+    expect([refused.status, await codeOf(refused)]).toEqual([403, "tenant_suspended"]);
+    // Nothing brings it back.
+    for (const [method, path, body] of [
+      ["PATCH", at, { suspended: false }],
+      ["POST", `${at}/keys`, {}],
+      ["POST", `${at}/members`, { name: "a", role: "owner" }],
+      ["POST", `${at}/credits`, { id: "c", amount_nano_usd: 1 }],
+    ] as const) {
+      const answer = await asAdmin(method, path, body);
+      expect([answer.status, await codeOf(answer)]).toEqual([409, "tenant_erased"]);
+    }
+    expect((await runJob()).status).toBe(200);
+    const standing = await asAdmin("GET", `${at}/erasure`);
+    expect(await standing.json()).toMatchObject({ phase: "settling", counts: { keys: 1 } });
+    const gone = await send("GET", "/v1/models", { credential: key });
+    expect([gone.status, await codeOf(gone)]).toEqual([401, "invalid_api_key"]);
+    expect(await (await asAdmin("GET", at)).json()).toMatchObject({
+      name: "erased",
+      status: "erasing",
+    });
+    // Amounts are still the operator's to read.
+    expect((await asAdmin("GET", `${at}/usage`)).status).toBe(200);
+    expect((await asAdmin("DELETE", at, { confirm: tenantId })).status).toBe(202);
+  });
+});

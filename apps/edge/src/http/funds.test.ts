@@ -1,6 +1,7 @@
 // Budgets and credit through the edge script and its real TenantAccount, by the tenant and by the operator.
 import { describe, expect, it } from "vitest";
 import { asAdmin, chat, codeOf, newKey, newTenant, send } from "../../test/live-edge.ts";
+import { newMember, withCookie } from "../../test/live-session.ts";
 
 const read = (credential: string, path: string) =>
   send("GET", `/v1/fairlane/${path}`, { credential });
@@ -138,5 +139,93 @@ describe("credit", () => {
   ])("refuses %j", async (body, status) => {
     const { tenantId } = await newTenant();
     expect((await asAdmin("POST", `/tenants/${tenantId}/credits`, body)).status).toBe(status);
+  });
+});
+
+describe("budgets of a tenant's own", () => {
+  const set = (credential: string, path: string, limit_nano_usd: number) =>
+    send("PUT", `/v1/fairlane/budgets/${path}`, { credential, body: { limit_nano_usd } });
+  const drop = (credential: string, path: string) =>
+    send("DELETE", `/v1/fairlane/budgets/${path}`, { credential });
+  const managing = (tenantId: string) =>
+    newKey(tenantId, { scopes: ["inference", "usage:read", "budgets:manage"] });
+
+  it("stand beside the operator's, which stay, and refuse what they do not cover", async () => {
+    const { tenantId, projectId } = await newTenant();
+    const operators = { scope_id: projectId, window: "day", mode: "hard", limit_nano_usd: 9e9 };
+    await asAdmin("PATCH", `/tenants/${tenantId}`, { budgets: [operators] });
+    const { key } = await managing(tenantId);
+    const path = `${projectId}/day/hard`;
+    // None of the operator's can be taken away.
+    expect((await drop(key, path)).status).toBe(404);
+    expect(await (await set(key, path, 7)).json()).toMatchObject({
+      scope_id: projectId,
+      limit_nano_usd: 7,
+      set_by: "tenant",
+    });
+    const listed = await (await read(key, "budgets")).json<{ data: unknown[] }>();
+    expect(listed.data).toMatchObject([
+      { ...operators, set_by: "operator" },
+      { scope_id: projectId, limit_nano_usd: 7, set_by: "tenant" },
+    ]);
+    expect(await codeOf(await chat(key, BODY))).toBe("budget_exceeded");
+    // A change of the operator's leaves the tenant's own.
+    await asAdmin("PATCH", `/tenants/${tenantId}`, { budgets: [] });
+    expect(await codeOf(await chat(key, BODY))).toBe("budget_exceeded");
+    expect((await drop(key, path)).status).toBe(200);
+    expect((await (await read(key, "budgets")).json<{ data: unknown[] }>()).data).toEqual([]);
+    expect(await codeOf(await chat(key, BODY))).not.toBe("budget_exceeded");
+  });
+
+  it("are an owner's for all of the tenant, and a key's for its project alone", async () => {
+    const [owner, other] = [await newTenant(), await newTenant()];
+    const { key } = await managing(owner.tenantId);
+    const { cookie } = await newMember(owner.tenantId, "owner", { login: true });
+    const bySession = (scope: string) =>
+      withCookie(cookie, `PUT /v1/fairlane/budgets/${scope}/month/soft`, { limit_nano_usd: 1 });
+    for (const scope of [owner.tenantId, owner.projectId, owner.keyId]) {
+      expect((await bySession(scope)).status).toBe(200);
+    }
+    expect((await set(key, `${owner.keyId}/month/soft`, 1)).status).toBe(200);
+    for (const scope of [owner.tenantId, other.projectId, other.keyId, "prj_x"]) {
+      expect((await set(key, `${scope}/month/soft`, 1)).status).toBe(404);
+    }
+    for (const scope of [other.tenantId, other.projectId, other.keyId]) {
+      expect((await bySession(scope)).status).toBe(404);
+    }
+    for (const path of [`${owner.keyId}/year/soft`, `${owner.keyId}/day/firm`]) {
+      expect((await set(key, path, 1)).status).toBe(404);
+    }
+    const refused = await set(owner.key, `${owner.keyId}/day/soft`, 1);
+    expect([refused.status, await codeOf(refused)]).toEqual([403, "scope_not_allowed"]);
+  });
+
+  it("alert where the tenant says, which is no machine of ours", async () => {
+    const { tenantId } = await newTenant();
+    const { key } = await managing(tenantId);
+    const to = (url: string | null) =>
+      send("PUT", "/v1/fairlane/webhook", { credential: key, body: { url } });
+    const url = "https://hooks.example/a-secret-path";
+    const answer = await to(url);
+    expect(await answer.json()).toMatchObject({
+      url,
+      secret: expect.stringMatching(/^whsec_/) as unknown,
+    });
+    const seen = await asAdmin("GET", `/tenants/${tenantId}/webhook`);
+    expect(await seen.json()).toMatchObject({ url });
+    const audit = await asAdmin("GET", `/tenants/${tenantId}/audit-log`);
+    const text = await audit.text();
+    expect(text).toContain("hooks.example");
+    expect(text).not.toContain("a-secret-path");
+    for (const wrong of [
+      "http://127.0.0.1/",
+      "https://10.0.0.1/",
+      "https://[::1]/",
+      "https://router/",
+    ]) {
+      const refused = await to(wrong);
+      expect([refused.status, await codeOf(refused)]).toEqual([400, "invalid_value"]);
+    }
+    expect((await to(null)).status).toBe(200);
   });
 });

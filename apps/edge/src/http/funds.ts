@@ -7,7 +7,7 @@ import { audited } from "../auth/audit-entry.ts";
 import { authenticateAdmin } from "../auth/authenticate-admin.ts";
 import { OPERATOR } from "../auth/authorize.ts";
 import type { EdgeContext, EdgeDependencies } from "../edge-context.ts";
-import { existingTenant } from "./admin-tenants.ts";
+import { existingTenant, livingTenant } from "./admin-tenants.ts";
 import { parseAdminBody } from "./parse-admin-body.ts";
 import { tenantCaller } from "./tenant-caller.ts";
 import { writeAccount } from "./write-account.ts";
@@ -46,7 +46,7 @@ export function tenantFundsRoute(deps: EdgeDependencies, view: FundsView) {
 export function giveCreditRoute(deps: EdgeDependencies) {
   return async (context: EdgeContext): Promise<Response> => {
     await authenticateAdmin(context.req.raw.headers, deps.config.adminTokenHash);
-    const tenant = await existingTenant(deps, context.req.param("tenant") ?? "");
+    const tenant = await livingTenant(deps, context.req.param("tenant") ?? "");
     const wanted = await parseAdminBody(context.req.raw, newCredit);
     const expiresAtMs = wanted.expires_at_ms;
     if (expiresAtMs !== null && expiresAtMs <= deps.clock.nowMs()) {
@@ -109,6 +109,7 @@ function budgetsBody({ budgets }: FundsState) {
       window_start_ms: budget.windowStartMs,
       window_end_ms: budget.windowEndMs,
       alert_percents: budget.alertPercents,
+      set_by: budget.setBy ?? "operator",
     })),
   };
 }

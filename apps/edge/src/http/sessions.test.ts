@@ -49,6 +49,31 @@ describe("a login token", () => {
   });
 });
 
+describe("an invitation that nobody has taken yet", () => {
+  it("is listed without its text, and opens nothing once it is taken back", async () => {
+    const { tenantId } = await newTenant();
+    const { memberId, loginId, loginToken } = await newMember(tenantId, "owner");
+    const admin = await newMember(tenantId, "admin", { login: true });
+    const list = await withCookie(admin.cookie, "GET /v1/fairlane/login-tokens");
+    const text = await list.text();
+    expect(JSON.parse(text)).toMatchObject({
+      data: [{ object: "fairlane.login_token", id: loginId, member_id: memberId }],
+    });
+    expect(text).not.toMatch(/fll1_|secret/);
+    // An owner's is not an admin's to take back.
+    const path = `/v1/fairlane/login-tokens/${loginId}`;
+    expect((await withCookie(admin.cookie, `DELETE ${path}`)).status).toBe(404);
+    const other = await newTenant();
+    const at = `/tenants/${other.tenantId}/login-tokens/${loginId}`;
+    expect((await asAdmin("DELETE", at)).status).toBe(404);
+    const mine = `/tenants/${tenantId}/login-tokens/${loginId}`;
+    expect((await asAdmin("DELETE", mine)).status).toBe(200);
+    expect((await asAdmin("DELETE", mine)).status).toBe(404);
+    const refused = await openSession({ login_token: loginToken });
+    expect([refused.status, await codeOf(refused)]).toEqual([401, "invalid_login_token"]);
+  });
+});
+
 describe("a session", () => {
   it("changes something for pages of its own host only", async () => {
     const { tenantId } = await newTenant();
@@ -172,5 +197,42 @@ describe("members and projects", () => {
     ]) {
       expect([response.status, await codeOf(response)]).toEqual([403, "role_not_allowed"]);
     }
+  });
+});
+
+describe("an export of the tenant", () => {
+  const linesOf = async (response: Response) =>
+    (await response.text())
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { type: string; data: Record<string, unknown> });
+
+  it("is an owner's and the operator's: all rows, no secret, and an end with the counts", async () => {
+    const { tenantId, projectId, keyId, key } = await newTenant({ name: "exported" });
+    const { memberId, cookie } = await newMember(tenantId, "owner", { login: true });
+    const other = await newTenant({ name: "another's" });
+    const own = await withCookie(cookie, "GET /v1/fairlane/export");
+    expect(own.headers.get("content-type")).toBe("application/x-ndjson");
+    const lines = await linesOf(own);
+    const dataOf = (wanted: string) =>
+      lines.filter(({ type }) => type === wanted).map(({ data }) => data);
+    expect(lines[0]).toMatchObject({ type: "tenant", data: { id: tenantId, name: "exported" } });
+    expect(dataOf("project")).toMatchObject([{ id: projectId, name: "default" }]);
+    expect(dataOf("member")).toMatchObject([{ id: memberId, role: "owner" }]);
+    expect(dataOf("api_key")).toMatchObject([{ id: keyId, scopes: ["inference", "usage:read"] }]);
+    expect(dataOf("audit_entry").map(({ action }) => action)).toContain("tenant.exported");
+    expect(lines.at(-1)).toMatchObject({
+      type: "end",
+      data: { counts: { tenant: 1, project: 1, member: 1, api_key: 1, session: 1 } },
+    });
+    const text = JSON.stringify(lines);
+    for (const hidden of ["secret", key.slice(-20), other.tenantId]) {
+      expect(text).not.toContain(hidden);
+    }
+    const operators = await linesOf(await asAdmin("GET", `/tenants/${tenantId}/export`));
+    expect(operators.map(({ type }) => type)).toContain("api_key");
+    const admin = await newMember(tenantId, "admin", { login: true });
+    const refused = await withCookie(admin.cookie, "GET /v1/fairlane/export");
+    expect([refused.status, await codeOf(refused)]).toEqual([403, "scope_not_allowed"]);
   });
 });

@@ -10,6 +10,7 @@ import {
   readCredential,
   SESSION,
   type Caller,
+  type LoginView,
   type SessionOpening,
   type SessionView,
   type TenantAccountRpc,
@@ -93,8 +94,24 @@ export function sessionHandlers(deps: EdgeDependencies) {
   return {
     list: async (context: EdgeContext, { tenantId }: Caller): Promise<Response> => {
       const write = (account: TenantAccountRpc) => account.listSessions();
-      const sessions = await writeAccount(context, deps, { tenantId, write });
+      const { sessions } = await writeAccount(context, deps, { tenantId, write });
       return Response.json({ object: "list", data: sessions.map(sessionBody), has_more: false });
+    },
+    listLogins: async (context: EdgeContext, { tenantId }: Caller): Promise<Response> => {
+      const write = (account: TenantAccountRpc) => account.listSessions();
+      const { logins } = await writeAccount(context, deps, { tenantId, write });
+      return Response.json({ object: "list", data: logins.map(loginBody), has_more: false });
+    },
+    dropLogin: async (context: EdgeContext, caller: Caller): Promise<Response> => {
+      const id = context.req.param("login") ?? "";
+      const { tenantId, role } = caller;
+      const write = (account: TenantAccountRpc) => account.closeSession(id, role);
+      if (!isId("lgn", id) || !(await writeAccount(context, deps, { tenantId, write }))) {
+        const message = "There is no such login token: it was used, taken back, or is over.";
+        throw new AppError("not_found", message, { param: "login" });
+      }
+      await audited(context, deps, { caller, action: "login_token.revoked", target: id });
+      return Response.json({ object: "fairlane.login_token", id, revoked: true });
     },
     end: async (context: EdgeContext, caller: Caller): Promise<Response> => {
       const id = context.req.param("session") ?? "";
@@ -151,6 +168,16 @@ function sessionBody(session: SessionView) {
     actor: actorOf(session.subject),
     created_at_ms: session.createdAtMs,
     expires_at_ms: session.expiresAtMs,
+  };
+}
+
+/** Without its text, which nobody knows but who was given it. */
+function loginBody({ loginId: id, memberId, expiresAtMs }: LoginView) {
+  return {
+    object: "fairlane.login_token",
+    id,
+    member_id: memberId,
+    expires_at_ms: expiresAtMs,
   };
 }
 

@@ -5,7 +5,7 @@ import { isId } from "@fairlane/base";
 import { AppError, type Caller, type Scope } from "@fairlane/protocol";
 import { authorize, authorizeOperator } from "../auth/authorize.ts";
 import type { EdgeContext, EdgeDependencies } from "../edge-context.ts";
-import { existingTenant } from "../http/admin-tenants.ts";
+import { existingTenant, livingTenant } from "../http/admin-tenants.ts";
 import type { Route, RouteDocs } from "./route.ts";
 
 const OWN = "/v1/fairlane";
@@ -55,7 +55,8 @@ function operatedRoute(deps: EdgeDependencies, route: ManagedRoute): Route {
       if (!isId("ten", tenantId)) {
         throw new AppError("not_found", "No tenant has this id.", { param: "tenant" });
       }
-      if (!isWithoutRegister) await existingTenant(deps, tenantId);
+      if (method === "GET") await existingTenant(deps, tenantId);
+      else if (!isWithoutRegister) await livingTenant(deps, tenantId);
       return handler(context, caller);
     },
   };

@@ -19,7 +19,7 @@ export function peopleRoutes(deps: EdgeDependencies): readonly Route[] {
   return [
     ...sessionRoutes(deps),
     ...managedRoutes(deps, "Projects", projectRoutes(deps)),
-    ...managedRoutes(deps, "Members", memberRoutes(deps)),
+    ...managedRoutes(deps, "Members", [...memberRoutes(deps), ...accessRoutes(deps)]),
   ];
 }
 
@@ -83,7 +83,6 @@ function projectRoutes(deps: EdgeDependencies): readonly ManagedRoute[] {
 
 function memberRoutes(deps: EdgeDependencies): readonly ManagedRoute[] {
   const { list, add, change, remove, login } = memberHandlers(deps);
-  const sessions = sessionHandlers(deps);
   const scope = "members:manage";
   return [
     {
@@ -124,6 +123,27 @@ function memberRoutes(deps: EdgeDependencies): readonly ManagedRoute[] {
         status: 201,
       },
       handler: login,
+    },
+  ];
+}
+
+function accessRoutes(deps: EdgeDependencies): readonly ManagedRoute[] {
+  const sessions = sessionHandlers(deps);
+  const scope = "members:manage";
+  return [
+    {
+      method: "GET",
+      path: "/login-tokens",
+      scope: "members:read",
+      docs: { summary: "List login tokens that nobody has used yet, newest first" },
+      handler: sessions.listLogins,
+    },
+    {
+      method: "DELETE",
+      path: "/login-tokens/:login",
+      scope,
+      docs: { summary: "Take a login token back at once" },
+      handler: sessions.dropLogin,
     },
     {
       method: "GET",

@@ -3,6 +3,8 @@ import type { EdgeDependencies } from "../edge-context.ts";
 import { createPricesRoute, currentPricesRoute, newPrices } from "../http/admin-prices.ts";
 import { changeTenantRoute, readTenantRoute, tenantChange } from "../http/admin-tenant-settings.ts";
 import { giveCreditRoute, newCredit, tenantFundsRoute, tenantWebhookRoute } from "../http/funds.ts";
+import { eraseTenantRoute, erasureConfirmed, readErasureRoute } from "../http/erasure.ts";
+import { tenantExportRoute } from "../http/tenant-export.ts";
 import type { Route } from "./route.ts";
 
 const TENANT = "/v1/fairlane/admin/tenants/:tenant";
@@ -30,6 +32,48 @@ export function tenantRoutes(deps: EdgeDependencies): readonly Route[] {
       },
       handler: changeTenantRoute(deps),
     },
+    ...endRoutes(deps),
+    ...moneyRoutes(deps),
+  ];
+}
+
+function endRoutes(deps: EdgeDependencies): readonly Route[] {
+  return [
+    {
+      method: "DELETE",
+      path: TENANT,
+      access,
+      docs: {
+        summary: "Erase a tenant; amounts are kept",
+        tag,
+        body: erasureConfirmed,
+        status: 202,
+      },
+      handler: eraseTenantRoute(deps),
+    },
+    {
+      method: "GET",
+      path: `${TENANT}/erasure`,
+      access,
+      docs: { summary: "How far a tenant's erasure is", tag },
+      handler: readErasureRoute(deps),
+    },
+    {
+      method: "GET",
+      path: `${TENANT}/export`,
+      access,
+      docs: {
+        summary: "All that is kept of a tenant",
+        tag,
+        contentType: "application/x-ndjson",
+      },
+      handler: tenantExportRoute(deps),
+    },
+  ];
+}
+
+function moneyRoutes(deps: EdgeDependencies): readonly Route[] {
+  return [
     {
       method: "GET",
       path: `${TENANT}/budgets`,

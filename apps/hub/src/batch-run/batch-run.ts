@@ -70,6 +70,13 @@ export class BatchRun extends DurableObject<HubEnv> implements BatchRunRpc {
     return cancelling;
   }
 
+  async erase(): Promise<void> {
+    await this.ctx.storage.deleteAlarm();
+    await this.ctx.storage.deleteAll();
+    // A round that runs finds that the batch is gone.
+    this.#store.createTables();
+  }
+
   /** One step of the batch. Never throws: the platform gives up on alarms that fail again and again. */
   override async alarm(): Promise<void> {
     try {

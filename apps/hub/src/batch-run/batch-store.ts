@@ -58,7 +58,11 @@ export class BatchStore {
 
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage;
-    storage.sql.exec(TABLES_SQL);
+    this.createTables();
+  }
+
+  createTables(): void {
+    this.#storage.sql.exec(TABLES_SQL);
   }
 
   read(): { readonly view: BatchView; readonly place: InputPlace } | undefined {

@@ -29,9 +29,10 @@ import {
   type SubmitAdapter,
   type Wanted,
 } from "@fairlane/protocol";
-import { hubConfig, shardName, type HubEnv } from "../env.ts";
+import { hubConfig, type HubEnv } from "../env.ts";
 import { BATCH_HOLD_EXTRA_MS, BATCH_LINE_MS, BATCH_TRIES_MAX } from "../limits.ts";
 import { logEvent, reasonOf } from "../log.ts";
+import { objectsOf } from "../objects.ts";
 import { systemClock } from "../system-clock.ts";
 import type { BatchLine } from "./batch-store.ts";
 import type { LineRequest } from "./parse-line.ts";
@@ -97,7 +98,7 @@ export async function runLine(
     if (!asked.ok) return refused(asked.error);
     // 2. Admitted as any request of the key.
     const deadlineMs = Math.min(systemClock.nowMs() + BATCH_LINE_MS, spec.expiresAtMs);
-    const account = env.TENANT_ACCOUNT.getByName(spec.claim.tenantId);
+    const account = objectsOf(env).account(spec.claim.tenantId);
     const input = admission(spec, asked.value, { requestId, deadlineMs });
     const admitted = await account.admit(input);
     if (!admitted.ok) return refused(admitted.error);
@@ -249,7 +250,7 @@ function submit(
   const { work, adapter } = request;
   const terms = { ...request.terms, ...(adapter === undefined ? {} : { adapter }) };
   const shard = shardOf(terms.requestId, hubConfig(env).shardCount);
-  const hub = env.REGION_HUB.getByName(shardName(spec.region, shard));
+  const hub = objectsOf(env).shard(spec.region, shard);
   switch (work.endpoint) {
     case "/v1/chat/completions":
       return hub.complete({ ...terms, body: work.body });

@@ -29,6 +29,7 @@ import {
   SETTLE_TIMEOUT_MS,
 } from "../limits.ts";
 import { logEvent, reasonOf } from "../log.ts";
+import { objectsOf } from "../objects.ts";
 import { withTimeout } from "../retry.ts";
 import { archiveFolder, writeEntries } from "./archive-object.ts";
 
@@ -97,7 +98,7 @@ async function isReady(run: Run, invoice: InvoiceRow): Promise<boolean> {
   if (invoice.archiveStartedAtMs !== null) return true;
   const { env, control, ledger, nowMs } = run;
   const { id, tenantId, toEndedMs } = invoice;
-  const books = env.TENANT_ACCOUNT.getByName(tenantId).books(toEndedMs);
+  const books = objectsOf(env).account(tenantId).books(toEndedMs);
   const { unsettledBefore = 0 } = await withTimeout(books, SETTLE_TIMEOUT_MS);
   if (unsettledBefore > 0) return false;
   const sums = await sumsOfCut(ledger, tenantId, cutOf(invoice));

@@ -1,5 +1,6 @@
 // The list of everything that the hub does on a schedule.
 import { billingExportJob } from "../billing-events/export-job.ts";
+import { erasureJob } from "../erasure/erasure-job.ts";
 import { archiveJob } from "../invoicing/archive-job.ts";
 import { draftJob } from "../invoicing/draft-job.ts";
 import { sweepFilesJob } from "../retained/sweep-files.ts";
@@ -13,6 +14,7 @@ export const ALL_JOBS: readonly Job[] = [
   reconcileJob,
   sweepJob,
   sweepFilesJob,
+  erasureJob,
   draftJob,
   archiveJob,
 ];

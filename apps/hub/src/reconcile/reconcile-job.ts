@@ -14,6 +14,7 @@ import { hubConfig, type HubEnv } from "../env.ts";
 import type { Job } from "../jobs/job.ts";
 import * as bounds from "../limits.ts";
 import { logEvent } from "../log.ts";
+import { objectsOf } from "../objects.ts";
 import { withTimeout } from "../retry.ts";
 import {
   differenceAtRest,
@@ -92,12 +93,9 @@ async function usageState(env: HubEnv, tenantId: string): Promise<UsageState> {
   const { regions } = hubConfig(env);
   const intakes = await Promise.all(
     regions.map((region) =>
-      withTimeout(
-        env.USAGE_INTAKE.getByName(region).stateOf(tenantId),
-        bounds.RECONCILE_TIMEOUT_MS,
-      ),
+      withTimeout(objectsOf(env).intake(region).stateOf(tenantId), bounds.RECONCILE_TIMEOUT_MS),
     ),
   );
-  const account = env.TENANT_ACCOUNT.getByName(tenantId);
+  const account = objectsOf(env).account(tenantId);
   return { books: await withTimeout(account.books(), bounds.RECONCILE_TIMEOUT_MS), intakes };
 }

@@ -1,7 +1,8 @@
 // Owns the door of the link: a node's token is checked before its upgrade reaches a shard, and the shard learns
 // the node's name from here only. Nothing past this point trusts what a node says its name is.
 import { AppError, readNodeToken } from "@fairlane/protocol";
-import { hubConfig, shardName, type HubEnv } from "../env.ts";
+import { hubConfig, type HubEnv } from "../env.ts";
+import { objectsOf } from "../objects.ts";
 
 /** Carries the name of the authenticated node to its shard. */
 export const NODE_NAME_HEADER = "x-fairlane-node";
@@ -37,6 +38,6 @@ export async function openLink(request: Request, env: HubEnv): Promise<Response>
   headers.delete("authorization");
   headers.set(NODE_NAME_HEADER, node.nodeName);
   headers.set(SHARD_HEADER, String(shard));
-  const hub = env.REGION_HUB.getByName(shardName(region, shard));
+  const hub = objectsOf(env).shard(region, shard);
   return hub.fetch(new Request(request, { headers }));
 }

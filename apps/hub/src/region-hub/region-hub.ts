@@ -22,6 +22,7 @@ import {
 import { hubConfig, regionOf, type HubEnv, type ShardRpc } from "../env.ts";
 import { LINKS_MAX, TICK_MS } from "../limits.ts";
 import { logEvent, reasonOf } from "../log.ts";
+import { objectsOf } from "../objects.ts";
 import { answerKeeper } from "../retained/keep-answer.ts";
 import { systemClock } from "../system-clock.ts";
 import { answerForm } from "./answer-form.ts";
@@ -58,7 +59,7 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
   readonly #live = new LiveRequests(this.#directory);
   readonly #attachments = new Attachments(this.#live, this.#directory, systemClock.nowMs());
   readonly #boot = crypto.randomUUID();
-  readonly #grants = new GrantRenewals((tenantId) => this.env.TENANT_ACCOUNT.getByName(tenantId));
+  readonly #grants = new GrantRenewals((tenantId) => objectsOf(this.env).account(tenantId));
   /** Every open link, greeted or not, with its way for usage. At most LINKS_MAX. */
   readonly #links = new Map<NodeLink, UsageRelay>();
   /** Fairness over the region: the links of shard 0 carry it, other shards know nothing of it. */
@@ -206,7 +207,7 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
   }
 
   #intake() {
-    return this.env.USAGE_INTAKE.getByName(this.#region());
+    return objectsOf(this.env).intake(this.#region());
   }
 
   #open(request: HubWork, sink: AnswerSink): void {

@@ -1,13 +1,27 @@
-// Owns the tenant's configuration as the account keeps it: the newest one, and every price version it was ever
-// given (requests keep the version they were admitted under). Memory is a copy of the tables, written after them.
-import type { AccountConfig, AccountPrices } from "@fairlane/protocol";
-import { PRICE_VERSIONS_MAX } from "../limits.ts";
+// Owns the tenant's configuration as the account keeps it: the newest one, the budgets that the tenant has set beside the
+// operator's, and every price version it was ever given (requests keep the version they were admitted under). Memory is a
+// copy of the tables, written after them.
+import type {
+  AccountConfig,
+  AccountPrices,
+  Budget,
+  OwnBudgetChange,
+  OwnBudgetOutcome,
+} from "@fairlane/protocol";
+import { OWN_BUDGETS_MAX, PRICE_VERSIONS_MAX } from "../limits.ts";
 
 const TABLES_SQL = `
 CREATE TABLE IF NOT EXISTS config (
   id INTEGER PRIMARY KEY CHECK (id = 1),
   config TEXT NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS own_budgets (
+  scope_id TEXT NOT NULL,
+  window TEXT NOT NULL,
+  mode TEXT NOT NULL,
+  budget TEXT NOT NULL,
+  PRIMARY KEY (scope_id, window, mode)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS price_versions (
   position INTEGER PRIMARY KEY AUTOINCREMENT,
   version TEXT NOT NULL UNIQUE,
@@ -27,7 +41,9 @@ const ADDED_LATER = {
 
 export class ConfigStore {
   readonly #storage: DurableObjectStorage;
+  /** With the tenant's own budgets. */
   #config: AccountConfig | undefined;
+  #own: readonly Budget[];
   readonly #prices = new Map<string, AccountPrices>();
 
   constructor(storage: DurableObjectStorage) {
@@ -35,7 +51,10 @@ export class ConfigStore {
     storage.sql.exec(TABLES_SQL);
     const [row] = storage.sql.exec<{ config: string }>("SELECT config FROM config").toArray();
     // Written by `write` below, as are the prices.
-    if (row) this.#config = { ...ADDED_LATER, ...(JSON.parse(row.config) as AccountConfig) };
+    this.#own = this.#readOwn();
+    if (row) {
+      this.#config = this.full({ ...ADDED_LATER, ...(JSON.parse(row.config) as AccountConfig) });
+    }
     const versions = storage.sql.exec<{ prices: string }>(
       "SELECT prices FROM price_versions ORDER BY position",
     );
@@ -47,12 +66,51 @@ export class ConfigStore {
     return this.#config;
   }
 
+  /** The operator's configuration, with the budgets that the tenant has set beside it. */
+  full(config: AccountConfig): AccountConfig {
+    const operators = config.budgets.filter(({ setBy }) => setBy === undefined);
+    return { ...config, budgets: [...operators, ...this.#own] };
+  }
+
+  /** Changes one of the tenant's own budgets. */
+  changeOwn({ kind, budget }: OwnBudgetChange): OwnBudgetOutcome {
+    const { scopeId, window, mode } = budget;
+    const isThis = (one: Budget) =>
+      one.scopeId === scopeId && one.window === window && one.mode === mode;
+    const isKnown = this.#own.some(isThis);
+    if (kind === "drop" && !isKnown) return "unknown";
+    if (kind === "put" && !isKnown && this.#own.length >= OWN_BUDGETS_MAX) return "too_many";
+    if (kind === "put") {
+      const text = JSON.stringify({ ...budget, setBy: "tenant" });
+      this.#storage.sql.exec(
+        `INSERT INTO own_budgets (scope_id, window, mode, budget) VALUES (?, ?, ?, ?)
+         ON CONFLICT DO UPDATE SET budget = excluded.budget`,
+        ...[scopeId, window, mode, text],
+      );
+    } else {
+      this.#storage.sql.exec(
+        "DELETE FROM own_budgets WHERE scope_id = ? AND window = ? AND mode = ?",
+        ...[scopeId, window, mode],
+      );
+    }
+    this.#own = this.#readOwn();
+    if (this.#config) this.#config = this.full(this.#config);
+    return "done";
+  }
+
+  #readOwn(): readonly Budget[] {
+    return this.#storage.sql
+      .exec<{ budget: string }>("SELECT budget FROM own_budgets ORDER BY scope_id, window, mode")
+      .toArray()
+      .map(({ budget }) => JSON.parse(budget) as Budget);
+  }
+
   /** The prices of a version this account was given; versions are immutable, so the first ones stay. */
   prices(version: string): AccountPrices | undefined {
     return this.#prices.get(version);
   }
 
-  /** Replaces the configuration. */
+  /** Replaces the operator's configuration. */
   write(config: AccountConfig): void {
     const { prices } = config;
     this.#storage.transactionSync(() => {
@@ -71,7 +129,7 @@ export class ConfigStore {
         PRICE_VERSIONS_MAX,
       );
     });
-    this.#config = config;
+    this.#config = this.full(config);
     this.#remember(prices);
   }
 

@@ -77,7 +77,8 @@ function authorizeSession(
     return { ok: false, error, rates: null };
   }
   sessionRequests.take(1, nowMs);
-  return { ok: true, caller, weight, rates: null };
+  const { retainedKey } = input.scope === "tenant:export" ? account : {};
+  return { ok: true, caller, weight, rates: null, ...(retainedKey ? { retainedKey } : {}) };
 }
 
 function callerOfMember(account: AuthorizingAccount, memberId: string): Caller | undefined {

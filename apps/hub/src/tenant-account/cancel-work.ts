@@ -4,6 +4,7 @@
 import { hubConfig, shardName, type HubEnv } from "../env.ts";
 import { CANCEL_WORK_TIMEOUT_MS } from "../limits.ts";
 import { logEvent, reasonOf } from "../log.ts";
+import { objectsOf } from "../objects.ts";
 import type { WorkOwner } from "../region-hub/revoked-work.ts";
 import { withTimeout } from "../retry.ts";
 
@@ -11,12 +12,15 @@ import { withTimeout } from "../retry.ts";
 export async function cancelWork(env: HubEnv, owner: WorkOwner): Promise<void> {
   const config = hubConfig(env);
   const shards = config.regions.flatMap((region) =>
-    Array.from({ length: config.shardCount }, (_, shard) => shardName(region, shard)),
+    Array.from({ length: config.shardCount }, (_, shard) => [region, shard] as const),
   );
   await Promise.all(
-    shards.map(async (shard) => {
+    shards.map(async (place) => {
+      const shard = shardName(...place);
       try {
-        const cancelled = env.REGION_HUB.getByName(shard).cancelWork(owner);
+        const cancelled = objectsOf(env)
+          .shard(...place)
+          .cancelWork(owner);
         const requestCount = await withTimeout(cancelled, CANCEL_WORK_TIMEOUT_MS);
         if (requestCount > 0) logEvent("info", "work_cancelled", { ...owner, shard, requestCount });
       } catch (error) {

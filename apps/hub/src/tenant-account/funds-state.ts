@@ -1,26 +1,25 @@
 // Owns the account of a tenant's money as it stands: what is spent, held, owed and left.
-import type { AccountConfig, BooksState, FundsState } from "@fairlane/protocol";
+import type { BooksState, FundsState } from "@fairlane/protocol";
 import { hubConfig, type HubEnv } from "../env.ts";
 import { BOOKS_TIMEOUT_MS } from "../limits.ts";
+import { objectsOf } from "../objects.ts";
 import { withTimeout } from "../retry.ts";
 import type { AccountLimits } from "./account-limits.ts";
-import type { CreditStore } from "./credit-store.ts";
 import type { Funds } from "./funds.ts";
 import type { Books } from "./settle.ts";
-import type { SpendStore } from "./spend.ts";
 
 /** Everything as of now; an account without a configuration has spent nothing. */
 export function fundsState(
   account: {
-    readonly config: AccountConfig | undefined;
+    readonly books: Books;
     readonly limits: AccountLimits | undefined;
-    readonly credits: CreditStore;
-    readonly spend: SpendStore;
     readonly funds: Funds;
   },
   nowMs: number,
 ): FundsState {
-  const { config, limits, credits, spend, funds } = account;
+  const { books, limits, funds } = account;
+  const { credits, spend } = books;
+  const { config } = books.configs;
   const heldOf = (scopeId: string): number => limits?.heldNanoUsd(scopeId, nowMs) ?? 0;
   const heldNanoUsd = config ? heldOf(config.tenantId) : 0;
   const creditNanoUsd = credits.leftNanoUsd(heldNanoUsd, nowMs);
@@ -49,7 +48,7 @@ export async function booksState(
       ? []
       : await Promise.all(
           hubConfig(env).regions.map((region) => {
-            const intake = env.USAGE_INTAKE.getByName(region);
+            const intake = objectsOf(env).intake(region);
             return withTimeout(intake.waitingBefore(tenantId, endedBeforeMs), BOOKS_TIMEOUT_MS);
           }),
         );

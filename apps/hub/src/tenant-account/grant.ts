@@ -1,19 +1,37 @@
 // Owns the renewal of token grants: a request under a hard budget holds money for a first grant of output tokens, and
 // for more as it gets on. A refused renewal changes nothing; the node ends the answer at its grant.
 import type { AccountConfig, AccountPrices, GrantAsk, TokenGrant } from "@fairlane/protocol";
+import type { ConfigStore } from "./account-config.ts";
 import { GRANT_OUTPUT_TOKENS } from "../limits.ts";
 import type { AccountHold, AccountLimits } from "./account-limits.ts";
 import { neededNanoUsd, type Funds } from "./funds.ts";
 
-export interface GrantBooks {
+interface GrantBooks {
   readonly config: AccountConfig;
   readonly limits: AccountLimits;
   readonly funds: Funds;
   readonly pricesOf: (version: string) => AccountPrices | undefined;
 }
 
+/** Renews what it can; nothing for an account that was never configured. */
+export function renewGrants(
+  account: {
+    readonly configs: ConfigStore;
+    readonly limits: AccountLimits | undefined;
+    readonly funds: Funds;
+  },
+  asks: readonly GrantAsk[],
+  nowMs: number,
+): readonly TokenGrant[] {
+  const { configs, limits, funds } = account;
+  const { config } = configs;
+  if (!config || !limits) return [];
+  const pricesOf = (version: string) => configs.prices(version);
+  return asks.map((ask) => renewGrant({ config, limits, funds, pricesOf }, ask, nowMs));
+}
+
 /** What the request may compute of each answer from now on; what it was granted before when there is no more. */
-export function renewGrant(books: GrantBooks, ask: GrantAsk, nowMs: number): TokenGrant {
+function renewGrant(books: GrantBooks, ask: GrantAsk, nowMs: number): TokenGrant {
   const { limits, funds, config } = books;
   const { requestId, attempt } = ask;
   const prices = books.pricesOf(ask.priceVersion);

@@ -69,7 +69,7 @@ describe("a session of a member", () => {
     const by = { kind: "login", loginId: "lgn_mem_owner", secretHash: HASH } as const;
     await again.openSession({ by, session: sessionOf("ses_past", 1) });
     expect(await ask("ses_past", null)).toBe("invalid_session");
-    const ids = (await again.listSessions()).map(({ sessionId }) => sessionId);
+    const ids = (await again.listSessions()).sessions.map(({ sessionId }) => sessionId);
     expect(ids.toSorted()).toEqual(["ses_admin", "ses_owner"]);
     expect(JSON.stringify(await again.listSessions())).not.toContain(HASH);
   });

@@ -5,10 +5,10 @@ import type {
   AccountMember,
   ErrorValue,
   MemberOutcome,
+  OpenAccess,
   Role,
   SessionOpening,
   SessionOutcome,
-  SessionView,
 } from "@fairlane/protocol";
 import { keyRefusal } from "./key-refusal.ts";
 import type { KeyRing } from "./keys.ts";
@@ -61,8 +61,14 @@ export class People {
     return { ok: true, subject };
   }
 
-  /** Ends a session; false when it is unknown, or an owner's and not theirs to end. */
+  /** Ends a session or takes a login back; false when it is unknown, or an owner's and not theirs to end. */
   close(sessionId: string, by: Role | null): boolean {
+    const invited = this.sessions.memberOfLogin(sessionId);
+    if (invited !== undefined) {
+      if (!mayManage(by, this.members.roleOf(invited) ?? "viewer")) return false;
+      this.sessions.dropLogin(sessionId);
+      return true;
+    }
     const session = this.sessions.find(sessionId);
     if (!session) return false;
     const { subject } = session;
@@ -72,7 +78,7 @@ export class People {
     return true;
   }
 
-  list(nowMs: number): readonly SessionView[] {
+  list(nowMs: number): OpenAccess {
     return this.sessions.list(nowMs);
   }
 }

@@ -1,7 +1,7 @@
 // Owns the tenant's sessions and the one-time logins that open them. All are in memory; the table is written first,
 // hashes only. Invariant: a login is taken once; what is over or removed opens nothing from that moment on.
 import { equalsConstantTime } from "@fairlane/base";
-import type { AccountLogin, AccountSession, SessionView } from "@fairlane/protocol";
+import type { AccountLogin, AccountSession, OpenAccess } from "@fairlane/protocol";
 import { LOGINS_MAX, SESSIONS_MAX } from "../limits.ts";
 
 const TABLE_SQL = `
@@ -71,6 +71,15 @@ export class SessionStore {
     return this.#sessions.get(sessionId);
   }
 
+  /** The member of a login, living or not. */
+  memberOfLogin(loginId: string): string | undefined {
+    return this.#logins.get(loginId)?.memberId;
+  }
+
+  dropLogin(loginId: string): void {
+    this.#forget(this.#logins, loginId);
+  }
+
   close(sessionId: string): void {
     this.#forget(this.#sessions, sessionId);
   }
@@ -86,12 +95,9 @@ export class SessionStore {
     }
   }
 
-  /** Living sessions, newest first, without their hashes. */
-  list(nowMs: number): readonly SessionView[] {
-    return [...this.#sessions.values()]
-      .filter((session) => session.expiresAtMs > nowMs)
-      .map(({ secretHash: _, ...view }) => view)
-      .toReversed();
+  /** Living sessions and logins, newest first, without their hashes. */
+  list(nowMs: number): OpenAccess {
+    return { sessions: views(this.#sessions, nowMs), logins: views(this.#logins, nowMs) };
   }
 
   #makeRoom(known: Map<string, unknown>, countMax: number): void {
@@ -112,6 +118,16 @@ export class SessionStore {
     this.#sql.exec("DELETE FROM secrets WHERE id = ?", id);
     known.delete(id);
   }
+}
+
+function views<T extends { readonly secretHash: string; readonly expiresAtMs: number }>(
+  known: ReadonlyMap<string, T>,
+  nowMs: number,
+): readonly Omit<T, "secretHash">[] {
+  return [...known.values()]
+    .filter(({ expiresAtMs }) => expiresAtMs > nowMs)
+    .map(({ secretHash: _, ...view }) => view)
+    .toReversed();
 }
 
 function isSame(left: string, right: string): boolean {

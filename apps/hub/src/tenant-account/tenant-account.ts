@@ -11,21 +11,12 @@ import type {
   AdmitOutcome,
   AuthorizeInput,
   AuthorizeOutcome,
-  BooksState,
-  CreditInput,
-  CreditOutcome,
-  FundsState,
-  GrantAsk,
-  IdempotencyState,
-  IdempotentRef,
   KeyManager,
   KeyOutcome,
   KeyRotation,
   KeyTerms,
-  KeyUse,
   SettleBatch,
   TenantAccountRpc,
-  TokenGrant,
 } from "@fairlane/protocol";
 import { hubConfig, type HubEnv } from "../env.ts";
 import * as bounds from "../limits.ts";
@@ -39,9 +30,10 @@ import { CoverStore } from "./cover-store.ts";
 import { cancelWork } from "./cancel-work.ts";
 import { Deliveries } from "./deliveries.ts";
 import { deriveSecrets } from "./derive-secrets.ts";
+import { Erasure } from "./erasure.ts";
 import { Funds } from "./funds.ts";
 import { booksState, fundsState } from "./funds-state.ts";
-import { renewGrant } from "./grant.ts";
+import { renewGrants } from "./grant.ts";
 import { IdempotencyKeys } from "./idempotency.ts";
 import { KeyRing } from "./keys.ts";
 import { KeyUses } from "./key-uses.ts";
@@ -68,6 +60,7 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
   readonly #funds: Funds;
   readonly #idempotency: IdempotencyKeys;
   readonly #deliveries: Deliveries;
+  readonly #erasure: Erasure;
   #alarmMs: number | undefined;
 
   constructor(ctx: DurableObjectState, env: HubEnv) {
@@ -92,15 +85,17 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
       send: (event) => this.#sendWebhook(event),
       clock: systemClock,
     });
+    this.#erasure = new Erasure(ctx, env, this.#books);
     this.#armAlarm();
   }
 
-  async configure(config: AccountConfig): Promise<void> {
+  async configure(operators: AccountConfig): Promise<void> {
     const nowMs = systemClock.nowMs();
+    const config = this.#books.configs.full(operators);
     // The limits check the numbers, so a wrong configuration is not written.
     if (this.#limits) this.#limits.configure(config, nowMs);
     else this.#limits = this.#newLimits(config, nowMs);
-    this.#books.configs.write(config);
+    this.#books.configs.write(operators);
     if (!config.active) await this.#cancelWork(null);
     if (config.webhookUrl === null) this.#books.webhooks.clear();
   }
@@ -130,7 +125,7 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
     return isKnown;
   }
 
-  async keyUses(): Promise<readonly KeyUse[]> {
+  async keyUses() {
     return this.#keyUses.list();
   }
 
@@ -196,7 +191,7 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
     }
   }
 
-  /** @param keyId null ends all of the tenant's work */
+  /** @param keyId null: all of the tenant's */
   async #cancelWork(keyId: string | null): Promise<void> {
     const tenantId = this.#books.configs.config?.tenantId;
     if (tenantId !== undefined) await cancelWork(this.env, { tenantId, keyId });
@@ -226,41 +221,46 @@ export class TenantAccount extends DurableObject<HubEnv> implements TenantAccoun
     }
   }
 
-  async finishIdempotent(ref: IdempotentRef): Promise<void> {
+  async finishIdempotent(...[ref]: Parameters<TenantAccountRpc["finishIdempotent"]>) {
     this.#idempotency.finish(ref);
   }
 
-  async forgetIdempotent(ref: IdempotentRef): Promise<void> {
+  async forgetIdempotent(...[ref]: Parameters<TenantAccountRpc["forgetIdempotent"]>) {
     this.#idempotency.forget(ref);
   }
 
-  async awaitIdempotent(ref: IdempotentRef, waitMs: number): Promise<IdempotencyState> {
+  async awaitIdempotent(...[ref, waitMs]: Parameters<TenantAccountRpc["awaitIdempotent"]>) {
     return this.#idempotency.wait(ref, Math.min(waitMs, bounds.IDEMPOTENCY_WAIT_MS_MAX));
   }
 
-  async renewGrants(asks: readonly GrantAsk[]): Promise<readonly TokenGrant[]> {
+  async renewGrants(...[asks]: Parameters<TenantAccountRpc["renewGrants"]>) {
+    const books = { configs: this.#books.configs, limits: this.#limits, funds: this.#funds };
+    return renewGrants(books, asks, systemClock.nowMs());
+  }
+
+  async changeOwnBudget(...[change]: Parameters<TenantAccountRpc["changeOwnBudget"]>) {
+    const outcome = this.#books.configs.changeOwn(change);
     const { config } = this.#books.configs;
-    const limits = this.#limits;
-    if (!config || !limits) return [];
-    const pricesOf = (version: string) => this.#books.configs.prices(version);
-    const books = { config, limits, funds: this.#funds, pricesOf };
-    return asks.map((ask) => renewGrant(books, ask, systemClock.nowMs()));
+    if (config) this.#limits?.configure(config, systemClock.nowMs());
+    return outcome;
   }
 
-  async grantCredit(credit: CreditInput): Promise<CreditOutcome> {
-    const grantedAtMs = systemClock.nowMs();
-    const unused = { usedNanoUsd: 0, expiredNanoUsd: 0 };
-    return this.#books.credits.grant({ ...credit, ...unused, grantedAtMs });
+  async grantCredit(...[credit]: Parameters<TenantAccountRpc["grantCredit"]>) {
+    const unused = { usedNanoUsd: 0, expiredNanoUsd: 0, grantedAtMs: systemClock.nowMs() };
+    return this.#books.credits.grant({ ...credit, ...unused });
   }
 
-  async funds(): Promise<FundsState> {
-    const { configs, credits, spend } = this.#books;
-    const parts = { config: configs.config, credits, spend, funds: this.#funds };
-    return fundsState({ ...parts, limits: this.#limits }, systemClock.nowMs());
+  async funds() {
+    const parts = { books: this.#books, limits: this.#limits, funds: this.#funds };
+    return fundsState(parts, systemClock.nowMs());
   }
 
-  async books(endedBeforeMs?: number): Promise<BooksState> {
+  async books(endedBeforeMs?: number) {
     return booksState(this.#books, this.env, endedBeforeMs);
+  }
+
+  async erase(...[step]: Parameters<TenantAccountRpc["erase"]>) {
+    return this.#erasure.take(step, this.#limits?.holds.count ?? 0);
   }
 
   async webhookSecret(): Promise<string> {

@@ -17,6 +17,7 @@ import type {
 import { hubConfig, regionOf, type HubEnv } from "../env.ts";
 import { RETRY_FIRST_MS } from "../limits.ts";
 import { logEvent, reasonOf } from "../log.ts";
+import { objectsOf } from "../objects.ts";
 import { systemClock } from "../system-clock.ts";
 import { DeliveryStore, ESTIMATE_SOURCE } from "./delivery-store.ts";
 import { FleetCheckpoint } from "./checkpoint-fleet.ts";
@@ -42,7 +43,7 @@ export class UsageIntake extends DurableObject<HubEnv> implements UsageIntakeRpc
     this.#estimateAfterMs = hubConfig(env).estimateAfterMs;
     this.#forward = new ForwardUsage({
       store: this.#store,
-      account: (tenantId) => env.TENANT_ACCOUNT.getByName(tenantId),
+      account: (tenantId) => objectsOf(env).account(tenantId),
       clock: systemClock,
     });
     this.#fleet = new FleetStore(ctx.storage, systemClock.nowMs());

@@ -23,6 +23,11 @@ const SCOPES = {
   batches: { opens: "start, read and cancel batches", isForKeys: true, roles: [] },
   "usage:read": { opens: "read usage, cost and fair share", isForKeys: true, roles: ROLES },
   "invoices:read": { opens: "read invoices", isForKeys: true, roles: MANAGERS },
+  "budgets:manage": {
+    opens: "set own budgets, and where their alerts go",
+    isForKeys: true,
+    roles: MANAGERS,
+  },
   "adapters:read": { opens: "list adapters", isForKeys: true, roles: ROLES },
   "adapters:manage": {
     opens: "upload, grant, pin and delete adapters",
@@ -42,6 +47,11 @@ const SCOPES = {
     opens: "add, change and remove members, give login tokens, end sessions",
     isForKeys: false,
     roles: MANAGERS,
+  },
+  "tenant:export": {
+    opens: "read all that is kept of the tenant, as one export",
+    isForKeys: false,
+    roles: ["owner"],
   },
   "audit:read": { opens: "read the audit log", isForKeys: true, roles: MANAGERS },
 } as const satisfies Record<string, ScopeSpec>;

@@ -54,6 +54,8 @@ export type AuthorizeOutcome =
       readonly rates: RateState | null;
       /** For the scope `files` alone: opens the content of the tenant's files. Never leaves the edge. */
       readonly filesKey?: string;
+      /** For the scope `tenant:export` alone: opens what is retained of the tenant. Likewise. */
+      readonly retainedKey?: string;
     }
   | { readonly ok: false; readonly error: ErrorValue; readonly rates: RateState | null };
 

@@ -41,7 +41,12 @@ export interface Budget {
   readonly mode: "hard" | "soft";
   /** Parts of the limit whose passing is told. */
   readonly alertPercents: readonly number[];
+  /** Set by the tenant itself, beside those of the operator; absent: by the operator. */
+  readonly setBy?: "tenant";
 }
+
+/** What there is one budget of at most, among the operator's and among the tenant's own. */
+export type BudgetRef = Pick<Budget, "scopeId" | "window" | "mode">;
 
 /** A tenant as its account object keeps it. */
 export interface AccountConfig extends RateLimits {

@@ -54,6 +54,15 @@ export type SessionOutcome =
 /** A session as people see it. */
 export type SessionView = Omit<AccountSession, "secretHash">;
 
+/** A login that nobody has used yet, as people see it. */
+export type LoginView = Omit<AccountLogin, "secretHash">;
+
+/** What opens the account to people, each the newest first. */
+export interface OpenAccess {
+  readonly sessions: readonly SessionView[];
+  readonly logins: readonly LoginView[];
+}
+
 /** The part of TenantAccount's RPC surface that is about people. `by` is the role of who asks; null: the operator. */
 export interface AccountMembersRpc {
   /** Adds a member or changes its role. */
@@ -62,8 +71,8 @@ export interface AccountMembersRpc {
   removeMember(memberId: string, by: Role | null): Promise<MemberOutcome>;
   addLogin(login: AccountLogin, by: Role | null): Promise<MemberOutcome>;
   openSession(opening: SessionOpening): Promise<SessionOutcome>;
-  /** Ends a session at once; false when it is unknown. */
+  /** Ends a session, or takes a login back, at once; false when it is unknown. */
   closeSession(sessionId: string, by: Role | null): Promise<boolean>;
   /** Those that are alive, newest first. */
-  listSessions(): Promise<readonly SessionView[]>;
+  listSessions(): Promise<OpenAccess>;
 }

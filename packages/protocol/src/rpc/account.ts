@@ -5,6 +5,7 @@ import type { ErrorValue } from "../app-error.ts";
 import type { SettleRecord } from "./delivery.ts";
 import type { AccountAccessRpc } from "./account-access.ts";
 import type { AccountConfig } from "./account-config.ts";
+import type { AccountErasureRpc } from "./account-erasure.ts";
 import type { AccountMembersRpc } from "./account-members.ts";
 import type { IdempotencyInput, IdempotencyState, IdempotentRef } from "./idempotency.ts";
 import type {
@@ -13,6 +14,8 @@ import type {
   CreditOutcome,
   FundsState,
   GrantAsk,
+  OwnBudgetChange,
+  OwnBudgetOutcome,
   TokenGrant,
 } from "./funds.ts";
 
@@ -98,7 +101,7 @@ export type AdmitOutcome =
   | { readonly ok: false; readonly error: ErrorValue; readonly rates: RateState | null };
 
 /** The RPC surface of TenantAccount. */
-export interface TenantAccountRpc extends AccountAccessRpc, AccountMembersRpc {
+export interface TenantAccountRpc extends AccountAccessRpc, AccountMembersRpc, AccountErasureRpc {
   /** Creates or replaces the tenant's configuration. */
   configure(config: AccountConfig): Promise<void>;
   admit(input: AdmitInput): Promise<AdmitOutcome>;
@@ -112,6 +115,8 @@ export interface TenantAccountRpc extends AccountAccessRpc, AccountMembersRpc {
   awaitIdempotent(ref: IdempotentRef, waitMs: number): Promise<IdempotencyState>;
   /** Holds money for more output of running requests; what was granted before comes back where there is none. */
   renewGrants(asks: readonly GrantAsk[]): Promise<readonly TokenGrant[]>;
+  /** Sets or takes away a budget of the tenant's own, which is held to beside the operator's. */
+  changeOwnBudget(change: OwnBudgetChange): Promise<OwnBudgetOutcome>;
   /** Gives credit, once for each id. */
   grantCredit(credit: CreditInput): Promise<CreditOutcome>;
   funds(): Promise<FundsState>;

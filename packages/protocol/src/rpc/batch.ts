@@ -59,6 +59,8 @@ export interface BatchRunRpc {
   view(): Promise<BatchView | null>;
   /** Starts nothing new; what runs is finished and kept. */
   cancel(): Promise<BatchView | null>;
+  /** Forgets the batch, its lines and who asked for it; what runs ends unseen. */
+  erase(): Promise<void>;
 }
 
 const REQUEST_ID = /^batch_[0-9a-z]{26}-[0-9]{1,9}-[0-9]{1,9}$/;

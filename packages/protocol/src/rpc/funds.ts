@@ -1,6 +1,6 @@
 // Owns the types of the RPC about a tenant's money: edge -> account (credits, budgets as they stand) and
 // RegionHub -> account (grants of output tokens under a hard budget). Plain data only: it crosses isolates.
-import type { Budget } from "./account-config.ts";
+import type { Budget, BudgetRef } from "./account-config.ts";
 
 /** A budget as it stands. */
 export interface BudgetState extends Budget {
@@ -10,6 +10,14 @@ export interface BudgetState extends Budget {
   /** By running requests. */
   readonly heldNanoUsd: number;
 }
+
+/** A change of the budgets that a tenant sets itself. */
+export type OwnBudgetChange =
+  | { readonly kind: "put"; readonly budget: Budget }
+  | { readonly kind: "drop"; readonly budget: BudgetRef };
+
+/** `unknown`: there is no such budget of the tenant's own; `too_many`: it has as many as it may. */
+export type OwnBudgetOutcome = "done" | "unknown" | "too_many";
 
 /** Credit given to a tenant; the id makes it count once. */
 export interface CreditInput {

@@ -7,7 +7,7 @@ import { priceVersions } from "./price-versions.ts";
 export const tenants = sqliteTable("tenants", {
   id: text("id").primaryKey(),
   name: text("name").notNull(),
-  status: text("status", { enum: ["active", "suspended"] }).notNull(),
+  status: text("status", { enum: ["active", "suspended", "erasing", "erased"] }).notNull(),
   /** Fair-share weight, >= 1. */
   weight: integer("weight").notNull(),
   requestsPerMinute: integer("requests_per_minute").notNull(),
