@@ -140,9 +140,12 @@ export class LimitScope {
         return floor !== undefined && !bucket.isBelow(floor, nowMs);
       });
     if (isCovered) return undefined;
+    // Twice what may grow; what an earlier object held only ends. Twice that too would double with each restart.
+    const ownRequests = Math.max(COVER_REQUESTS_MIN, 2 * this.#heldRequests);
+    const ownNanoUsd = this.#isFunded ? this.#heldNanoUsd : 0;
     return {
-      heldRequests: heldRequests === 0 ? 0 : Math.max(COVER_REQUESTS_MIN, 2 * heldRequests),
-      heldNanoUsd: Math.min(Number.MAX_SAFE_INTEGER, 2 * heldNanoUsd),
+      heldRequests: heldRequests === 0 ? 0 : this.#orphanRequests + ownRequests,
+      heldNanoUsd: Math.min(Number.MAX_SAFE_INTEGER, heldNanoUsd + ownNanoUsd),
       leaseUntilMs: Math.max(this.#orphansUntilMs, this.#leaseUntilMs) + COVER_LEASE_AHEAD_MS,
       floors: this.#floors(nowMs),
     };

@@ -134,6 +134,16 @@ describe("limits of an account", () => {
     expect((await admit("req_4")).ok).toBe(false);
   });
 
+  it("do not count twice as much with each of many restarts", async () => {
+    const tenantId = uniqueId("ten");
+    await makeAccount(tenantId, { parallelRequests: 200 });
+    for (let restart = 0; restart < 8; restart++) {
+      const input = admitInput(tenantId, { requestId: `req_${restart}` });
+      expect((await accountOf(tenantId).admit(input)).ok).toBe(true);
+      await evictDurableObject(accountOf(tenantId));
+    }
+  });
+
   it("are free again after a restart when nothing had run for a while", async () => {
     const tenantId = uniqueId("ten");
     const account = await makeAccount(tenantId, { parallelRequests: 8 });
