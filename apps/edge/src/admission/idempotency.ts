@@ -1,34 +1,34 @@
 // Owns Idempotency-Key on routes that compute: the first request with a key computes and its answer is kept for a day;
-// a later one with the same key and body gets that answer, one that comes while it runs waits for it (a stream is told
-// to come again), one with another body is refused. The claim itself is made by the account, within the admission.
-// Invariant: an answer that is kept was whole; a request that failed leaves no trace of its key.
+// a later one with the same key and body gets that answer, one that comes while it runs waits for it or takes its stream
+// over from the beginning, one with another body is refused. The claim itself is made by the account, within the
+// admission. Invariant: of requests with one key and body one computes, unless that failed.
 import { hashFields, toHex } from "@fairlane/base";
-import { RetainedStore } from "@fairlane/db";
-import {
-  AppError,
-  protocolLimits,
-  type IdempotencyState,
-  type Principal,
-} from "@fairlane/protocol";
+import { AppError, protocolLimits, type IdempotencyState } from "@fairlane/protocol";
 import { accountOf, type EdgeContext, type EdgeDependencies } from "../edge-context.ts";
-import { logFailure } from "../errors/log-failure.ts";
 import { readBytes } from "../http/read-json.ts";
 import {
   IDEMPOTENCY_KEY_CHARS_MAX,
   IDEMPOTENCY_TRIES_MAX,
-  IDEMPOTENCY_TTL_MS,
   IDEMPOTENCY_WAIT_MS,
   REQUEST_DEADLINE_MS,
   RETRY_AFTER_MS,
 } from "../limits.ts";
-import { IdempotentHit, type ClaimedKey } from "./idempotent-hit.ts";
+import { attachStream } from "../stream/attach-stream.ts";
+import { IdempotentHit } from "./idempotent-hit.ts";
+import {
+  forgetClaim,
+  keepAnswer,
+  keptResponse,
+  replayHeaders,
+  retainedStore,
+  type Claim,
+} from "./keep-answer.ts";
 
 type Handler = (context: EdgeContext) => Response | Promise<Response>;
 
 const VISIBLE_ASCII = /^[\x21-\x7e]+$/;
-/** A stream is whole when it ends as its API has it: OpenAI's chats and completions, Responses, Messages. */
-const WHOLE_STREAM =
-  /^(?:data: \[DONE\]|event: response\.(?:completed|incomplete)|event: message_stop)$/m;
+/** Streams that can be taken over: all that these answer is in their events. */
+const ATTACHABLE_PATHS: ReadonlySet<string> = new Set(["/v1/chat/completions", "/v1/completions"]);
 
 /** A handler whose answers are kept under the client's key, when it sends one. */
 export function idempotent(deps: EdgeDependencies, handler: Handler): Handler {
@@ -66,82 +66,23 @@ async function computeOrReplay(
 ): Promise<Response | undefined> {
   try {
     const response = await work.handler(context);
-    return await keep(context, deps, response);
+    const claim = claimOf(context);
+    return claim ? await keepAnswer(context, deps, { claim, response }) : response;
   } catch (error) {
     if (error instanceof IdempotentHit)
       return replayOf(context, deps, { hit: error, body: work.body });
-    const claimed = context.get("idempotency");
-    if (claimed?.principal) settleClaim(context, deps, { claimed, text: null });
+    const claim = claimOf(context);
+    if (claim) forgetClaim(context, deps, claim);
     throw error;
   }
 }
 
-/** Hands the answer on and keeps a copy; of a stream the runtime makes it without a look at single tokens. */
-async function keep(
-  context: EdgeContext,
-  deps: EdgeDependencies,
-  response: Response,
-): Promise<Response> {
+/** The claim that this request's admission made, if it did. */
+function claimOf(context: EdgeContext): Claim | undefined {
   const claimed = context.get("idempotency");
-  if (!claimed?.principal) return response;
-  if (!response.ok || response.body === null) {
-    settleClaim(context, deps, { claimed, text: null });
-    return response;
-  }
-  const type = response.headers.get("content-type") ?? "application/json";
-  if (!type.startsWith("text/event-stream")) {
-    const body = await response.text();
-    settleClaim(context, deps, { claimed, text: Promise.resolve(keptText(type, body)) });
-    return new Response(body, response);
-  }
-  const [toClient, toKeep] = response.body.tee();
-  const text = readText(toKeep).then((body) =>
-    WHOLE_STREAM.test(body) ? keptText(type, body) : null,
-  );
-  settleClaim(context, deps, { claimed, text });
-  return new Response(toClient, response);
-}
-
-/**
- * The text of a branch, read chunk by chunk: a read of the whole of it at once holds the other branch, the client's, back
- * until the end.
- */
-async function readText(branch: ReadableStream<unknown>): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = "";
-  // Bytes, as of any response.
-  for await (const chunk of branch) text += decoder.decode(chunk as Uint8Array, { stream: true });
-  return text + decoder.decode();
-}
-
-function keptText(type: string, body: string): string {
-  return JSON.stringify({ type, body });
-}
-
-/** Keeps an answer and says so to the account, or lets go of the key when there is none. */
-function settleClaim(
-  context: EdgeContext,
-  deps: EdgeDependencies,
-  end: { readonly claimed: ClaimedKey; readonly text: Promise<string | null> | null },
-): void {
-  const requestId = context.get("requestId");
-  const { keyHash, principal } = end.claimed;
-  if (principal === null) return;
-  const ref = { projectId: principal.projectId, keyHash, requestId };
-  const settle = async () => {
-    const account = accountOf(deps, principal.tenantId);
-    try {
-      const text = await end.text?.catch(() => null);
-      if (text === null || text === undefined) return await account.forgetIdempotent(ref);
-      const life = { nowMs: deps.clock.nowMs(), ttlMs: IDEMPOTENCY_TTL_MS };
-      // One that is too large is not replayed, but not computed again either.
-      await storeOf(deps, principal).put({ kind: "replay", id: requestId }, text, life);
-      await account.finishIdempotent(ref);
-    } catch (error) {
-      logFailure("idempotency_not_kept", requestId, error);
-    }
-  };
-  context.executionCtx.waitUntil(settle());
+  if (!claimed?.principal) return undefined;
+  const { keyHash, principal } = claimed;
+  return { keyHash, principal, requestId: context.get("requestId") };
 }
 
 async function replayOf(
@@ -153,7 +94,7 @@ async function replayOf(
   const ref = { projectId: principal.projectId, keyHash, requestId };
   let state: IdempotencyState = asked.hit.state;
   if (state === "running" && wantsStream(asked.body)) {
-    throw inProgress(`Request ${requestId} with this Idempotency-Key still runs.`);
+    return attachRunning(context, deps, { principal, requestId, keyHash });
   }
   const account = accountOf(deps, principal.tenantId);
   while (state === "running") {
@@ -164,19 +105,35 @@ async function replayOf(
   }
   if (state === "forgotten") return undefined;
   const object = { kind: "replay", id: requestId } as const;
-  const kept = await storeOf(deps, principal).get(object, deps.clock.nowMs());
+  const kept = await retainedStore(deps, principal).get(object, deps.clock.nowMs());
   if (kept === undefined) {
     const message = `The answer to request ${requestId}, which had this Idempotency-Key, was too large to be kept.`;
     throw new AppError("idempotency_result_lost", message);
   }
-  // Written by `keptText` above.
-  const { type, body } = JSON.parse(kept) as { readonly type: string; readonly body: string };
-  const headers = {
-    "content-type": type,
-    "idempotent-replayed": "true",
-    "x-fairlane-replayed-request-id": requestId,
-  };
-  return new Response(body, { headers });
+  return keptResponse(kept, requestId);
+}
+
+/** The stream of a request that runs, from its beginning; who read it before loses it. It is kept from here. */
+async function attachRunning(
+  context: EdgeContext,
+  deps: EdgeDependencies,
+  claim: Claim,
+): Promise<Response> {
+  const { principal, requestId } = claim;
+  const { tenantId, keyId } = principal;
+  const stillRuns = inProgress(`Request ${requestId} with this Idempotency-Key still runs.`);
+  if (!ATTACHABLE_PATHS.has(new URL(context.req.raw.url).pathname)) throw stillRuns;
+  const wanted = { requestId, tenantId, keyId, lastTokenIndex: -1 };
+  const answer = await attachStream(context, deps, wanted);
+  if (!answer.ok) {
+    // It waits for a node, or its end is being written down.
+    await answer.body?.cancel();
+    throw stillRuns;
+  }
+  const headers = new Headers(answer.headers);
+  for (const [name, value] of Object.entries(replayHeaders(requestId))) headers.set(name, value);
+  const response = new Response(answer.body, { status: answer.status, headers });
+  return keepAnswer(context, deps, { claim, response });
 }
 
 function inProgress(message: string): AppError {
@@ -190,13 +147,4 @@ function wantsStream(body: Uint8Array): boolean {
   } catch {
     return false;
   }
-}
-
-function storeOf(deps: EdgeDependencies, principal: Principal): RetainedStore {
-  return new RetainedStore({
-    bucket: deps.config.retained,
-    tenantId: principal.tenantId,
-    key: principal.retainedKey,
-    random: deps.random,
-  });
 }

@@ -1,12 +1,11 @@
 // GET /v1/fairlane/requests/{request}/stream: the rest of an event stream whose connection was lost, from the token after
-// the one that Last-Event-ID names. Owns what is asked of the hub; which node has the answer is the hub's to find. The
+// the one that Last-Event-ID names. Owns who may ask, and from where on. The
 // tenant whose request it was may read it, with any of its keys for inference, and nobody else learns that it exists.
-import { AppError, HUB_ATTACH_URL, shardOf, type HubAttachRequest } from "@fairlane/protocol";
+import { AppError } from "@fairlane/protocol";
 import { admit } from "../admission/admit.ts";
 import { authenticate } from "../auth/authenticate.ts";
-import { hubShard, type EdgeContext, type EdgeDependencies } from "../edge-context.ts";
-import { logFailure } from "../errors/log-failure.ts";
-import { REQUEST_DEADLINE_MS } from "../limits.ts";
+import type { EdgeContext, EdgeDependencies } from "../edge-context.ts";
+import { attachStream } from "../stream/attach-stream.ts";
 
 const REQUEST_ID = /^req_[0-9a-z]{1,64}$/;
 /** An index of an output token. */
@@ -22,13 +21,11 @@ export function requestStreamRoute(deps: EdgeDependencies) {
       throw new AppError("not_found", "A request's id is `req_` and what its answer said.");
     }
     const lastTokenIndex = lastIndexOf(context.req.header("last-event-id"));
-    const deadlineMs = context.get("startedMs") + REQUEST_DEADLINE_MS;
-    const ask: HubAttachRequest = { requestId, tenantId, keyId, lastTokenIndex, deadlineMs };
-    const hub = hubShard(deps, shardOf(requestId, deps.config.hubShardCount));
-    const init = { method: "POST", body: JSON.stringify(ask) };
-    const answer = await hub.fetch(HUB_ATTACH_URL, init).catch((error: unknown) => {
-      logFailure("attach_failed", context.get("requestId"), error);
-      throw new AppError("upstream_error", "The region's hub was lost before it answered.");
+    const answer = await attachStream(context, deps, {
+      requestId,
+      tenantId,
+      keyId,
+      lastTokenIndex,
     });
     return new Response(answer.body, answer);
   };

@@ -130,6 +130,8 @@ describe("a client that comes back", () => {
     expect(other.status).toBe(404);
     const second = attach(hub, { requestId, lastTokenIndex: 0 });
     await node.next("attach");
+    // On its way while the node was asked: no reason to stop the node.
+    node.step(id, { from: 1, text: "B" });
     node.send({
       type: "attached",
       ...{ id, model: "tiny", prompt_tokens: 10, form: formText(request, 1) },

@@ -1,7 +1,13 @@
 // Owns clients that come back to a stream with the index of their last token: which node has the answer is asked of all,
 // and the answer is taken from its beginning into a sink that is silent up to that token. Invariant: an ask ends once,
 // with the stream of the first node that has it, or when none does in time.
-import type { AttachedFrame, ErrorValue, HubAttachRequest, RefuseFrame } from "@fairlane/protocol";
+import type {
+  AttachedFrame,
+  ErrorValue,
+  HubAttachRequest,
+  RefuseFrame,
+  StepFrame,
+} from "@fairlane/protocol";
 import { ATTACH_WAIT_MS, ATTACHMENTS_MAX, RETRY_AFTER_MS } from "../limits.ts";
 import { readForm, type NotedTerms } from "./answer-form.ts";
 import { liveGrantOf, type LiveRequest } from "./live-request.ts";
@@ -60,6 +66,12 @@ export class Attachments {
     this.tick(nowMs);
   }
 
+  /** A step without what is looked for: a node that has it goes on meanwhile, and sends all of it once it is attached. */
+  withoutAsked(frame: StepFrame): StepFrame {
+    if (this.#asks.size === 0) return frame;
+    return { ...frame, deltas: frame.deltas.filter(({ id }) => !this.#asks.has(id)) };
+  }
+
   /** The node has the answer, which follows on the link. */
   attached(link: NodeLink, frame: AttachedFrame, nowMs: number): void {
     const ask = this.#asks.get(frame.id);
@@ -114,9 +126,12 @@ export class Attachments {
   #linksOf(requestId: string): readonly NodeLink[] {
     const live = this.#live.find(requestId);
     if (live?.placement.state !== "answering") return this.#directory.nodes.map(({ link }) => link);
+    const { link } = live.placement;
+    // Its reader keeps what nobody else can have.
+    if (link.hello?.resumes !== true) return [];
     const message = "The stream goes on at another connection.";
     this.#live.handOver(live, { code: "client_closed_request", message, param: null });
-    return [live.placement.link];
+    return [link];
   }
 
   #refusalOf(request: HubAttachRequest, nowMs: number): ErrorValue | undefined {

@@ -242,7 +242,7 @@ export class RegionHub extends DurableObject<HubEnv> implements ShardRpc {
         this.#attachments.attached(link, frame, nowMs);
         return this.#deliveries.accepted(this.#live.find(frame.id), frame);
       case "step":
-        this.#live.stepped(link, frame, nowMs);
+        this.#live.stepped(link, this.#attachments.withoutAsked(frame), nowMs);
         return this.#grants.renew(this.#live.named(frame.deltas), nowMs);
       case "done":
         this.#directory.ended(link);
