@@ -51,6 +51,8 @@ export const EXPLORE_EVERY_REQUESTS = 100;
 export const NODE_PREFIXES_MAX = 4 * protocolLimits.HEARTBEAT_PREFIXES_MAX;
 /** Submissions are coalesced for this long; the first one after a pause leaves at once. */
 export const SUBMIT_WINDOW_MS = 1;
+/** A node's requests up to which a submission waits for no others: where more run, frames of many save more than it costs. */
+export const SUBMIT_AT_ONCE_REQUESTS = 4;
 /** Characters of one submit frame: keeps parsing of one frame at the node in the low milliseconds. */
 export const SUBMIT_FRAME_CHARS_MAX = 8 * 1024 * 1024;
 /** Revoked keys a shard remembers, for requests that were admitted just before: those arrive within seconds. */

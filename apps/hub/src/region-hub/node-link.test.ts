@@ -216,8 +216,8 @@ describe("the watch", () => {
 
   it("asks for the cancellation of an id once, after what was submitted before it", async () => {
     const { node, link } = watched();
-    link.submit('{"id":"req_x"}'.replace("}", wireRest()));
-    link.submit('{"id":"req_y"}'.replace("}", wireRest()));
+    link.submit('{"id":"req_x"}'.replace("}", wireRest()), 1);
+    link.submit('{"id":"req_y"}'.replace("}", wireRest()), 2);
     link.cancel("req_y");
     link.cancel("req_y");
     link.cancel("req_z");

@@ -98,9 +98,12 @@ export class NodeLink {
     this.#sendText(JSON.stringify(frame));
   }
 
-  /** Submits a request, given as the JSON text of its element of a submit frame. */
-  submit(requestText: string): void {
-    this.#batch.add(requestText);
+  /**
+   * Submits a request, given as the JSON text of its element of a submit frame.
+   * @param liveRequests that the node has, this one included
+   */
+  submit(requestText: string, liveRequests: number): void {
+    this.#batch.add(requestText, liveRequests);
   }
 
   /** Asks the node to stop a request, once however often it is asked for. */

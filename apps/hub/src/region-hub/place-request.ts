@@ -59,7 +59,7 @@ export function placeRequest(
         untilMs: nowMs + ACCEPT_WAIT_MS,
       };
       directory.placed(choice.node, prompt);
-      choice.node.link.submit(submitText(request, live.attempt));
+      choice.node.link.submit(submitText(request, live.attempt), choice.node.loadRequests);
       return undefined;
     case "unknown_model":
       // A model that a lost node served is known; its node may come back.

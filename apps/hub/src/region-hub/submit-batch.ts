@@ -1,8 +1,8 @@
-// Owns the coalescing of submissions to one node: the first after a pause leaves at once, what follows within the
-// window shares a frame. Invariant: frames keep the order of submission, and none is over its bounds.
+// Owns the coalescing of submissions to one node: the first after a pause leaves at once while the node has little to do;
+// everything else shares a frame with what comes within the window. Invariant: frames keep the order of submission, and none is over its bounds.
 import type { Clock } from "@fairlane/base";
 import { protocolLimits } from "@fairlane/protocol";
-import { SUBMIT_FRAME_CHARS_MAX, SUBMIT_WINDOW_MS } from "../limits.ts";
+import { SUBMIT_AT_ONCE_REQUESTS, SUBMIT_FRAME_CHARS_MAX, SUBMIT_WINDOW_MS } from "../limits.ts";
 
 export class SubmitBatch {
   readonly #send: (frameText: string) => void;
@@ -18,8 +18,11 @@ export class SubmitBatch {
     this.#clock = clock;
   }
 
-  /** Adds one request, as the JSON text of its element of `requests`. */
-  add(requestText: string): void {
+  /**
+   * Adds one request, as the JSON text of its element of `requests`.
+   * @param liveRequests that the node has, this one included
+   */
+  add(requestText: string, liveRequests: number): void {
     const isFull =
       this.#waiting.length >= protocolLimits.SUBMIT_REQUESTS_MAX ||
       this.#waitingChars + requestText.length > SUBMIT_FRAME_CHARS_MAX;
@@ -28,7 +31,8 @@ export class SubmitBatch {
     this.#waitingChars += requestText.length;
     if (this.#window !== undefined) return;
     // No timer for a request that nothing follows: it would run into the next one.
-    if (this.#clock.nowMs() - this.#sentMs >= SUBMIT_WINDOW_MS) return this.flush();
+    const isAfterPause = this.#clock.nowMs() - this.#sentMs >= SUBMIT_WINDOW_MS;
+    if (isAfterPause && liveRequests <= SUBMIT_AT_ONCE_REQUESTS) return this.flush();
     this.#window = setTimeout(() => {
       this.#window = undefined;
       this.flush();
