@@ -10,7 +10,7 @@ import {
   type BatchView,
 } from "@fairlane/protocol";
 import type { HubEnv } from "../env.ts";
-import { BATCH_LINES_MAX, BATCH_PAUSE_MS } from "../limits.ts";
+import { BATCH_LINES_MAX, BATCH_PAUSE_MS } from "./limits.ts";
 import { logEvent, reasonOf } from "../log.ts";
 import { retryPauseMs } from "../retry.ts";
 import { systemClock } from "../system-clock.ts";

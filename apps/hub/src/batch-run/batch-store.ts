@@ -1,7 +1,7 @@
 // Owns what a batch keeps in its object: the batch as it is, where reading the input stands, lines that are to be tried
 // again, and the result of each line that is done. Invariant: a line is in one place: not read yet, waiting, or done.
 import type { BatchView } from "@fairlane/protocol";
-import { BATCH_PAGE_ROWS } from "../limits.ts";
+import { BATCH_PAGE_ROWS } from "./limits.ts";
 
 const TABLES_SQL = `
 CREATE TABLE IF NOT EXISTS batch (

@@ -2,7 +2,7 @@
 // one round of lines in memory, whatever the size of the file.
 import type { SealedFiles, SealedRef } from "@fairlane/db";
 import { protocolLimits } from "@fairlane/protocol";
-import { BATCH_ROUND_CHARS } from "../limits.ts";
+import { BATCH_ROUND_CHARS } from "./limits.ts";
 import type { InputPlace } from "./batch-store.ts";
 
 const NEWLINE = 10;

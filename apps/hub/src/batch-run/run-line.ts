@@ -30,7 +30,7 @@ import {
   type Wanted,
 } from "@fairlane/protocol";
 import { hubConfig, type HubEnv } from "../env.ts";
-import { BATCH_HOLD_EXTRA_MS, BATCH_LINE_MS, BATCH_TRIES_MAX } from "../limits.ts";
+import { BATCH_HOLD_EXTRA_MS, BATCH_LINE_MS, BATCH_TRIES_MAX } from "./limits.ts";
 import { logEvent, reasonOf } from "../log.ts";
 import { objectsOf } from "../objects.ts";
 import { systemClock } from "../system-clock.ts";

@@ -3,12 +3,8 @@
 import { assert } from "@fairlane/base";
 import type { BatchView } from "@fairlane/protocol";
 import type { HubEnv } from "../env.ts";
-import {
-  ATTEMPTS_MAX,
-  BATCH_RESULT_CHARS_MAX,
-  BATCH_RETRY_MS,
-  BATCH_ROUND_ROWS,
-} from "../limits.ts";
+import { ATTEMPTS_MAX } from "../limits.ts";
+import { BATCH_RESULT_CHARS_MAX, BATCH_RETRY_MS, BATCH_ROUND_ROWS } from "./limits.ts";
 import { systemClock } from "../system-clock.ts";
 import { filesOf, inputOf } from "./batch-files.ts";
 import type { BatchLine, BatchStore, InputPlace, LineResult } from "./batch-store.ts";
