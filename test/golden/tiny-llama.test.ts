@@ -10,7 +10,8 @@ import {
   runnableVectorF32Kinds,
   type EngineKind,
 } from "../conformance/tiny-engines.ts";
-import { compareTeacherForced, figuresLine, generateGreedy } from "./compare-logits.ts";
+import { compareTeacherForced, figuresLine } from "./compare-logits.ts";
+import { expectGolden } from "./expect-golden.ts";
 import { tinyModels, type GoldenRun } from "./read-goldens.ts";
 
 const CAPACITY = {
@@ -50,18 +51,8 @@ function describeFile(file: string, runs: readonly GoldenRun[]): void {
   for (const kind of [...runnableKinds(), ...runnableVectorF32Kinds()]) {
     it(`agrees with the oracle on ${kind.name}`, async () => {
       await withEngine({ kind, file }, async (engine) => {
-        const figures = await compareTeacherForced(engine, runs);
-        process.stderr.write(`${figuresLine(`${file} ${kind.name}`, figures)}\n`);
-        if (kind.numerics === "f32") {
-          expect(figures.topDifferenceMax).toBeLessThan(0.001);
-          expect(figures.logSumExpDifferenceMax).toBeLessThan(0.001);
-          expect(figures.rmsDifferenceMax).toBeLessThan(0.001);
-          expect(figures.argmaxEqualCount).toBe(figures.positionCount);
-          expect(await generateGreedy(engine, runs)).toEqual(runs.map((run) => run.generatedIds));
-        } else {
-          expect(figures.lostMarginMax).toBeLessThan(INT8_MARGIN);
-          expect(figures.topDifferenceRms).toBeLessThan(INT8_TOP_RMS);
-        }
+        const int8 = { margin: INT8_MARGIN, topRms: INT8_TOP_RMS };
+        await expectGolden(engine, { kind, file, runs, int8 });
       });
     });
   }

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { openModel } from "../../gpu-node/src/model/open-model.ts";
 import { Tokenizer } from "../../gpu-node/src/tokenize/tokenizer.ts";
 import { manifestOf, openKind, runnableKinds } from "../conformance/tiny-engines.ts";
-import { compareTeacherForced, figuresLine, generateGreedy } from "./compare-logits.ts";
+import { expectGolden } from "./expect-golden.ts";
 import { tinyModels, tinyQwenTexts, type GoldenRun } from "./read-goldens.ts";
 
 /** Above this margin between the golden's first and second token int8 must agree; measured: at most 0.19. */
@@ -21,18 +21,8 @@ function describeFile(file: string, runs: readonly GoldenRun[]): void {
     await using manifest = await manifestOf(pathOf(file));
     const engine = openKind(kind, manifest.path, { keepLogits: true });
     try {
-      const figures = await compareTeacherForced(engine, runs);
-      process.stderr.write(`${figuresLine(`${file} ${kind.name}`, figures)}\n`);
-      if (kind.numerics === "f32") {
-        expect(figures.topDifferenceMax).toBeLessThan(0.001);
-        expect(figures.logSumExpDifferenceMax).toBeLessThan(0.001);
-        expect(figures.rmsDifferenceMax).toBeLessThan(0.001);
-        expect(figures.argmaxEqualCount).toBe(figures.positionCount);
-        expect(await generateGreedy(engine, runs)).toEqual(runs.map((run) => run.generatedIds));
-      } else {
-        expect(figures.lostMarginMax).toBeLessThan(INT8_MARGIN);
-        expect(figures.topDifferenceRms).toBeLessThan(INT8_TOP_RMS);
-      }
+      const int8 = { margin: INT8_MARGIN, topRms: INT8_TOP_RMS };
+      await expectGolden(engine, { kind, file, runs, int8 });
     } finally {
       await engine.close();
     }
