@@ -115,7 +115,14 @@ describe("a client that comes back", () => {
     const response = await lost;
     expect(response.status).toBe(404);
     expect(await response.json()).toMatchObject({ error: { code: "not_found" } });
-  }, 10_000);
+    // The hub is old enough now to wait for nobody; only the node's silence would end it otherwise, too late.
+    const second = await TestNode.link(hub, "node-b", RESUMES);
+    const unreadable = attach(hub, { requestId: "req_unreadable" });
+    await second.next("attach");
+    const facts = { id: "req_unreadable", model: "tiny", prompt_tokens: 10, form: "no form" };
+    second.send({ type: "attached", ...facts });
+    expect((await unreadable).status).toBe(404);
+  }, 9_000);
 
   it("takes a running stream over, and another tenant does not", async () => {
     const hub = freshHub();

@@ -75,8 +75,13 @@ export class Attachments {
   /** The node has the answer, which follows on the link. */
   attached(link: NodeLink, frame: AttachedFrame, nowMs: number): void {
     const ask = this.#asks.get(frame.id);
+    if (ask?.asked.has(link) !== true) return link.cancel(frame.id);
     const form = readForm(frame.form);
-    if (ask?.asked.has(link) !== true || form === undefined) return link.cancel(frame.id);
+    if (form === undefined) {
+      link.cancel(frame.id);
+      ask.asked.delete(link);
+      return this.tick(nowMs);
+    }
     this.#asks.delete(frame.id);
     const { request, answer } = ask;
     const { requestId, tenantId, keyId, deadlineMs, lastTokenIndex } = request;
